@@ -1,0 +1,52 @@
+//! `ban`: remove somebody and keep him out.
+
+use super::kick::check_reason;
+use super::Ruling;
+use crate::content::Text;
+use crate::event::{Banned, Event};
+use crate::id::{Timestamp, UserId};
+use crate::judge::Case;
+use crate::policy::Permission;
+use crate::rejection::{Counted, Field, Rejection};
+
+wish! {
+    /// Removes somebody, member or not, and keeps him out; it outlives leaving, invitations and
+    /// grants.
+    ///
+    /// Allowed to admins, against lower ranks. Becomes [`Banned`].
+    Ban {
+        /// Who.
+        user: UserId,
+        /// When the ban ends; never if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+        /// Why, in words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Text>,
+    }
+}
+
+impl Ban {
+    pub(crate) fn decide(&self, case: &Case<'_>) -> Ruling {
+        let actor = case.may(Permission::Ban)?;
+        if self.user == UserId::HOUSE {
+            return Err(Rejection::UserNotFound.into());
+        }
+        case.outranks(actor, self.user)?;
+        if self.until.is_some_and(|until| until <= case.at) {
+            return Err(Rejection::BadArgument { field: Field::Until }.into());
+        }
+        check_reason(case, self.reason.as_ref())?;
+        let room = case.room;
+        let in_force = || room.bans.keys().filter(|user| room.ban(**user, case.at).is_some()).count();
+        if room.bans.len() >= case.limits.bans_max && in_force() >= case.limits.bans_max {
+            let max = case.limits.bans_max as u64;
+            return Err(Rejection::TooMany { what: Counted::Bans, max }.into());
+        }
+        Ok(Banned { user: self.user, until: self.until, reason: self.reason.clone() }.into())
+    }
+
+    pub(crate) fn became(&self, event: &Event) -> bool {
+        matches!(event, Event::Banned(it) if it.user == self.user && it.until == self.until)
+    }
+}

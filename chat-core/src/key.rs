@@ -1,0 +1,62 @@
+//! What must be unique beyond one room, and is therefore watched over by the store.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::event::{Event, Kind, Record};
+use crate::id::{Cid, RoomId, UserId};
+
+/// A unique key of the store. A record may claim some; the store refuses the record if one is
+/// taken.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    /// A room's alias, by its skeleton.
+    Alias(String),
+    /// The direct room of two, the smaller number first.
+    Direct(UserId, UserId),
+    /// A creation's cid, in the scope of its user alone: the room has no number yet.
+    Creation(UserId, Cid),
+    /// A command's cid, in the scope of user and room.
+    Command(RoomId, UserId, Cid),
+}
+
+impl Record {
+    /// The keys that this record claims.
+    #[must_use]
+    pub fn keys(&self) -> Vec<Key> {
+        let mut keys = Vec::new();
+        match &self.event {
+            Event::RoomCreated(it) => {
+                keys.extend(it.alias.as_ref().map(|alias| Key::Alias(alias.skeleton())));
+                keys.extend(it.pair.map(|[one, other]| Key::Direct(one, other)));
+                debug_assert_eq!(
+                    it.kind == Kind::Direct,
+                    it.pair.is_some(),
+                    "pairs are direct rooms"
+                );
+                keys.extend(self.cid.clone().map(|cid| Key::Creation(self.by.id, cid)));
+            }
+            event => {
+                if let Event::RoomUpdated(it) = event {
+                    keys.extend(it.alias.as_ref().map(|alias| Key::Alias(alias.skeleton())));
+                }
+                keys.extend(
+                    self.cid
+                        .clone()
+                        .map(|cid| Key::Command(self.room, self.by.id, cid)),
+                );
+            }
+        }
+        keys
+    }
+
+    /// Whether this record gives up the alias that its room held before.
+    #[must_use]
+    pub fn frees_alias(&self) -> bool {
+        match &self.event {
+            Event::RoomUpdated(it) => it.alias.is_some(),
+            Event::RoomDeleted(_) => true,
+            _ => false,
+        }
+    }
+}

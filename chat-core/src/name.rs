@@ -1,0 +1,196 @@
+//! Names that people give to themselves and to rooms, and how two of them compare.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
+use unicode_security::skeleton;
+
+/// A name of a user, a room, or a member within a room; also a room's alias.
+///
+/// It is in Unicode normalization form C, trimmed, not empty, one line, and free of control,
+/// zero-width, bidirectional and unassigned characters. How long it may be is a matter of
+/// [`Limits`](crate::Limits), up to [`Name::BYTES_MAX`].
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(try_from = "String", into = "String")]
+#[cfg_attr(feature = "schema", schemars(with = "String", length(min = 1)))]
+pub struct Name(Box<str>);
+
+/// Why a text is no [`Name`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadName {
+    /// Nothing is left after trimming.
+    #[error("a name may not be empty")]
+    Empty,
+    /// It is longer than any limit may allow.
+    #[error("a name has at most {} bytes", Name::BYTES_MAX)]
+    TooLong,
+    /// It has a character that can't be seen, or that turns the text around it.
+    #[error("a name may not contain control, zero-width, bidirectional or unassigned characters")]
+    HiddenCharacter,
+}
+
+impl Name {
+    /// The longest name in UTF-8, whatever the limits say.
+    pub const BYTES_MAX: usize = 1024;
+
+    /// Normalizes and checks a text.
+    ///
+    /// # Errors
+    ///
+    /// [`BadName`] says what is wrong with it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chat_core::Name;
+    ///
+    /// assert_eq!(Name::new("  Zoe\u{308} ")?.as_str(), "Zoë");
+    /// assert!(Name::new("admin\u{202e}").is_err());
+    /// # Ok::<(), chat_core::BadName>(())
+    /// ```
+    pub fn new(text: &str) -> Result<Self, BadName> {
+        if text.len() > Self::BYTES_MAX {
+            return Err(BadName::TooLong);
+        }
+        let name: String = text.trim().nfc().collect();
+        if name.is_empty() {
+            return Err(BadName::Empty);
+        }
+        if name.chars().any(is_hidden) {
+            return Err(BadName::HiddenCharacter);
+        }
+        if name.len() > Self::BYTES_MAX {
+            return Err(BadName::TooLong);
+        }
+        Ok(Self(name.into()))
+    }
+
+    /// The normalized text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The length that limits speak of: Unicode scalar values.
+    #[must_use]
+    pub fn chars(&self) -> usize {
+        self.0.chars().count()
+    }
+
+    /// What two names share if a person may take one for the other: case-folded, with characters
+    /// that look alike made equal (Unicode Technical Standard 39, section 4).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chat_core::Name;
+    ///
+    /// let latin = Name::new("Paypal")?;
+    /// let cyrillic = Name::new("p\u{430}yp\u{430}l")?;
+    /// assert_eq!(latin.skeleton(), cyrillic.skeleton());
+    /// # Ok::<(), chat_core::BadName>(())
+    /// ```
+    #[must_use]
+    pub fn skeleton(&self) -> String {
+        // Folding comes first and last: a capital may look like another script's small letter,
+        // and the prototype of a small letter may be a capital.
+        let folded: String = self.0.chars().flat_map(char::to_lowercase).collect();
+        let alike: String = skeleton(&folded).collect();
+        alike.chars().flat_map(char::to_lowercase).nfc().collect()
+    }
+}
+
+fn is_hidden(c: char) -> bool {
+    match c.general_category() {
+        GeneralCategory::Control
+        | GeneralCategory::Format
+        | GeneralCategory::Unassigned
+        | GeneralCategory::PrivateUse
+        | GeneralCategory::Surrogate
+        | GeneralCategory::LineSeparator
+        | GeneralCategory::ParagraphSeparator => true,
+        // Blank characters that are letters by category.
+        GeneralCategory::OtherLetter => {
+            matches!(c, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}')
+        }
+        _ => false,
+    }
+}
+
+impl TryFrom<String> for Name {
+    type Error = BadName;
+
+    fn try_from(text: String) -> Result<Self, BadName> {
+        Self::new(&text)
+    }
+}
+
+impl From<Name> for String {
+    fn from(name: Name) -> Self {
+        name.0.into()
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_normalized_and_trimmed() {
+        assert_eq!(
+            Name::new("\t cafe\u{301} \n").unwrap().as_str(),
+            "caf\u{e9}"
+        );
+    }
+
+    #[test]
+    fn names_that_cannot_be_seen_are_refused() {
+        for text in [
+            "",
+            "   ",
+            "a\u{0}b",
+            "a\u{200b}b",
+            "a\u{202e}b",
+            "a\nb",
+            "\u{feff}a\u{378}",
+            "\u{3164}",
+        ] {
+            assert!(Name::new(text).is_err(), "{text:?}");
+        }
+        assert_eq!(Name::new(&"x".repeat(1025)), Err(BadName::TooLong));
+    }
+
+    #[test]
+    fn names_of_many_scripts_are_welcome() {
+        for text in [
+            "Müller",
+            "李雷",
+            "محمد",
+            "Ольга",
+            "नेहा",
+            "💬 den",
+            "O'Neil-Smith",
+        ] {
+            assert_eq!(Name::new(text).unwrap().as_str(), text);
+        }
+    }
+
+    #[test]
+    fn look_alikes_share_a_skeleton() {
+        let skeleton = |text: &str| Name::new(text).unwrap().skeleton();
+        assert_eq!(skeleton("ALICE"), skeleton("alice"));
+        assert_eq!(skeleton("\u{410}lice"), skeleton("Alice"));
+        assert_ne!(skeleton("alice"), skeleton("alicia"));
+    }
+}

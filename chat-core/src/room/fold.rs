@@ -1,0 +1,175 @@
+//! How a fact changes a room.
+
+use alloc::vec::Vec;
+
+use super::{Head, Lifecycle, Member, Room};
+use crate::event::{AccessChanged, Event, Joined, Posted, Record, RoomUpdated};
+use crate::id::{Seq, UserId};
+
+impl Room {
+    /// Applies the next record of this room's log.
+    pub(crate) fn evolve(&mut self, record: &Record) {
+        let (seq, by) = (record.seq, record.by.id);
+        match &record.event {
+            Event::RoomCreated(_) => {}
+            Event::RoomUpdated(it) => self.update(it),
+            Event::AccessChanged(it) => self.change_access(seq, it),
+            Event::GrantChanged(it) => match it.role {
+                Some(role) => drop(self.grants.insert(it.group, role)),
+                None => drop(self.grants.remove(&it.group)),
+            },
+            Event::RoomArchived(_) => self.lifecycle = Lifecycle::Archived,
+            Event::RoomUnarchived(_) => self.lifecycle = Lifecycle::Active,
+            Event::RoomDeleted(_) => self.lifecycle = Lifecycle::Deleted,
+            Event::OwnershipTransferred(it) => self.owner = it.to,
+            Event::Joined(it) => self.join(seq, by, it),
+            Event::Left(_) => self.remove(by),
+            Event::Invited(it) => {
+                self.invites
+                    .retain(|_, until| until.is_none_or(|until| record.at < until));
+                self.invites.insert(it.user, it.until);
+            }
+            Event::InviteRevoked(it) => drop(self.invites.remove(&it.user)),
+            Event::InviteDeclined(_) => drop(self.invites.remove(&by)),
+            Event::Kicked(it) => self.remove(it.user),
+            Event::Banned(it) => {
+                self.remove(it.user);
+                self.invites.remove(&it.user);
+                self.bans
+                    .retain(|_, until| until.is_none_or(|until| record.at < until));
+                self.bans.insert(it.user, it.until);
+            }
+            Event::Unbanned(it) => drop(self.bans.remove(&it.user)),
+            Event::Muted(it) => {
+                self.mutes.retain(|_, until| record.at < *until);
+                self.mutes.insert(it.user, it.until);
+            }
+            Event::Unmuted(it) => drop(self.mutes.remove(&it.user)),
+            Event::RoleChanged(it) => {
+                if let Some(member) = self.members.get_mut(&it.user) {
+                    member.role = it.role;
+                }
+            }
+            Event::NicknameChanged(it) => {
+                if let Some(member) = self.members.get_mut(&by) {
+                    member.nickname.clone_from(&it.nickname);
+                }
+            }
+            Event::Posted(it) => self.post(record, it),
+            Event::Edited(it) => self.heads.change(seq, it.message, |_| {}),
+            Event::Deleted(it) => {
+                self.pins.retain(|pin| *pin != it.message);
+                self.heads.change(seq, it.message, |head| {
+                    head.deleted = Some(seq);
+                    head.reactions.clear();
+                });
+            }
+            Event::Reacted(it) => {
+                self.heads.change(seq, it.message, |head| {
+                    head.set_reaction(&it.reaction, by, true)
+                });
+            }
+            Event::Unreacted(it) => {
+                self.heads.change(seq, it.message, |head| {
+                    head.set_reaction(&it.reaction, by, false)
+                });
+            }
+            Event::Pinned(it) => self.pins.push(it.message),
+            Event::Unpinned(it) => self.pins.retain(|pin| *pin != it.message),
+        }
+        if let Some(cid) = &record.cid {
+            self.cids.remember(by, cid.clone(), seq, record.at);
+        }
+        self.head_seq = seq;
+        self.head_at = record.at;
+    }
+
+    fn update(&mut self, it: &RoomUpdated) {
+        if it.name.is_some() {
+            self.name.clone_from(&it.name);
+        }
+        if it.alias.is_some() {
+            self.alias.clone_from(&it.alias);
+        }
+        if let Some(topic) = &it.topic {
+            self.topic = Some(topic.clone()).filter(|topic| !topic.is_blank());
+        }
+        self.features = it.features.unwrap_or(self.features);
+        self.capacity = it.capacity.or(self.capacity);
+        self.slow_mode_s = it.slow_mode_s.unwrap_or(self.slow_mode_s);
+        self.retention = it.retention.unwrap_or(self.retention);
+        if let Some(overrides) = &it.overrides {
+            self.overrides.clone_from(overrides);
+        }
+    }
+
+    fn change_access(&mut self, seq: Seq, it: &AccessChanged) {
+        if let Some(access) = &it.access {
+            self.access = access.clone();
+            self.access_version = seq;
+        }
+        self.listed = it.listed.unwrap_or(self.listed);
+        self.history = it.history.unwrap_or(self.history);
+    }
+
+    fn join(&mut self, seq: Seq, user: UserId, it: &Joined) {
+        self.invites.remove(&user);
+        self.members.insert(
+            user,
+            Member {
+                role: it.role,
+                since: seq,
+                nickname: None,
+            },
+        );
+    }
+
+    fn remove(&mut self, user: UserId) {
+        self.members.remove(&user);
+    }
+
+    fn post(&mut self, record: &Record, it: &Posted) {
+        self.head_idx = it.idx;
+        self.posters.note(record.by.id, record.at);
+        let head = Head {
+            author: record.by.id,
+            at: record.at,
+            thread: it.thread,
+            deleted: None,
+            reactions: alloc::collections::BTreeMap::new(),
+        };
+        self.heads.insert(record.seq, head);
+    }
+
+    /// The reasons for which this state can't be: empty in every state that a log can lead to.
+    #[must_use]
+    pub fn broken_invariants(&self) -> Vec<&'static str> {
+        let mut broken = Vec::new();
+        let mut must = |holds: bool, words: &'static str| {
+            if !holds {
+                broken.push(words);
+            }
+        };
+        must(self.owner.may_own(), "a guest owns the room");
+        must(
+            self.head_idx.number() <= self.head_seq.number(),
+            "more messages than records",
+        );
+        must(
+            self.members
+                .keys()
+                .all(|user| self.ban(*user, self.head_at).is_none()),
+            "somebody is both joined and banned",
+        );
+        must(
+            self.members
+                .values()
+                .all(|member| member.role < crate::policy::Role::Owner),
+            "a membership carries the owner's role",
+        );
+        if self.kind == crate::event::Kind::Direct {
+            must(self.members.len() == 2, "a direct room without two members");
+        }
+        broken
+    }
+}
