@@ -2,7 +2,6 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -12,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "Box<str>", into = "Box<str>")]
-#[cfg_attr(feature = "schema", schemars(with = "String"))]
+#[cfg_attr(feature = "schema", schemars(with = "alloc::string::String"))]
 pub struct Text(Box<str>);
 
 /// A text that contains NUL.
@@ -155,7 +154,7 @@ impl Content {
 #[serde(try_from = "Box<str>", into = "Box<str>")]
 #[cfg_attr(
     feature = "schema",
-    schemars(with = "String", length(min = 1, max = 64))
+    schemars(with = "alloc::string::String", length(min = 1, max = 64))
 )]
 pub struct Reaction(Box<str>);
 

@@ -1,7 +1,6 @@
 //! Facts: what happened in a room, one line of its log at a time.
 
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize, Serializer};
 

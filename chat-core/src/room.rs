@@ -5,7 +5,7 @@ mod fold;
 mod heads;
 mod posters;
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -253,17 +253,5 @@ impl Room {
     #[must_use]
     pub fn head(&self, message: Seq) -> Option<&Head> {
         self.heads.get(message)
-    }
-
-    /// The groups on which a decision about this room may lean.
-    pub(crate) fn groups(&self) -> impl Iterator<Item = RoomId> + '_ {
-        let entering: Option<&BTreeSet<RoomId>> = match &self.access {
-            Access::Groups { groups } => Some(groups),
-            Access::Open | Access::Password { .. } | Access::Invite => None,
-        };
-        self.grants
-            .keys()
-            .copied()
-            .chain(entering.into_iter().flatten().copied())
     }
 }
