@@ -154,7 +154,7 @@ impl Content {
 #[serde(try_from = "Box<str>", into = "Box<str>")]
 #[cfg_attr(
     feature = "schema",
-    schemars(with = "alloc::string::String", length(min = 1, max = 64))
+    schemars(with = "alloc::string::String", extend("minLength" = 1, "maxLength" = 64))
 )]
 pub struct Reaction(Box<str>);
 

@@ -150,7 +150,7 @@ impl Timestamp {
 #[serde(try_from = "Box<str>", into = "Box<str>")]
 #[cfg_attr(
     feature = "schema",
-    schemars(with = "alloc::string::String", length(min = 1, max = 64))
+    schemars(with = "alloc::string::String", extend("minLength" = 1, "maxLength" = 64))
 )]
 pub struct Cid(Box<str>);
 

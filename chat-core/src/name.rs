@@ -17,7 +17,7 @@ use unicode_security::skeleton;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
-#[cfg_attr(feature = "schema", schemars(with = "String", length(min = 1)))]
+#[cfg_attr(feature = "schema", schemars(with = "String", extend("minLength" = 1)))]
 pub struct Name(Box<str>);
 
 /// Why a text is no [`Name`].
