@@ -1,1 +1,3 @@
-//! .
+//! The JSON command enum and every wire dialect of the chat engine, as pure codecs.
+
+pub mod answer;

@@ -1,1 +1,3 @@
-//! .
+//! Wires the chat engine to WebSockets, HTTP and storage: a library to mount, and a thin binary.
+
+pub mod store;

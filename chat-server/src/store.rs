@@ -1,0 +1,308 @@
+//! Where logs, accounts and lists are kept: one trait, several adapters, one conformance suite.
+//!
+//! The log is the truth. Messages, rooms, members and markers are projections that an adapter
+//! writes in the same transaction, so that every list is a plain indexed query.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chat_core::{Head, Idx, Key, Name, Record, Room, RoomId, Seq, Standing, Timestamp, UserId};
+use chat_protocol::answer::{MemberCard, Message, MyRoom, Page, RoomCard};
+
+/// A place that keeps everything which must outlive the process.
+///
+/// Every method may fail with a [`StoreError`]; none may panic. An adapter is cloned handles all
+/// the way down: the server shares one behind an `Arc`.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Appends records to rooms: durable once this returns, or not there at all.
+    ///
+    /// Each room of the batch is a compare-and-set on its head. One room's refusal leaves the
+    /// others of the batch committed. The answers come in the order of the batch.
+    async fn append(&self, batch: Vec<Append>) -> Result<Vec<Appended>, StoreError>;
+
+    /// Reserves a number for a room that is to be made. Gaps are fine.
+    async fn reserve_room(&self) -> Result<RoomId, StoreError>;
+
+    /// Loads a room from its latest snapshot and its log's tail; none if there is no such room.
+    async fn load(&self, room: RoomId) -> Result<Option<Room>, StoreError>;
+
+    /// The records of a room after a position, oldest first.
+    async fn records(
+        &self,
+        room: RoomId,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<Arc<Record>>, StoreError>;
+
+    /// The name of this continuation of the logs: what clients remember positions with.
+    ///
+    /// It is drawn whenever the store is opened.
+    fn epoch(&self) -> String;
+
+    /// Whether a position that was heard under this epoch still means the same record: whether the
+    /// log has gone on from there, instead of being restored from an older copy.
+    async fn continues(&self, room: RoomId, epoch: &str, seq: Seq) -> Result<bool, StoreError>;
+
+    /// Messages of a room, oldest first, as they read today.
+    async fn messages(&self, query: &MessageQuery) -> Result<Vec<Message>, StoreError>;
+
+    /// What decisions need of a message, and the room's head when it was read.
+    async fn head(&self, room: RoomId, message: Seq) -> Result<(Seq, Option<Head>), StoreError>;
+
+    /// Who holds a key.
+    async fn holder(&self, key: &Key) -> Result<Option<Holder>, StoreError>;
+
+    /// What anybody may know of a room; none if there is no such room, or it was deleted.
+    async fn card(&self, room: RoomId) -> Result<Option<RoomCard>, StoreError>;
+
+    /// Listed rooms, active or archived.
+    async fn directory(&self, query: &DirectoryQuery) -> Result<Page<RoomCard>, StoreError>;
+
+    /// The rooms that a user is a member of, in the order of their numbers, with his marker and
+    /// exact counts.
+    async fn rooms_of(&self, user: UserId) -> Result<Vec<MyRoom>, StoreError>;
+
+    /// Members of a room in the order of their numbers, after a user.
+    async fn members(
+        &self,
+        room: RoomId,
+        after: Option<UserId>,
+        limit: usize,
+    ) -> Result<Vec<MemberCard>, StoreError>;
+
+    /// A user's marker in a room, and his exact counts.
+    async fn marker(&self, room: RoomId, user: UserId) -> Result<Marker, StoreError>;
+
+    /// Moves markers on; one that would go back stays.
+    async fn mark_read(&self, markers: &[(RoomId, UserId, Idx)]) -> Result<(), StoreError>;
+
+    /// How many rooms a user is in, and how many he made since a moment.
+    async fn standing(&self, user: UserId, since: Timestamp) -> Result<Standing, StoreError>;
+
+    /// Notes that a user wants to hear nothing from another, or that he does again.
+    async fn set_block(&self, by: UserId, user: UserId, on: bool) -> Result<(), StoreError>;
+
+    /// Whether `by` wants to hear nothing from `user`.
+    async fn is_blocked(&self, by: UserId, user: UserId) -> Result<bool, StoreError>;
+
+    /// Makes an account.
+    async fn create_account(&self, account: NewAccount) -> Result<Created, StoreError>;
+
+    /// The account that a name, an e-mail address or a handle belongs to. Names and handles compare
+    /// by skeleton, addresses without regard to case.
+    async fn find_account(&self, login: &str) -> Result<Option<Account>, StoreError>;
+
+    /// An account by its number.
+    async fn account(&self, user: UserId) -> Result<Option<Account>, StoreError>;
+
+    /// Sets the hash of an account's password.
+    async fn set_password(&self, user: UserId, hash: &str) -> Result<(), StoreError>;
+
+    /// Suspends an account, or lets it act again.
+    async fn set_suspended(&self, user: UserId, on: bool) -> Result<(), StoreError>;
+
+    /// Raises the epoch of a user, account or guest: tokens that name a lower one are void.
+    async fn raise_token_epoch(&self, user: UserId) -> Result<u64, StoreError>;
+
+    /// Voids one log-in of a user, until the moment at which its tokens end by themselves.
+    async fn revoke_grant(
+        &self,
+        user: UserId,
+        grant: &str,
+        until: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Whether a token of this user, log-in and epoch still counts, as far as the store knows.
+    async fn token_holds(&self, user: UserId, grant: &str, epoch: u64) -> Result<bool, StoreError>;
+
+    /// A small value that the server keeps for itself, such as its signing secret; written with
+    /// `propose` if there is none.
+    async fn setting(&self, name: &str, propose: &str) -> Result<String, StoreError>;
+
+    /// Forgets what is past its time: cids out of their window, log-ins that have ended.
+    async fn prune(&self, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Whether the store can be written to.
+    async fn check(&self) -> Result<(), StoreError>;
+}
+
+/// Records to be appended to one room.
+#[derive(Clone, Debug)]
+pub struct Append {
+    /// The room.
+    pub room: RoomId,
+    /// The head that the records follow; 0 for a room that is to be made.
+    pub after: Seq,
+    /// The records, dense from `after + 1`.
+    pub records: Vec<Arc<Record>>,
+    /// The room's state after the last record, if a snapshot is due.
+    pub snapshot: Option<Box<Room>>,
+}
+
+/// What became of one room's records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// They are durable.
+    Done,
+    /// The room's head is another; nothing was written.
+    Conflict {
+        /// The head.
+        head: Seq,
+    },
+    /// A key that a record claims is held already; nothing was written.
+    Taken {
+        /// The key.
+        key: Key,
+        /// Who holds it.
+        by: Holder,
+    },
+}
+
+/// The record that holds a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Its room.
+    pub room: RoomId,
+    /// Its position there.
+    pub seq: Seq,
+}
+
+/// Which messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageQuery {
+    /// The room.
+    pub room: RoomId,
+    /// Who asks, for whether a reaction is his.
+    pub viewer: UserId,
+    /// Where to look.
+    pub place: Place,
+    /// Nothing from before this record.
+    pub from: Seq,
+    /// Nothing from after this record.
+    pub to: Seq,
+    /// Only the messages of this thread, its first one included.
+    pub thread: Option<Seq>,
+    /// How many at most.
+    pub limit: usize,
+}
+
+/// A place in a room's history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The newest messages.
+    Newest,
+    /// Those right before this record.
+    Before(Seq),
+    /// Those right after this record.
+    After(Seq),
+    /// Half before this record, the rest from it on.
+    Around(Seq),
+}
+
+/// Which listed rooms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirectoryQuery {
+    /// Part of a name or alias, without regard to case; all rooms if absent.
+    pub search: Option<String>,
+    /// In which order.
+    pub order: Order,
+    /// Where the last part ended: the `next` of its page.
+    pub cursor: Option<String>,
+    /// How many at most.
+    pub limit: usize,
+}
+
+/// The order of a list of rooms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// By number, oldest first.
+    Oldest,
+    /// By number, newest first.
+    Newest,
+}
+
+/// How far somebody has read a room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marker {
+    /// The last message that he has read.
+    pub read: Idx,
+    /// Messages after that which are neither his own nor deleted.
+    pub unread: u64,
+    /// Those of them that mention him, or everybody.
+    pub mentions: u64,
+}
+
+/// An account to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewAccount {
+    /// Its name, unique by skeleton among names and handles.
+    pub name: Name,
+    /// Its e-mail address, unique without regard to case.
+    pub email: Option<String>,
+    /// Its handle, unique by skeleton among names and handles.
+    pub handle: Option<Name>,
+    /// The hash of its password; none for an account that signs in elsewhere.
+    pub password_hash: Option<String>,
+    /// When it is made.
+    pub at: Timestamp,
+}
+
+/// What became of a wish for an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// It is made.
+    Account(Account),
+    /// The name is another's name or handle.
+    NameTaken,
+    /// The handle is another's name or handle.
+    HandleTaken,
+    /// The address is another's.
+    EmailTaken,
+}
+
+/// An account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Its number.
+    pub user: UserId,
+    /// Its name.
+    pub name: Name,
+    /// Its e-mail address.
+    pub email: Option<String>,
+    /// Its handle.
+    pub handle: Option<Name>,
+    /// The hash of its password.
+    pub password_hash: Option<String>,
+    /// Whether it is suspended.
+    pub suspended: bool,
+    /// Tokens that name a lower epoch are void.
+    pub token_epoch: u64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When its password, name or standing changed last.
+    pub updated_at: Timestamp,
+}
+
+/// Why a store couldn't do its work. It is for the operator; a client hears
+/// `storage_unavailable`.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The store can't be reached or written to at the moment.
+    #[error("storage is unavailable: {0}")]
+    Unavailable(String),
+    /// Another process holds the store.
+    #[error("storage is held by another process: {0}")]
+    Locked(String),
+    /// What is stored contradicts itself.
+    #[error("stored data is damaged: {0}")]
+    Damaged(String),
+    /// The store was written by a later version.
+    #[error("storage has schema {found}, this program knows up to {known}")]
+    Newer {
+        /// The schema that was found.
+        found: u32,
+        /// The latest schema that this program knows.
+        known: u32,
+    },
+}
