@@ -1,3 +1,5 @@
 //! Wires the chat engine to WebSockets, HTTP and storage: a library to mount, and a thin binary.
 
+pub mod clock;
+pub mod limits;
 pub mod store;

@@ -116,6 +116,12 @@ pub trait Store: Send + Sync + 'static {
     /// Whether a token of this user, log-in and epoch still counts, as far as the store knows.
     async fn token_holds(&self, user: UserId, grant: &str, epoch: u64) -> Result<bool, StoreError>;
 
+    /// The account that somebody is here who has his account elsewhere.
+    async fn linked(&self, issuer: &str, foreign: &str) -> Result<Option<Account>, StoreError>;
+
+    /// Links somebody who has his account elsewhere to an account; the first link stays.
+    async fn link(&self, issuer: &str, foreign: &str, user: UserId) -> Result<(), StoreError>;
+
     /// A small value that the server keeps for itself, such as its signing secret; written with
     /// `propose` if there is none.
     async fn setting(&self, name: &str, propose: &str) -> Result<String, StoreError>;
