@@ -2,5 +2,6 @@
 
 pub mod auth;
 pub mod clock;
+pub mod http;
 pub mod limits;
 pub mod store;
