@@ -1,5 +1,7 @@
 //! Wires the chat engine to WebSockets, HTTP and storage: a library to mount, and a thin binary.
 
+pub mod auth;
 pub mod clock;
+pub mod http;
 pub mod limits;
 pub mod store;

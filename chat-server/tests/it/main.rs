@@ -1,0 +1,3 @@
+//! The server's parts, tested from outside.
+
+mod auth;
