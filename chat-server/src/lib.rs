@@ -1,5 +1,6 @@
 //! Wires the chat engine to WebSockets, HTTP and storage: a library to mount, and a thin binary.
 
 pub mod clock;
+pub mod config;
 pub mod limits;
 pub mod store;
