@@ -3,4 +3,5 @@
 pub mod clock;
 pub mod config;
 pub mod limits;
+pub mod logs;
 pub mod store;
