@@ -4,4 +4,5 @@ pub mod clock;
 pub mod config;
 pub mod limits;
 pub mod logs;
+pub mod metrics;
 pub mod store;
