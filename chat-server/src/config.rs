@@ -17,7 +17,7 @@ use std::thread;
 use chat_core::Limits;
 
 pub use self::file::File;
-pub use self::listen::{Dialect, Listen};
+pub use self::listen::Listen;
 pub use self::merge::{ConfigError, Given, Loaded, load};
 pub use self::secret::Secret;
 pub use self::setting::Setting;

@@ -5,8 +5,10 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chat_core::Timestamp;
+use chat_protocol::{Class, Dialect};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -34,16 +36,6 @@ pub struct Metrics {
     pub sessions_lagging: Counter,
     /// Signals that were dropped because somebody didn't keep up.
     pub signals_dropped: Counter,
-    /// Requests that were decided and led to a record.
-    pub requests_decided: Counter,
-    /// Requests that were answered with what an earlier one had led to.
-    pub requests_repeated: Counter,
-    /// Transactions that appended records.
-    pub append_batches: Counter,
-    /// Records that were appended.
-    pub records_appended: Counter,
-    /// How long appending a batch took, in seconds.
-    pub append_seconds: Histogram,
     /// Batches that the store didn't take.
     pub append_failures: Counter,
     /// Rooms in memory.
@@ -52,8 +44,12 @@ pub struct Metrics {
     pub catch_up_reads: Counter,
     /// Log lines that were dropped because the sink didn't take them.
     pub log_lines_dropped: Counter,
-    connections: Family<Dialect, Gauge>,
-    requests_refused: Family<Refusal, Counter>,
+    requests_decided: Counter,
+    append_batches: Counter,
+    records_appended: Counter,
+    append_seconds: Histogram,
+    connections: Family<Spoken, Gauge>,
+    requests_refused: Family<Refused, Counter>,
     resident_bytes: Gauge,
     registry: Arc<Registry>,
 }
@@ -71,7 +67,6 @@ impl Metrics {
             sessions_lagging: Counter::default(),
             signals_dropped: Counter::default(),
             requests_decided: Counter::default(),
-            requests_repeated: Counter::default(),
             append_batches: Counter::default(),
             records_appended: Counter::default(),
             // From a tenth of a millisecond to half a minute.
@@ -89,17 +84,34 @@ impl Metrics {
         metrics
     }
 
-    /// Open connections of a dialect. Whoever counts one keeps the handle and counts it down.
+    /// Open connections that speak a dialect. Whoever counts one keeps the handle, and counts it
+    /// down in the end.
     #[must_use]
-    pub fn connections(&self, dialect: &'static str) -> Gauge {
-        self.connections.get_or_create(&Dialect { dialect }).clone()
+    pub fn connections(&self, dialect: Dialect) -> Gauge {
+        let spoken = Spoken {
+            dialect: dialect.name(),
+        };
+        self.connections.get_or_create(&spoken).clone()
     }
 
-    /// Counts a refused request by the class of its rejection.
-    pub fn refused(&self, class: &'static str) {
-        self.requests_refused
-            .get_or_create(&Refusal { class })
-            .inc();
+    /// Counts requests that were decided in one turn, whatever the answer.
+    pub fn requests_decided(&self, requests: usize) {
+        self.requests_decided.inc_by(whole(requests));
+    }
+
+    /// Counts a refused request by what its sender may do about it.
+    pub fn refused(&self, class: Class) {
+        let refused = Refused {
+            class: label(class),
+        };
+        self.requests_refused.get_or_create(&refused).inc();
+    }
+
+    /// Counts a batch of records that the store has answered for, and how long that took.
+    pub fn appended(&self, records: usize, took: Duration) {
+        self.append_batches.inc();
+        self.records_appended.inc_by(whole(records));
+        self.append_seconds.observe(took.as_secs_f64());
     }
 
     /// Everything in the text format of OpenMetrics.
@@ -165,12 +177,10 @@ impl Metrics {
 
     fn register_requests(&self, registry: &mut Registry) {
         let decided = self.requests_decided.clone();
-        registry.register("requests_decided", "Requests that led to a record", decided);
-        let repeated = self.requests_repeated.clone();
         registry.register(
-            "requests_repeated",
-            "Requests that repeated an earlier one",
-            repeated,
+            "requests_decided",
+            "Requests decided, whatever the answer",
+            decided,
         );
         registry.register(
             "requests_refused",
@@ -219,14 +229,34 @@ impl Metrics {
     }
 }
 
+/// A label of connections.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Dialect {
+struct Spoken {
     dialect: &'static str,
 }
 
+/// A label of refusals.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Refusal {
+struct Refused {
     class: &'static str,
+}
+
+/// A class as clients read it.
+const fn label(class: Class) -> &'static str {
+    match class {
+        Class::Invalid => "invalid",
+        Class::Auth => "auth",
+        Class::Forbidden => "forbidden",
+        Class::NotFound => "not_found",
+        Class::Conflict => "conflict",
+        Class::Limit => "limit",
+        Class::Position => "position",
+        Class::Server => "server",
+    }
+}
+
+fn whole(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 /// Resident memory in bytes, where the system tells it. `status` says it in kilobytes; `statm`
@@ -254,9 +284,9 @@ mod tests {
     fn what_is_counted_through_any_clone_is_shown() {
         let metrics = Metrics::new(Timestamp::new(1_730_000_000_000));
         metrics.clone().frames_in.inc_by(3);
-        metrics.connections("rooms").inc();
-        metrics.refused("limit");
-        metrics.append_seconds.observe(0.002);
+        metrics.connections(Dialect::Rooms).inc();
+        metrics.refused(Class::Limit);
+        metrics.appended(7, Duration::from_millis(2));
         let text = metrics.encode();
         assert_eq!(value(&text, "chat_frames_in_total"), Some(3.0));
         assert_eq!(
@@ -268,6 +298,7 @@ mod tests {
             Some(1.0)
         );
         assert_eq!(value(&text, "chat_append_seconds_count"), Some(1.0));
+        assert_eq!(value(&text, "chat_records_appended_total"), Some(7.0));
         assert_eq!(
             value(&text, "chat_process_start_time_seconds"),
             Some(1_730_000_000.0)

@@ -3,13 +3,16 @@
 
 use std::fmt::Write as _;
 use std::io;
+use std::sync::Arc;
 
-use chat_server::config::Secret;
+use chat_core::Password;
+use chat_server::config::Config;
+use chat_server::store::Store;
 use clap::{Args, Subcommand};
 
 use super::failure::Failure;
 use super::options::Options;
-use super::pending::{self, Accounts};
+use super::pending::{self, Accounts, AuthError, SignUp};
 use super::{environment, print, serve};
 
 #[derive(Debug, Subcommand)]
@@ -22,14 +25,14 @@ pub(crate) enum User {
         #[arg(long)]
         email: Option<String>,
         #[command(flatten)]
-        password: Password,
+        password: PasswordFrom,
     },
     /// Change an account's password; everybody who is logged in to it is logged out
     Passwd {
         /// Its name
         name: String,
         #[command(flatten)]
-        password: Password,
+        password: PasswordFrom,
     },
     /// Suspend an account: it can neither log in nor act
     Suspend {
@@ -41,8 +44,9 @@ pub(crate) enum User {
     },
 }
 
+/// Where a password comes from.
 #[derive(Args, Debug)]
-pub(crate) struct Password {
+pub(crate) struct PasswordFrom {
     /// Read the password from the first line of standard input; without it one is drawn and
     /// printed
     #[arg(long)]
@@ -58,23 +62,31 @@ pub(crate) fn run(options: &Options, user: User) -> Result<(), Failure> {
             email,
             password,
         } => {
-            let password = password.choose()?;
-            with(&config, async |accounts| {
-                accounts
-                    .sign_up(&name, email.as_deref(), password.secret.expose())
-                    .await
+            let chosen = password.choose()?;
+            let wish = SignUp {
+                name,
+                email,
+                handle: None,
+                password: chosen.password.clone(),
+            };
+            let bytes_min = config.server_limits.password_bytes_min;
+            with(&config, async |_, accounts| {
+                Ok(accounts.sign_up(&wish, bytes_min).await?)
             })?;
-            password.show()
+            chosen.show()
         }
         User::Passwd { name, password } => {
-            let password = password.choose()?;
-            with(&config, async |accounts| {
-                accounts.set_password(&name, password.secret.expose()).await
+            let chosen = password.choose()?;
+            with(&config, async |_, accounts| {
+                Ok(accounts.set_password(&name, &chosen.password).await?)
             })?;
-            password.show()
+            chosen.show()
         }
-        User::Suspend { name, lift } => with(&config, async |accounts| {
-            accounts.suspend(&name, !lift).await
+        User::Suspend { name, lift } => with(&config, async |store, accounts| {
+            let account = store.find_account(&name).await?;
+            let account = account.ok_or_else(|| Failure::Failed("no such user".into()))?;
+            accounts.suspend(account.user, !lift).await?;
+            Ok(())
         }),
     }
 }
@@ -82,32 +94,45 @@ pub(crate) fn run(options: &Options, user: User) -> Result<(), Failure> {
 /// Prints an access token of an account.
 pub(crate) fn print_token(options: &Options, name: &str) -> Result<(), Failure> {
     let config = environment::load(options)?;
-    let token = with(&config, async |accounts| accounts.issue_token(name).await)?;
-    print(&format!("{token}\n"))
+    let signed_in = with(&config, async |_, accounts| {
+        Ok(accounts.token_for(name).await?)
+    })?;
+    print(&format!("{}\n", signed_in.access))
 }
 
 /// Opens the configured store and does something with its accounts.
 fn with<T>(
-    config: &chat_server::config::Config,
-    work: impl AsyncFnOnce(Accounts) -> Result<T, Failure>,
+    config: &Config,
+    work: impl AsyncFnOnce(Arc<dyn Store>, Accounts) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     serve::runtime()?.block_on(async {
         let store = pending::open(&config.store)?;
-        work(Accounts::new(store, config).await?).await
+        let accounts = pending::accounts(Arc::clone(&store), config).await?;
+        work(store, accounts).await
     })
 }
 
-impl Password {
+impl From<AuthError> for Failure {
+    fn from(error: AuthError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl PasswordFrom {
     /// The password that standard input holds, or a drawn one.
     fn choose(&self) -> Result<Chosen, Failure> {
         if self.password_stdin {
             let mut line = String::new();
             let read = io::stdin().read_line(&mut line);
             read.map_err(|error| Failure::Failed(format!("can't read the password: {error}")))?;
-            let secret = Secret::new(line.trim_end_matches(['\n', '\r']))
-                .ok_or_else(|| Failure::Usage("the password on standard input is empty".into()))?;
+            let line = line.trim_end_matches(['\n', '\r']);
+            if line.is_empty() {
+                return Err(Failure::Usage(
+                    "the password on standard input is empty".into(),
+                ));
+            }
             return Ok(Chosen {
-                secret,
+                password: Password::new(line),
                 drawn: false,
             });
         }
@@ -118,10 +143,8 @@ impl Password {
         for byte in bytes {
             write!(text, "{byte:02x}").unwrap_or_default();
         }
-        let secret = Secret::new(&text);
-        let secret = secret.ok_or_else(|| Failure::Failed("drew an empty password".into()))?;
         Ok(Chosen {
-            secret,
+            password: Password::new(text),
             drawn: true,
         })
     }
@@ -129,7 +152,7 @@ impl Password {
 
 /// A password, and whether anybody knows it yet.
 struct Chosen {
-    secret: Secret,
+    password: Password,
     drawn: bool,
 }
 
@@ -137,7 +160,7 @@ impl Chosen {
     /// Prints a drawn password: there is no other way to learn it.
     fn show(&self) -> Result<(), Failure> {
         if self.drawn {
-            print(&format!("{}\n", self.secret.expose()))
+            print(&format!("{}\n", self.password.expose()))
         } else {
             Ok(())
         }

@@ -3,11 +3,10 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use chat_core::{Password, UserId};
 use chat_server::config::{Config, Listen, StoreUrl};
 use chat_server::metrics::Metrics;
 use chat_server::store::{Store, StoreError};
-
-use super::failure::Failure;
 
 /// Runs a server.
 #[expect(clippy::unused_async, reason = "the server itself waits")]
@@ -42,39 +41,58 @@ pub(crate) fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
     Err(StoreError::Unavailable(format!("{url}: {MISSING}")))
 }
 
-/// Accounts of a store.
+/// The accounts that a store keeps.
+#[expect(clippy::unused_async, reason = "the store itself waits")]
+pub(crate) async fn accounts(
+    _store: Arc<dyn Store>,
+    _config: &Config,
+) -> Result<Accounts, StoreError> {
+    Ok(Accounts)
+}
+
+/// Accounts.
 pub(crate) struct Accounts;
+
+/// A wish for an account.
+#[expect(dead_code, reason = "the accounts themselves read it")]
+pub(crate) struct SignUp {
+    pub(crate) name: String,
+    pub(crate) email: Option<String>,
+    pub(crate) handle: Option<String>,
+    pub(crate) password: Password,
+}
+
+/// Somebody who has just logged in.
+pub(crate) struct SignedIn {
+    pub(crate) access: String,
+}
+
+/// Why accounts refuse.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct AuthError(&'static str);
 
 #[expect(clippy::unused_async, reason = "the accounts themselves wait")]
 impl Accounts {
-    pub(crate) async fn new(_store: Arc<dyn Store>, _config: &Config) -> Result<Self, Failure> {
-        Ok(Self)
-    }
-
     pub(crate) async fn sign_up(
         &self,
-        _name: &str,
-        _email: Option<&str>,
-        _password: &str,
-    ) -> Result<(), Failure> {
-        Err(missing())
+        _wish: &SignUp,
+        _password_bytes_min: usize,
+    ) -> Result<SignedIn, AuthError> {
+        Err(AuthError(MISSING))
     }
 
-    pub(crate) async fn set_password(&self, _name: &str, _password: &str) -> Result<(), Failure> {
-        Err(missing())
+    pub(crate) async fn set_password(&self, _: &str, _: &Password) -> Result<(), AuthError> {
+        Err(AuthError(MISSING))
     }
 
-    pub(crate) async fn suspend(&self, _name: &str, _on: bool) -> Result<(), Failure> {
-        Err(missing())
+    pub(crate) async fn suspend(&self, _: UserId, _on: bool) -> Result<(), AuthError> {
+        Err(AuthError(MISSING))
     }
 
-    pub(crate) async fn issue_token(&self, _name: &str) -> Result<String, Failure> {
-        Err(missing())
+    pub(crate) async fn token_for(&self, _login: &str) -> Result<SignedIn, AuthError> {
+        Err(AuthError(MISSING))
     }
-}
-
-fn missing() -> Failure {
-    Failure::Failed(MISSING.into())
 }
 
 const MISSING: &str = "not built in";

@@ -4,28 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
-/// A wire spelling that a listener may be bound to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
-    /// The engine's own protocol.
-    Native,
-    /// Rooms with pass keys, JSON text.
-    Rooms,
-}
-
-impl Dialect {
-    /// Every dialect that a listener may be bound to.
-    pub const ALL: [Self; 2] = [Self::Native, Self::Rooms];
-
-    /// Its name in configuration and metrics.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Native => "native",
-            Self::Rooms => "rooms",
-        }
-    }
-}
+use chat_protocol::Dialect;
 
 /// An address on which connections are accepted: `[DIALECT=]IP:PORT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,10 +63,7 @@ impl fmt::Display for Listen {
 }
 
 fn dialect(name: &str) -> Result<Dialect, String> {
-    let found = Dialect::ALL
-        .into_iter()
-        .find(|dialect| dialect.name() == name);
-    found.ok_or_else(|| {
+    Dialect::from_name(name).ok_or_else(|| {
         let known: Vec<_> = Dialect::ALL.into_iter().map(Dialect::name).collect();
         format!("\"{name}\" is no dialect; known are {}", known.join(", "))
     })
