@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::thread;
 
+use chat_server::config::Setting;
 use tempfile::TempDir;
 
 /// A folder of its own and an environment that holds nothing of ours.
@@ -113,6 +114,15 @@ fn a_command_that_does_not_exist_is_neither_listed_nor_run() {
             .any(|line| line.trim_start().starts_with(command));
         assert!(!listed, "{command}");
         Shell::new().run(command).fails(2, &[command]);
+    }
+}
+
+#[test]
+fn every_setting_is_a_flag_that_the_help_tells_of() {
+    let help = Shell::new().run("--help");
+    for setting in Setting::ALL {
+        let flag = format!(" --{} <", setting.key().replace('_', "-"));
+        assert!(help.succeeds().contains(&flag), "{flag}");
     }
 }
 
