@@ -1,6 +1,8 @@
 //! Wires the chat engine to WebSockets, HTTP and storage: a library to mount, and a thin binary.
 
+pub mod auth;
 pub mod clock;
+pub mod http;
 pub mod config;
 pub mod limits;
 pub mod logs;
