@@ -284,6 +284,16 @@ fn a_secret_may_lie_in_a_file_and_is_never_shown() {
 }
 
 #[test]
+fn an_account_in_memory_would_be_gone_at_once() {
+    Shell::new()
+        .run("user add ann --store memory:")
+        .fails(2, &["memory:"]);
+    Shell::new()
+        .run("gentoken ann --store memory:")
+        .fails(2, &["memory:"]);
+}
+
+#[test]
 fn the_default_configuration_can_be_printed_and_read_back() {
     let shell = Shell::new();
     let printed = shell.run("config default").succeeds().to_owned();
