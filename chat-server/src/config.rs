@@ -138,10 +138,12 @@ mod tests {
 
     #[test]
     fn accounts_follow_the_configuration() {
-        let mut config = Config::default();
-        config.guests = false;
-        config.jwt_ttl_hours = 2;
-        config.jwt_secret = Secret::new("a secret");
+        let mut config = Config {
+            guests: false,
+            jwt_ttl_hours: 2,
+            jwt_secret: Secret::new("a secret"),
+            ..Config::default()
+        };
         config.server_limits.token_ms = 5;
         let accounts = AccountsConfig::from(&config);
         assert!(accounts.secret.is_some());
