@@ -1,7 +1,4 @@
-//! The server's parts, tested from outside.
-
-mod auth;
-//! Tests of the server from outside.
+//! The server's parts and the program, tested from outside.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod cli;
