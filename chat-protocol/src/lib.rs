@@ -28,3 +28,4 @@ pub use self::system::System;
 pub(crate) fn json(value: &impl serde::Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("our own types are JSON")
 }
+pub mod log;

@@ -4,3 +4,6 @@
 mod cli;
 mod clients;
 mod require;
+//! The integration tests of the server, as one program.
+
+mod store;
