@@ -121,7 +121,9 @@ impl Store for AccountsOnly {
     }
 
     async fn set_password(&self, user: UserId, hash: &str) -> Result<(), StoreError> {
-        self.change(user, |account| account.password_hash = Some(hash.to_owned()))
+        self.change(user, |account| {
+            account.password_hash = Some(hash.to_owned())
+        })
     }
 
     async fn set_suspended(&self, user: UserId, on: bool) -> Result<(), StoreError> {
