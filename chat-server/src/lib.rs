@@ -3,5 +3,8 @@
 pub mod auth;
 pub mod clock;
 pub mod http;
+pub mod config;
 pub mod limits;
+pub mod logs;
+pub mod metrics;
 pub mod store;

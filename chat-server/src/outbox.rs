@@ -190,6 +190,11 @@ impl Outbox {
         }
     }
 
+    /// Whether a read that found nothing has seen to it that the task is woken.
+    pub(crate) fn reads_by_itself(&self) -> bool {
+        matches!(&*self.wire.borrow(), Wire::Boxed(_))
+    }
+
     /// Reads what there is; `WouldBlock` if there is nothing.
     pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut *self.wire.borrow_mut() {

@@ -74,6 +74,9 @@ pub trait Store: Send + Sync + 'static {
     /// A user's marker in a room, and his exact counts.
     async fn marker(&self, room: RoomId, user: UserId) -> Result<Marker, StoreError>;
 
+    /// How far the members of a room have read, in the order of their numbers.
+    async fn markers(&self, room: RoomId, limit: usize) -> Result<Vec<(UserId, Idx)>, StoreError>;
+
     /// Moves markers on; one that would go back stays.
     async fn mark_read(&self, markers: &[(RoomId, UserId, Idx)]) -> Result<(), StoreError>;
 
