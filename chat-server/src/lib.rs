@@ -2,8 +2,8 @@
 
 pub mod auth;
 pub mod clock;
-pub mod http;
 pub mod config;
+pub mod http;
 pub mod limits;
 pub mod logs;
 pub mod metrics;

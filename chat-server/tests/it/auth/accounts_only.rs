@@ -243,6 +243,10 @@ impl Store for AccountsOnly {
         Err(unavailable())
     }
 
+    async fn markers(&self, _: RoomId, _: usize) -> Result<Vec<(UserId, Idx)>, StoreError> {
+        Err(unavailable())
+    }
+
     async fn mark_read(&self, _: &[(RoomId, UserId, Idx)]) -> Result<(), StoreError> {
         Err(unavailable())
     }
