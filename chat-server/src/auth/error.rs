@@ -1,5 +1,7 @@
 //! Why somebody isn't let in, in words for him.
 
+use chat_protocol::{Code, Refusal};
+
 use crate::auth::hashing::HashError;
 use crate::auth::limiter::RateLimited;
 use crate::store::StoreError;
@@ -112,41 +114,21 @@ pub enum TokenFault {
 impl AuthError {
     /// The stable code on the wire.
     #[must_use]
-    pub const fn code(&self) -> &'static str {
+    pub const fn code(&self) -> Code {
         match self {
-            Self::Unauthenticated | Self::GuestsRefused => "unauthenticated",
-            Self::TokenExpired => "token_expired",
-            Self::TokenInvalid(_) => "token_invalid",
-            Self::BadCredentials => "bad_credentials",
-            Self::Suspended => "suspended",
-            Self::RateLimited { retry_ms: _ } => "rate_limited",
-            Self::NameTaken | Self::EmailTaken | Self::HandleTaken => "name_taken",
-            Self::BadArgument { field: _, why: _ } => "bad_argument",
-            Self::PasswordTooLong { bytes_max: _ } => "too_large",
-            Self::AccountNeeded => "permission_denied",
-            Self::UserNotFound => "user_not_found",
-            Self::Busy { retry_ms: _ } => "unavailable",
-            Self::Unavailable => "storage_unavailable",
-        }
-    }
-
-    /// The class of the code, which says whether trying again can help.
-    #[must_use]
-    pub const fn class(&self) -> &'static str {
-        match self {
-            Self::BadArgument { field: _, why: _ } | Self::PasswordTooLong { bytes_max: _ } => {
-                "invalid"
-            }
-            Self::Unauthenticated
-            | Self::GuestsRefused
-            | Self::TokenExpired
-            | Self::TokenInvalid(_)
-            | Self::BadCredentials => "auth",
-            Self::Suspended | Self::AccountNeeded => "forbidden",
-            Self::UserNotFound => "not_found",
-            Self::NameTaken | Self::EmailTaken | Self::HandleTaken => "conflict",
-            Self::RateLimited { retry_ms: _ } => "limit",
-            Self::Busy { retry_ms: _ } | Self::Unavailable => "server",
+            Self::Unauthenticated | Self::GuestsRefused => Code::Unauthenticated,
+            Self::TokenExpired => Code::TokenExpired,
+            Self::TokenInvalid(_) => Code::TokenInvalid,
+            Self::BadCredentials => Code::BadCredentials,
+            Self::Suspended => Code::Suspended,
+            Self::RateLimited { retry_ms: _ } => Code::RateLimited,
+            Self::NameTaken | Self::EmailTaken | Self::HandleTaken => Code::NameTaken,
+            Self::BadArgument { field: _, why: _ } => Code::BadArgument,
+            Self::PasswordTooLong { bytes_max: _ } => Code::TooLarge,
+            Self::AccountNeeded => Code::PermissionDenied,
+            Self::UserNotFound => Code::UserNotFound,
+            Self::Busy { retry_ms: _ } => Code::Unavailable,
+            Self::Unavailable => Code::StorageUnavailable,
         }
     }
 
@@ -214,6 +196,28 @@ impl TokenFault {
             | Self::Revoked
             | Self::NameHeld => false,
         }
+    }
+}
+
+impl From<&AuthError> for Refusal {
+    fn from(error: &AuthError) -> Self {
+        let mut refusal = Self::new(error.code()).with_words(error.to_string());
+        if let Some(retry_ms) = error.retry_ms() {
+            refusal = refusal.with_retry(retry_ms);
+        }
+        if let Some(field) = error.field() {
+            refusal = refusal.with_detail("field", field);
+        }
+        if let AuthError::PasswordTooLong { bytes_max } = error {
+            refusal = refusal.with_detail("max", *bytes_max);
+        }
+        refusal
+    }
+}
+
+impl From<AuthError> for Refusal {
+    fn from(error: AuthError) -> Self {
+        Self::from(&error)
     }
 }
 

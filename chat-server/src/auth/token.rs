@@ -262,7 +262,9 @@ fn fault(error: &Error) -> TokenFault {
     match error.kind() {
         ErrorKind::InvalidSignature => TokenFault::Signature,
         ErrorKind::InvalidAlgorithm => TokenFault::Algorithm("of another key".into()),
-        ErrorKind::InvalidAudience
+        // The header was read before, so what isn't the JSON that it should be are the claims.
+        ErrorKind::Json(_)
+        | ErrorKind::InvalidAudience
         | ErrorKind::InvalidIssuer
         | ErrorKind::InvalidSubject
         | ErrorKind::InvalidClaimFormat(_)

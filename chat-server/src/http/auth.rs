@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use chat_core::{Name, Password, Timestamp, UserId};
+use chat_protocol::Refusal;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -42,7 +43,7 @@ pub fn router(
         authenticator,
         on_revoked,
         password_bytes_min: limits.password_bytes_min,
-        body_bytes_max: limits.http_body_bytes_max,
+        body_bytes_max: u64::try_from(limits.http_body_bytes_max).unwrap_or(u64::MAX),
     };
     Router::new()
         .route("/v1/auth/signup", post(sign_up))
@@ -78,7 +79,7 @@ struct Routes {
     authenticator: Arc<dyn Authenticator>,
     on_revoked: OnRevoked,
     password_bytes_min: usize,
-    body_bytes_max: usize,
+    body_bytes_max: u64,
 }
 
 type Body = Result<Bytes, BytesRejection>;
@@ -237,12 +238,13 @@ async fn me(State(routes): State<Arc<Routes>>, headers: HeaderMap) -> Result<Res
 impl Routes {
     fn read<T: DeserializeOwned>(&self, body: Body) -> Result<T, Problem> {
         let bytes = body.map_err(|rejection| match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(self.body_bytes_max),
-            _ => Problem::bad_frame("the body can't be read"),
+            StatusCode::PAYLOAD_TOO_LARGE => Refusal::too_large(self.body_bytes_max),
+            _ => Refusal::bad_frame("the body can't be read"),
         })?;
         // The parser's own words may quote a password.
-        serde_json::from_slice(&bytes)
-            .map_err(|_| Problem::bad_frame("the body is not the JSON that is asked for here"))
+        serde_json::from_slice(&bytes).map_err(|_| {
+            Refusal::bad_frame("the body is not the JSON that is asked for here").into()
+        })
     }
 
     async fn identity(&self, headers: &HeaderMap) -> Result<Identity, Problem> {

@@ -121,7 +121,9 @@ impl Store for AccountsOnly {
     }
 
     async fn set_password(&self, user: UserId, hash: &str) -> Result<(), StoreError> {
-        self.change(user, |account| account.password_hash = Some(hash.to_owned()))
+        self.change(user, |account| {
+            account.password_hash = Some(hash.to_owned())
+        })
     }
 
     async fn set_suspended(&self, user: UserId, on: bool) -> Result<(), StoreError> {
@@ -238,6 +240,10 @@ impl Store for AccountsOnly {
     }
 
     async fn marker(&self, _: RoomId, _: UserId) -> Result<Marker, StoreError> {
+        Err(unavailable())
+    }
+
+    async fn markers(&self, _: RoomId, _: usize) -> Result<Vec<(UserId, Idx)>, StoreError> {
         Err(unavailable())
     }
 
