@@ -1,6 +1,7 @@
 //! The JSON command enum and every wire dialect of the chat engine, as pure codecs.
 
 pub mod answer;
+pub mod client;
 pub mod close;
 pub mod code;
 pub mod command;
@@ -9,6 +10,7 @@ pub mod dialects;
 pub mod event;
 pub mod frame;
 pub mod room_ref;
+pub mod server_frame;
 pub mod signal;
 pub mod spelling;
 pub mod system;
