@@ -66,6 +66,7 @@ pub mod dialect;
 pub mod dialects;
 pub mod event;
 pub mod frame;
+pub mod log;
 pub mod room_ref;
 #[cfg(feature = "schema")]
 pub mod schema;
@@ -91,4 +92,3 @@ pub use self::system::System;
 pub(crate) fn json(value: &impl serde::Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("our own types are JSON")
 }
-pub mod log;

@@ -4,7 +4,7 @@
 use chat_core::{Actor, Cid, Command, Key, Name, Permission, RoomId, Seq, UserId};
 use chat_protocol::answer::{Answer, InviteCard, MarkerCard, Page, PresenceCard, Records};
 use chat_protocol::code::{Code, Refusal};
-use chat_protocol::command::{History, Op};
+use chat_protocol::command::{self, History, Op};
 use chat_protocol::room_ref::RoomRef;
 use tokio::sync::oneshot;
 
@@ -294,12 +294,11 @@ impl Desk<'_> {
     async fn history(&self, history: &History) -> Result<Answer, Refusal> {
         let room = self.resolve(&history.room).await?;
         let (from, to) = self.readable(room, Permission::Read).await?;
-        let place = match (history.before, history.after, history.around) {
-            (Some(seq), None, None) => Place::Before(seq),
-            (None, Some(seq), None) => Place::After(seq),
-            (None, None, Some(seq)) => Place::Around(seq),
-            (None, None, None) => Place::Newest,
-            _ => return Err(Refusal::bad_argument("before")),
+        let place = match history.place {
+            command::Place::Newest => Place::Newest,
+            command::Place::Before(seq) => Place::Before(seq),
+            command::Place::After(seq) => Place::After(seq),
+            command::Place::Around(seq) => Place::Around(seq),
         };
         let limit = self.node.page(history.limit);
         let thread = history.thread;

@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use chat_core::{Cid, RoomId, Seq};
 use chat_protocol::answer::Answer;
 use chat_protocol::code::{Code, Refusal};
-use chat_protocol::command::{History, Op};
+use chat_protocol::command::{History, Op, Place};
 use chat_protocol::dialect::{Call, Dialect};
 use chat_protocol::room_ref::RoomRef;
 use serde::Deserialize;
@@ -105,14 +105,15 @@ async fn messages(
         .ok()
         .and_then(|room| RoomId::try_from(room).ok());
     let room = RoomRef::id(room.ok_or_else(|| Refusal::new(Code::RoomNotFound))?);
-    let history = History {
-        room,
-        before: range.before.map(Seq::new),
-        after: range.after.map(Seq::new),
-        around: range.around.map(Seq::new),
-        thread: range.thread.map(Seq::new),
-        limit: range.limit,
+    let place = match (range.before, range.after, range.around) {
+        (None, None, None) => Place::Newest,
+        (Some(seq), None, None) => Place::Before(Seq::new(seq)),
+        (None, Some(seq), None) => Place::After(Seq::new(seq)),
+        (None, None, Some(seq)) => Place::Around(Seq::new(seq)),
+        (_, _, _) => return Err(Refusal::bad_argument("before").into()),
     };
+    let (thread, limit) = (range.thread.map(Seq::new), range.limit);
+    let history = History { room, place, thread, limit };
     Ok(ok(&perform(&node, &identity, Op::History(history)).await?))
 }
 

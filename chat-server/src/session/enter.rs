@@ -137,10 +137,9 @@ impl Session {
             .await
             .ok_or_else(|| Refusal::new(Code::NotAMember))?;
         if !actor.id.is_guest() {
-            let left = self
-                .desk(&actor)
-                .command(Some(&RoomRef::id(room)), None, Leave {}.into());
-            match left.await {
+            let target = RoomRef::id(room);
+            let left = self.desk(&actor).command(Some(&target), None, Leave {}.into()).await;
+            match left {
                 Ok(_) => {}
                 // The owner is merely absent.
                 Err(refusal) if refusal.code == Code::LastOwner => {}
