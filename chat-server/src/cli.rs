@@ -5,7 +5,6 @@ mod environment;
 mod failure;
 mod health;
 mod options;
-mod pending;
 mod serve;
 
 use std::io::{self, Write};

@@ -151,17 +151,8 @@ impl Hub {
         }
     }
 
-    /// How many of this worker's sessions act for a user.
-    pub(crate) fn sessions_of(&self, user: UserId) -> usize {
-        self.users.get(&user).map_or(0, Vec::len)
-    }
-
     pub(crate) fn links(&self) -> impl Iterator<Item = &Rc<Link>> {
         self.links.values()
-    }
-
-    pub(crate) fn link(&self, number: u64) -> Option<&Rc<Link>> {
-        self.links.get(&number)
     }
 
     /// How far a room is heard here.
@@ -281,7 +272,7 @@ impl Hub {
                 continue;
             };
             for seat in audience.seats() {
-                if seat.dialect != *dialect || Some(seat.session) == origin {
+                if seat.dialect != dialect || Some(seat.session) == origin {
                     continue;
                 }
                 if dialect.resumes() {

@@ -31,4 +31,4 @@ mod websocket;
 mod worker;
 
 pub use self::node::Node;
-pub use self::server::{Builder, RunError, Server, accounts_config, serve};
+pub use self::server::{Builder, RunError, Server, serve};

@@ -227,6 +227,16 @@ impl Node {
         }
     }
 
+    /// Does the same from where nobody can wait.
+    pub(crate) fn revoke_soon(&self, revocation: &Revocation, close: Close) {
+        for slots in &self.0.workers {
+            let order = Order::Revoke(revocation.user, revocation.grant.clone(), close);
+            if let Err(error) = slots.orders.try_send(order) {
+                tracing::warn!(%error, "a worker hears late that a log-in has ended");
+            }
+        }
+    }
+
     /// Every bound, for clients.
     pub(crate) fn published_limits(&self) -> PublishedLimits {
         let server = match serde_json::to_value(self.limits()) {

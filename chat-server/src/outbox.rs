@@ -113,7 +113,7 @@ impl Outbox {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(_) => return self.fail(State::Broken),
             }
-            if sent == slices.iter().map(|slice| slice.len()).sum() {
+            if sent == slices.iter().map(|slice| slice.len()).sum::<usize>() {
                 return;
             }
             queue.sent = sent;

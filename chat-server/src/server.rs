@@ -11,7 +11,7 @@ use chat_core::Limits;
 
 use crate::auth::hashing::{Hasher, HashingCost};
 use crate::auth::limiter::{AttemptRules, Limiter};
-use crate::auth::{Accounts, AccountsConfig, AnyOf, Authenticator, Secret};
+use crate::auth::{Accounts, AccountsConfig, AnyOf, Authenticator};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Listen};
 use crate::limits::ServerLimits;
@@ -74,9 +74,6 @@ pub enum RunError {
     /// A thread can't be started.
     #[error("can't start a thread: {0}")]
     Thread(io::Error),
-    /// The signing secret is too short.
-    #[error("the signing secret needs at least one byte")]
-    Secret,
 }
 
 impl Server {
@@ -207,13 +204,13 @@ impl Builder {
         let hasher = Hasher::start(workers, limits.hashing_queue_max, hashing);
         let hasher = Arc::new(hasher.map_err(RunError::Thread)?);
         let limiter = Limiter::new(clock.clone(), AttemptRules::from(limits));
-        let accounts_config = accounts_config(&config)?;
+        let rules = AccountsConfig::from(&config);
         let accounts = Accounts::open(
             store.clone(),
             clock.clone(),
             hasher.clone(),
             limiter.clone(),
-            accounts_config,
+            rules,
         );
         let accounts = Arc::new(accounts.await?);
         let mut known: Vec<Arc<dyn Authenticator>> = vec![accounts.clone()];
@@ -240,23 +237,6 @@ impl Builder {
         let node = Node::start(make, workers, mail_max).map_err(RunError::Thread)?;
         Ok(Server { node })
     }
-}
-
-/// What a configuration says about accounts.
-///
-/// # Errors
-///
-/// [`RunError::Secret`] if the secret is empty.
-pub fn accounts_config(config: &Config) -> Result<AccountsConfig, RunError> {
-    let secret = match &config.jwt_secret {
-        Some(secret) => Some(Secret::new(secret.expose().as_bytes()).ok_or(RunError::Secret)?),
-        None => None,
-    };
-    let mut accounts = AccountsConfig::from(&config.server_limits);
-    accounts.secret = secret;
-    accounts.guests = config.guests;
-    accounts.foreign.ttl_ms = config.jwt_ttl_hours.saturating_mul(60 * 60 * 1000);
-    Ok(accounts)
 }
 
 /// Runs a server until `shutdown` resolves. Prints a line for each address on which it accepts

@@ -26,6 +26,7 @@ use chat_protocol::dialect::{Call, Dialect, Ticket};
 use chat_protocol::room_ref::RoomRef;
 use chat_protocol::system::System;
 use hyper::upgrade::OnUpgrade;
+use prometheus_client::metrics::gauge::Gauge;
 
 use self::seats::Seats;
 use crate::auth::Identity;
@@ -68,6 +69,8 @@ pub(crate) struct Session {
     refused: u32,
     /// Frames in a row that nobody could read.
     unreadable: u32,
+    /// Where the connection counts, once its dialect is known.
+    connected: Option<Gauge>,
     /// The heads that pings have told.
     told: HashMap<RoomId, Seq>,
 }
@@ -114,7 +117,6 @@ pub(crate) async fn run(worker: Rc<Worker>, arrival: Arrival) {
             .set(Some(now + Duration::from_millis(limits.hello_ms_max)));
     }
     worker.hub.borrow_mut().register(link.clone());
-    worker.node.metrics().connected(arrival.dialect);
     let mut session = Session {
         worker,
         link,
@@ -126,8 +128,10 @@ pub(crate) async fn run(worker: Rc<Worker>, arrival: Arrival) {
         bucket: Bucket::default(),
         refused: 0,
         unreadable: 0,
+        connected: None,
         told: HashMap::new(),
     };
+    session.speak(arrival.dialect);
     let close = session.converse(&mut socket).await;
     session.end(&mut socket, close).await;
 }
@@ -189,11 +193,21 @@ impl Session {
         heard
     }
 
+    /// Notes the dialect that is spoken.
+    fn speak(&mut self, dialect: Option<Dialect>) {
+        self.link.dialect.set(dialect);
+        self.connected = dialect.map(|dialect| {
+            let gauge = self.node().metrics().connections(dialect);
+            gauge.inc();
+            gauge
+        });
+    }
+
     /// Reads one message: all its calls, in order.
     async fn hear(&mut self, text: &str) -> Option<Close> {
-        self.node().metrics().frame_in();
+        self.node().metrics().frames_in.inc();
         if self.link.dialect.get().is_none() {
-            self.link.dialect.set(Dialect::recognise(text));
+            self.speak(Dialect::recognise(text));
         }
         let Some(dialect) = self.link.dialect.get() else {
             self.unreadable += 1;
@@ -403,7 +417,7 @@ impl Session {
         if let Some(close) = close {
             self.link.outbox.cut();
             if close == Close::Lagging {
-                self.node().metrics().lagged();
+                self.node().metrics().sessions_lagging.inc();
                 self.system(&System::Lagged {});
             }
             let dialect = self.link.dialect.get();
@@ -424,7 +438,9 @@ impl Session {
         }
         let seats = self.worker.hub.borrow_mut().forget(self.link.key);
         self.let_go(seats).await;
-        self.node().metrics().disconnected(self.link.dialect.get());
+        if let Some(connected) = &self.connected {
+            connected.dec();
+        }
         // A peer that doesn't read its goodbye isn't waited for.
         drop(tokio::time::timeout(GOODBYE, Flushed(&socket.outbox)).await);
     }

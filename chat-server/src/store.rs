@@ -10,6 +10,7 @@ mod project;
 
 use std::sync::Arc;
 
+use crate::config::StoreUrl;
 use async_trait::async_trait;
 use chat_core::{Head, Idx, Key, Name, Record, Room, RoomId, Seq, Standing, Timestamp, UserId};
 use chat_protocol::answer::{MemberCard, Message, MyRoom, Page, RoomCard};
@@ -139,6 +140,18 @@ pub trait Store: Send + Sync + 'static {
 
     /// Whether the store can be written to.
     async fn check(&self) -> Result<(), StoreError>;
+}
+
+/// Opens the store that a configuration names.
+///
+/// # Errors
+///
+/// [`StoreError`] says why it can't be opened.
+pub fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(match url {
+        StoreUrl::Memory => Arc::new(memory::Memory::new()?),
+        StoreUrl::Sqlite(path) => Arc::new(sqlite::Sqlite::open(path)?),
+    })
 }
 
 /// Records to be appended to one room.

@@ -16,7 +16,7 @@ use clap::{Args, Subcommand};
 
 use super::failure::Failure;
 use super::options::Options;
-use super::{environment, pending, print, serve};
+use super::{environment, print, serve};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum User {
@@ -113,7 +113,7 @@ fn with<T>(
         return Err(Failure::Usage(why));
     }
     serve::runtime()?.block_on(async {
-        let store = pending::open(&config.store)?;
+        let store = chat_server::store::open(&config.store)?;
         let accounts = accounts(Arc::clone(&store), config).await?;
         work(store, accounts).await
     })

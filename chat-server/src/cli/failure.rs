@@ -6,7 +6,7 @@ use chat_server::config::ConfigError;
 use chat_server::logs::LogError;
 use chat_server::store::StoreError;
 
-use super::pending::RunError;
+use chat_server::RunError;
 
 /// Why the program ends without having done what was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +48,7 @@ impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         match error {
             RunError::Store(error) => Self::Store(error),
-            RunError::Listen { .. } | RunError::Failed(_) => Self::Run(error),
+            RunError::Listen { .. } | RunError::Thread(_) => Self::Run(error),
         }
     }
 }
@@ -83,6 +83,9 @@ mod tests {
             is(73)
         );
         assert_eq!(code(ConfigError::new("--store", "none").into()), is(2));
-        assert_eq!(code(RunError::Failed("it broke".into()).into()), is(1));
+        assert_eq!(
+            code(RunError::Thread(std::io::Error::other("none")).into()),
+            is(1)
+        );
     }
 }

@@ -10,9 +10,9 @@ use chat_server::metrics::Metrics;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
+use super::environment;
 use super::failure::Failure;
 use super::options::Options;
-use super::{environment, pending};
 
 /// Runs the server. The first SIGTERM or ctrl-c asks it to end, the second ends it.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
@@ -24,7 +24,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
 
     let shutdown = signals()?;
     runtime()?.block_on(async {
-        pending::serve(config, metrics, async {
+        chat_server::serve(config, metrics, async {
             // A sender that is gone means that no signal can come any more.
             if shutdown.await.is_err() {
                 std::future::pending::<()>().await;

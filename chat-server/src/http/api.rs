@@ -42,10 +42,12 @@ async fn commands(
 ) -> Result<Response, Problem> {
     let identity = who(&node, &headers).await?;
     let body = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(node.limits().http_body_bytes_max),
-        _ => Problem::bad_frame("the body can't be read"),
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Refusal::too_large(node.limits().http_body_bytes_max as u64)
+        }
+        _ => Refusal::bad_frame("the body can't be read"),
     })?;
-    let text = std::str::from_utf8(&body).map_err(|_| Problem::bad_frame("the body is no text"))?;
+    let text = std::str::from_utf8(&body).map_err(|_| Refusal::bad_frame("the body is no text"))?;
     let key = match headers.get("idempotency-key") {
         Some(key) => Some(cid(key.to_str().unwrap_or_default())?),
         None => None,
@@ -53,10 +55,10 @@ async fn commands(
     let mut calls = Vec::new();
     Dialect::Native.decode(text, &mut calls);
     if calls.is_empty() || calls.len() > CALLS_MAX {
-        return Err(Problem::bad_frame("a request holds 1 to 100 frames"));
+        return Err(Refusal::bad_frame("a request holds 1 to 100 frames").into());
     }
     if key.is_some() && calls.len() > 1 {
-        return Err(Problem::bad_frame("an idempotency key goes with one frame"));
+        return Err(Refusal::bad_frame("an idempotency key goes with one frame").into());
     }
     let mut replies = Vec::new();
     for call in calls {
@@ -113,7 +115,12 @@ async fn messages(
         (_, _, _) => return Err(Refusal::bad_argument("before").into()),
     };
     let (thread, limit) = (range.thread.map(Seq::new), range.limit);
-    let history = History { room, place, thread, limit };
+    let history = History {
+        room,
+        place,
+        thread,
+        limit,
+    };
     Ok(ok(&perform(&node, &identity, Op::History(history)).await?))
 }
 

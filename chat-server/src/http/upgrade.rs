@@ -157,16 +157,12 @@ fn address(request: &Request) -> IpAddr {
 fn not_a_socket(dialect: Option<Dialect>) -> Response {
     match dialect {
         Some(_) => refused(StatusCode::UPGRADE_REQUIRED, "this is a WebSocket"),
-        None => Problem::from(Refusal::new(Code::RoomNotFound).with_words("there is nothing here"))
-            .with_status(StatusCode::NOT_FOUND)
-            .into_response(),
+        None => refused(StatusCode::NOT_FOUND, "there is nothing here"),
     }
 }
 
 fn refused(status: StatusCode, words: &str) -> Response {
-    Problem::bad_frame(words)
-        .with_status(status)
-        .into_response()
+    (status, format!("{words}\n")).into_response()
 }
 
 #[cfg(test)]

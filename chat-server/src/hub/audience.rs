@@ -115,9 +115,9 @@ impl Audience {
             if self
                 .seats
                 .iter()
-                .any(|seat| seat.dialect == *dialect && seat.caught_up)
+                .any(|seat| seat.dialect == dialect && seat.caught_up)
             {
-                full |= self.round(*dialect).push(delivery);
+                full |= self.round(dialect).push(delivery);
             }
         }
         if full {

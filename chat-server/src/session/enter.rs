@@ -138,7 +138,10 @@ impl Session {
             .ok_or_else(|| Refusal::new(Code::NotAMember))?;
         if !actor.id.is_guest() {
             let target = RoomRef::id(room);
-            let left = self.desk(&actor).command(Some(&target), None, Leave {}.into()).await;
+            let left = self
+                .desk(&actor)
+                .command(Some(&target), None, Leave {}.into())
+                .await;
             match left {
                 Ok(_) => {}
                 // The owner is merely absent.

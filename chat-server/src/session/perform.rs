@@ -214,7 +214,7 @@ impl Session {
                 CatchUp::Ahead => tokio::task::yield_now().await,
                 CatchUp::Behind => {
                     let read = self.node().store().records(room, position, PAGE).await;
-                    self.node().metrics().gap_read();
+                    self.node().metrics().catch_up_reads.inc();
                     let Ok(records) = read else {
                         // The seat stays behind; the client notices the gap by the next ping.
                         return;

@@ -190,6 +190,10 @@ impl Store for Sqlite {
         read!(self, move |db| rooms::marker(db, room, user))
     }
 
+    async fn markers(&self, room: RoomId, limit: usize) -> Result<Vec<(UserId, Idx)>, StoreError> {
+        read!(self, move |db| rooms::markers(db, room, limit))
+    }
+
     async fn mark_read(&self, markers: &[(RoomId, UserId, Idx)]) -> Result<(), StoreError> {
         let markers = markers.to_vec();
         write_alone!(self, move |desk| rooms::mark_read(&desk.db, &markers))

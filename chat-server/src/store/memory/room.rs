@@ -321,6 +321,17 @@ impl Log {
         })
     }
 
+    pub(super) fn markers(&self, limit: usize) -> Vec<(UserId, Idx)> {
+        let members = self.room.members.keys().take(limit);
+        let read = |user| {
+            self.present
+                .get(user)
+                .map(|present| present.read)
+                .unwrap_or_default()
+        };
+        members.map(|user| (*user, read(user))).collect()
+    }
+
     pub(super) fn marker(&self, user: UserId) -> Marker {
         let Some(present) = self.present.get(&user) else {
             return Marker::default();
