@@ -125,7 +125,24 @@ impl Accounts {
         })
     }
 
-    /// Makes an account and logs in to it. Its password has at least `password_bytes_min` bytes.
+    /// Makes an account and logs in to it, and remembers from where: strangers' guesses won't lock
+    /// its owner out there. Its password has at least `password_bytes_min` bytes.
+    ///
+    /// # Errors
+    ///
+    /// If something is taken or can't be used.
+    pub async fn sign_up_from(
+        &self,
+        wish: &SignUp,
+        password_bytes_min: usize,
+        origin: Origin<'_>,
+    ) -> Result<SignedIn, AuthError> {
+        let signed_in = self.sign_up(wish, password_bytes_min).await?;
+        self.limiter.remember(signed_in.identity.user, origin);
+        Ok(signed_in)
+    }
+
+    /// Makes an account and logs in to it, from nowhere in particular, as an operator does.
     ///
     /// # Errors
     ///
@@ -204,7 +221,7 @@ impl Accounts {
             handle: None,
             password: password.clone(),
         };
-        match self.sign_up(&wish, 1).await {
+        match self.sign_up_from(&wish, 1, origin).await {
             // Somebody was quicker; perhaps himself.
             Err(AuthError::NameTaken) => self.log_in(name, password, origin).await,
             outcome => outcome,

@@ -126,6 +126,15 @@ impl Limiter {
         self.begin(subject, shared, devices)
     }
 
+    /// Remembers where an account was made: who makes it knows its password.
+    pub fn remember(&self, account: UserId, origin: Origin<'_>) {
+        let at = self.clock.now();
+        let mut state = self.lock();
+        for device in self.devices(origin) {
+            state.remember(Subject::Account(account), device, at);
+        }
+    }
+
     /// When this address was last right about an account's password, as far as it is remembered.
     #[must_use]
     pub fn last_log_in(&self, account: UserId, address: IpAddr) -> Option<Timestamp> {
@@ -314,12 +323,19 @@ impl State {
             return 0;
         };
         let wait_ms = budget.bucket.wait_ms(now, rules.burst, rules.refill_ms);
-        let burst_left = rules.burst.saturating_sub(budget.under_way);
-        if wait_ms == 0 && budget.bucket.wait_ms(now, burst_left, rules.refill_ms) > 0 {
-            // Only attempts under way stand in the way; they are over in a moment.
-            return UNDER_WAY_RETRY_MS;
+        if wait_ms > 0 {
+            return wait_ms;
         }
-        wait_ms
+        let is_crowded = if let Key::Address(_) = key {
+            // Many people may live behind one address and come back at the same moment. Whatever
+            // turns out to be wrong beyond the burst is a debt that the address waits for.
+            budget.under_way >= UNDER_WAY_PER_ADDRESS_MAX
+        } else {
+            let burst_left = rules.burst.saturating_sub(budget.under_way);
+            budget.bucket.wait_ms(now, burst_left, rules.refill_ms) > 0
+        };
+        // Attempts under way are over in a moment.
+        if is_crowded { UNDER_WAY_RETRY_MS } else { 0 }
     }
 
     /// Whether there is a place for more budgets, once those are forgotten that are full.
@@ -374,6 +390,7 @@ const BUDGETS_MAX: usize = 65_536;
 const SWEEP_FROM: usize = 1_024;
 const SUBJECTS_MAX: usize = 65_536;
 const UNDER_WAY_RETRY_MS: u64 = 250;
+const UNDER_WAY_PER_ADDRESS_MAX: u64 = 32;
 
 #[cfg(test)]
 mod tests {
@@ -471,6 +488,23 @@ mod tests {
         drop(under_way);
         let refused = limiter.log_in(Some(ANN), "", from(6)).unwrap_err();
         assert_eq!(refused.retry_ms, 12_000);
+    }
+
+    #[test]
+    fn many_people_behind_one_address_may_come_at_once_but_wrong_ones_are_a_debt() {
+        let (clock, limiter) = limiter();
+        let begin = |user| limiter.log_in(Some(UserId::new(user)), "", from(1));
+        let house: Vec<_> = (1..33).map(|user| begin(user).unwrap()).collect();
+        assert_eq!(begin(33).unwrap_err().retry_ms, UNDER_WAY_RETRY_MS);
+        house.into_iter().for_each(Attempt::succeed);
+
+        let thieves: Vec<_> = (101..133).map(|user| begin(user).unwrap()).collect();
+        thieves.into_iter().for_each(Attempt::fail);
+        let debt = Duration::from_millis((32 - 5) * RULES.refill_ms);
+        clock.advance(debt);
+        assert!(begin(200).is_err());
+        clock.advance(Duration::from_millis(RULES.refill_ms));
+        begin(200).unwrap().fail();
     }
 
     #[test]

@@ -5,8 +5,9 @@
     reason = "the steps of a test fail loudly"
 )]
 
+use std::io;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chat_core::{Password, Timestamp};
@@ -18,6 +19,7 @@ use chat_server::auth::{
 };
 use chat_server::clock::ManualClock;
 use chat_server::limits::ServerLimits;
+use tracing_subscriber::fmt::MakeWriter;
 
 use self::accounts_only::AccountsOnly;
 
@@ -336,6 +338,17 @@ async fn a_log_in_that_signs_up_makes_one_account() {
 }
 
 #[tokio::test]
+async fn who_made_an_account_here_counts_as_logged_in_from_here() {
+    let house = House::open().await;
+    let accounts = &house.accounts;
+    let word = Password::new("p");
+    let made = accounts.log_in_or_sign_up("john", &word, from(1));
+    made.await.unwrap();
+    let address = from(1).address;
+    assert!(accounts.logged_in_from("john", address).await.unwrap());
+}
+
+#[tokio::test]
 async fn an_address_is_trusted_for_the_life_of_a_token() {
     let house = House::open().await;
     house.sign_up("ann").await;
@@ -378,6 +391,52 @@ async fn without_a_store_everybody_hears_that_it_is_not_his_fault() {
     assert_eq!(refused.unwrap_err(), AuthError::Unavailable);
     let refused = house.log_in("ann", "sesame of ann").await;
     assert_eq!(refused.unwrap_err(), AuthError::Unavailable);
+}
+
+#[tokio::test]
+async fn no_password_secret_or_token_is_logged_at_any_level() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(log.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let house = House::open().await;
+    let ann = house.sign_up("ann").await;
+    house.log_in("ann", "sesame, wrong").await.unwrap_err();
+    house.who("sesame.sesame.sesame").await.unwrap_err();
+    house.store.break_down();
+    house.log_in("ann", "sesame of ann").await.unwrap_err();
+    house.who(ann.access.expose()).await.unwrap_err();
+
+    let said = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(said.contains("accounts can't be reached"), "{said}");
+    for hidden in ["sesame", "a secret of tests", ann.access.expose()] {
+        assert!(!said.contains(hidden), "{hidden} in {said}");
+    }
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
 }
 
 #[tokio::test]
