@@ -81,6 +81,7 @@ pub enum Answer {
     /// Every bound.
     Limits(Box<PublishedLimits>),
     /// This socket is in the room. Older dialects only.
+    #[cfg_attr(feature = "schema", schemars(skip))]
     Entered {
         /// The room.
         room: Box<RoomCard>,
@@ -90,6 +91,7 @@ pub enum Answer {
         already: bool,
     },
     /// This socket is in the room no longer. Older dialects only.
+    #[cfg_attr(feature = "schema", schemars(skip))]
     Exited {
         /// The room.
         room: RoomId,
@@ -97,10 +99,13 @@ pub enum Answer {
         name: Name,
     },
     /// This socket is in no room any more. Older dialects only.
+    #[cfg_attr(feature = "schema", schemars(skip))]
     ExitedAll {},
     /// Whether this socket is in the room. Older dialects only.
+    #[cfg_attr(feature = "schema", schemars(skip))]
     Inside(bool),
     /// The listed rooms and who is in them, in the order of their creation. Older dialects only.
+    #[cfg_attr(feature = "schema", schemars(skip))]
     Lobby(Vec<LobbyRoom>),
 }
 
@@ -224,7 +229,7 @@ impl Serialize for Records {
 }
 
 /// Every bound of engine and server, side by side.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PublishedLimits {
     /// The engine's.

@@ -22,6 +22,7 @@ pub use self::merge::{ConfigError, Given, Loaded, load};
 pub use self::secret::Secret;
 pub use self::setting::Setting;
 pub use self::url::{BusUrl, StoreUrl};
+use crate::auth::{self, AccountsConfig, ForeignRules};
 use crate::limits::ServerLimits;
 
 /// The default configuration as a file in TOML, with a word on every key.
@@ -95,6 +96,22 @@ impl Default for Config {
     }
 }
 
+impl From<&Config> for AccountsConfig {
+    fn from(config: &Config) -> Self {
+        let secret = config.jwt_secret.as_ref().map(Secret::expose);
+        let ttl_ms = config.jwt_ttl_hours.saturating_mul(HOUR_MS);
+        Self {
+            secret: secret.and_then(|secret| auth::Secret::new(secret.as_bytes())),
+            guests: config.guests,
+            foreign: ForeignRules {
+                ttl_ms,
+                ..ForeignRules::default()
+            },
+            ..Self::from(&config.server_limits)
+        }
+    }
+}
+
 /// Whether a guest may use the name of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RegisteredNames {
@@ -111,4 +128,27 @@ pub enum LogFormat {
     Text,
     /// A JSON object on each line.
     Json,
+}
+
+const HOUR_MS: u64 = 60 * 60 * 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accounts_follow_the_configuration() {
+        let mut config = Config {
+            guests: false,
+            jwt_ttl_hours: 2,
+            jwt_secret: Secret::new("a secret"),
+            ..Config::default()
+        };
+        config.server_limits.token_ms = 5;
+        let accounts = AccountsConfig::from(&config);
+        assert!(accounts.secret.is_some());
+        assert!(!accounts.guests);
+        assert_eq!((accounts.token_ms, accounts.foreign.ttl_ms), (5, 7_200_000));
+        assert!(AccountsConfig::from(&Config::default()).secret.is_none());
+    }
 }

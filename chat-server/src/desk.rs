@@ -1,14 +1,10 @@
 //! What anybody may ask for who has an identity and no socket: commands and questions, each
 //! answered once it is durable.
 
-use chat_core::{
-    Actor, Cid, Command, Key, Name, Permission, RoomId, Seq, UserId,
-};
-use chat_protocol::answer::{
-    Answer, InviteCard, MarkerCard, Page, PresenceCard, Records,
-};
+use chat_core::{Actor, Cid, Command, Key, Name, Permission, RoomId, Seq, UserId};
+use chat_protocol::answer::{Answer, InviteCard, MarkerCard, Page, PresenceCard, Records};
 use chat_protocol::code::{Code, Refusal};
-use chat_protocol::command::{History, Op};
+use chat_protocol::command::{self, History, Op};
 use chat_protocol::room_ref::RoomRef;
 use tokio::sync::oneshot;
 
@@ -43,7 +39,9 @@ impl Desk<'_> {
             reply: Address::Once(answer),
         };
         self.node.send(mail).await?;
-        let outcome = answered.await.map_err(|_| Refusal::new(Code::ShuttingDown))?;
+        let outcome = answered
+            .await
+            .map_err(|_| Refusal::new(Code::ShuttingDown))?;
         outcome.map_err(refusal)
     }
 
@@ -56,12 +54,21 @@ impl Desk<'_> {
     ) -> Result<Answer, Refusal> {
         let creates = command.creates();
         let room = match (creates, room) {
-            (true, _) => self.node.store().reserve_room().await.map_err(unavailable)?,
+            (true, _) => self
+                .node
+                .store()
+                .reserve_room()
+                .await
+                .map_err(unavailable)?,
             (false, Some(room)) => self.resolve(room).await?,
             (false, None) => return Err(Refusal::bad_argument("room")),
         };
         self.check_target(&command).await?;
-        let wish = Wish::Command { command, cid, used: None };
+        let wish = Wish::Command {
+            command,
+            cid,
+            used: None,
+        };
         match self.ask(room, wish).await? {
             Reply::Done { room, seq, dup } if creates => Ok(Answer::Created { room, seq, dup }),
             Reply::Done { seq, dup, .. } => Ok(Answer::Done { seq, dup }),
@@ -77,7 +84,15 @@ impl Desk<'_> {
             Command::Ban(it) => it.user,
             _ => return Ok(()),
         };
-        if user.is_guest() || self.node.store().account(user).await.map_err(unavailable)?.is_some() {
+        if user.is_guest()
+            || self
+                .node
+                .store()
+                .account(user)
+                .await
+                .map_err(unavailable)?
+                .is_some()
+        {
             return Ok(());
         }
         Err(Refusal::new(Code::UserNotFound))
@@ -88,7 +103,11 @@ impl Desk<'_> {
         Some(match op {
             Op::Room { room } => self.room(&room).await,
             Op::Rooms {} => self.rooms().await,
-            Op::Directory { search, cursor, limit } => {
+            Op::Directory {
+                search,
+                cursor,
+                limit,
+            } => {
                 let search = search.map(|text| text.as_str().to_owned());
                 let cursor = cursor.map(|text| text.as_str().to_owned());
                 self.directory(search, cursor, limit).await
@@ -102,7 +121,11 @@ impl Desk<'_> {
             Op::Markers { room } => self.markers(&room).await,
             Op::Presence { room } => self.presence(&room).await,
             Op::Permissions { room } => self.permissions(&room).await,
-            Op::Explain { room, permission, user } => self.explain(&room, permission, user).await,
+            Op::Explain {
+                room,
+                permission,
+                user,
+            } => self.explain(&room, permission, user).await,
             Op::Records { room, since, limit } => self.records(&room, since, limit).await,
             Op::User { name } => self.user(&name).await,
             Op::Limits {} => Ok(Answer::Limits(Box::new(self.node.published_limits()))),
@@ -136,8 +159,12 @@ impl Desk<'_> {
         let Sight::View(mut view) = self.look(room, Look::View).await? else {
             return Err(mixed_up());
         };
-        let marker =
-            self.node.store().marker(room, self.actor.id).await.map_err(unavailable)?;
+        let marker = self
+            .node
+            .store()
+            .marker(room, self.actor.id)
+            .await
+            .map_err(unavailable)?;
         view.me.read = marker.read;
         view.me.unread = marker.unread;
         view.me.mentions = marker.mentions;
@@ -147,7 +174,11 @@ impl Desk<'_> {
     /// What the actor may read begins here, and ends at the head.
     async fn readable(&self, room: RoomId, permission: Permission) -> Result<(Seq, Seq), Refusal> {
         match self.look(room, Look::May(permission)).await? {
-            Sight::May { readable_from, head, .. } => Ok((readable_from, head)),
+            Sight::May {
+                readable_from,
+                head,
+                ..
+            } => Ok((readable_from, head)),
             Sight::View(_)
             | Sight::Explained(_)
             | Sight::Bans(_)
@@ -167,11 +198,17 @@ impl Desk<'_> {
             return Err(refusal);
         }
         let card = self.node.store().card(room).await.map_err(unavailable)?;
-        card.map(|card| Answer::Room(Box::new(card))).ok_or_else(no_room)
+        card.map(|card| Answer::Room(Box::new(card)))
+            .ok_or_else(no_room)
     }
 
     async fn rooms(&self) -> Result<Answer, Refusal> {
-        let items = self.node.store().rooms_of(self.actor.id).await.map_err(unavailable)?;
+        let items = self
+            .node
+            .store()
+            .rooms_of(self.actor.id)
+            .await
+            .map_err(unavailable)?;
         Ok(Answer::Rooms(Page { items, next: None }))
     }
 
@@ -182,8 +219,18 @@ impl Desk<'_> {
         limit: Option<u64>,
     ) -> Result<Answer, Refusal> {
         let limit = self.node.page(limit);
-        let query = DirectoryQuery { search, order: Order::Newest, cursor, limit };
-        self.node.store().directory(&query).await.map(Answer::Directory).map_err(unavailable)
+        let query = DirectoryQuery {
+            search,
+            order: Order::Newest,
+            cursor,
+            limit,
+        };
+        self.node
+            .store()
+            .directory(&query)
+            .await
+            .map(Answer::Directory)
+            .map_err(unavailable)
     }
 
     async fn members(
@@ -195,7 +242,9 @@ impl Desk<'_> {
         let room = self.resolve(room).await?;
         self.readable(room, Permission::ListMembers).await?;
         let limit = self.node.page(limit);
-        self.member_page(room, after, limit).await.map(Answer::Members)
+        self.member_page(room, after, limit)
+            .await
+            .map(Answer::Members)
     }
 
     /// A part of a room's members; the caller has made sure that the actor may see them.
@@ -205,16 +254,25 @@ impl Desk<'_> {
         after: Option<UserId>,
         limit: usize,
     ) -> Result<Page<chat_protocol::answer::MemberCard>, Refusal> {
-        let items =
-            self.node.store().members(room, after, limit).await.map_err(unavailable)?;
+        let items = self
+            .node
+            .store()
+            .members(room, after, limit)
+            .await
+            .map_err(unavailable)?;
         let full = items.len() >= limit;
-        let next = items.last().filter(|_| full).map(|last| last.user.id.to_string());
+        let next = items
+            .last()
+            .filter(|_| full)
+            .map(|last| last.user.id.to_string());
         Ok(Page { items, next })
     }
 
     async fn bans(&self, room: &RoomRef) -> Result<Answer, Refusal> {
         let room = self.resolve(room).await?;
-        let Sight::Bans(items) = self.look(room, Look::Bans).await? else { return Err(mixed_up()) };
+        let Sight::Bans(items) = self.look(room, Look::Bans).await? else {
+            return Err(mixed_up());
+        };
         Ok(Answer::Bans(Page { items, next: None }))
     }
 
@@ -225,7 +283,10 @@ impl Desk<'_> {
         };
         let items = items
             .into_iter()
-            .map(|it| InviteCard { user: it.user, until: it.until })
+            .map(|it| InviteCard {
+                user: it.user,
+                until: it.until,
+            })
             .collect();
         Ok(Answer::Invites(Page { items, next: None }))
     }
@@ -233,18 +294,30 @@ impl Desk<'_> {
     async fn history(&self, history: &History) -> Result<Answer, Refusal> {
         let room = self.resolve(&history.room).await?;
         let (from, to) = self.readable(room, Permission::Read).await?;
-        let place = match (history.before, history.after, history.around) {
-            (Some(seq), None, None) => Place::Before(seq),
-            (None, Some(seq), None) => Place::After(seq),
-            (None, None, Some(seq)) => Place::Around(seq),
-            (None, None, None) => Place::Newest,
-            _ => return Err(Refusal::bad_argument("before")),
+        let place = match history.place {
+            command::Place::Newest => Place::Newest,
+            command::Place::Before(seq) => Place::Before(seq),
+            command::Place::After(seq) => Place::After(seq),
+            command::Place::Around(seq) => Place::Around(seq),
         };
         let limit = self.node.page(history.limit);
         let thread = history.thread;
         let viewer = self.actor.id;
-        let query = MessageQuery { room, viewer, place, from, to, thread, limit };
-        let items = self.node.store().messages(&query).await.map_err(unavailable)?;
+        let query = MessageQuery {
+            room,
+            viewer,
+            place,
+            from,
+            to,
+            thread,
+            limit,
+        };
+        let items = self
+            .node
+            .store()
+            .messages(&query)
+            .await
+            .map_err(unavailable)?;
         Ok(Answer::History(Page { items, next: None }))
     }
 
@@ -264,7 +337,12 @@ impl Desk<'_> {
             thread: None,
             limit: 1,
         };
-        let mut found = self.node.store().messages(&query).await.map_err(unavailable)?;
+        let mut found = self
+            .node
+            .store()
+            .messages(&query)
+            .await
+            .map_err(unavailable)?;
         Ok(found.pop())
     }
 
@@ -291,8 +369,16 @@ impl Desk<'_> {
         let room = self.resolve(room).await?;
         self.readable(room, Permission::ListMembers).await?;
         let limit = self.node.limits().page_items_max;
-        let markers = self.node.store().markers(room, limit).await.map_err(unavailable)?;
-        let items = markers.into_iter().map(|(user, idx)| MarkerCard { user, idx }).collect();
+        let markers = self
+            .node
+            .store()
+            .markers(room, limit)
+            .await
+            .map_err(unavailable)?;
+        let items = markers
+            .into_iter()
+            .map(|(user, idx)| MarkerCard { user, idx })
+            .collect();
         Ok(Answer::Markers(Page { items, next: None }))
     }
 
@@ -347,11 +433,25 @@ impl Desk<'_> {
         let after = since.max(Seq::new(from.number().saturating_sub(1)));
         let most = self.node.limits().catch_up_records_max;
         let limit = usize::try_from(limit.unwrap_or(most).clamp(1, most)).unwrap_or(usize::MAX);
-        let events = self.node.store().records(room, after, limit).await.map_err(unavailable)?;
-        let events: Vec<_> = events.into_iter().filter(|record| record.seq <= head).collect();
+        let events = self
+            .node
+            .store()
+            .records(room, after, limit)
+            .await
+            .map_err(unavailable)?;
+        let events: Vec<_> = events
+            .into_iter()
+            .filter(|record| record.seq <= head)
+            .collect();
         let upto = events.last().map_or(head, |last| last.seq);
         let reader = self.actor.id;
-        Ok(Answer::Records(Records { since, events, upto, head, reader }))
+        Ok(Answer::Records(Records {
+            since,
+            events,
+            upto,
+            head,
+            reader,
+        }))
     }
 
     async fn user(&self, name: &Name) -> Result<Answer, Refusal> {
@@ -359,9 +459,17 @@ impl Desk<'_> {
         if name.as_str().contains('@') {
             return Err(Refusal::new(Code::UserNotFound));
         }
-        let account = self.node.store().find_account(name.as_str()).await.map_err(unavailable)?;
+        let account = self
+            .node
+            .store()
+            .find_account(name.as_str())
+            .await
+            .map_err(unavailable)?;
         let account = account.ok_or_else(|| Refusal::new(Code::UserNotFound))?;
-        let author = chat_core::Author { id: account.user, name: Some(account.name) };
+        let author = chat_core::Author {
+            id: account.user,
+            name: Some(account.name),
+        };
         Ok(Answer::User(author))
     }
 
@@ -369,7 +477,11 @@ impl Desk<'_> {
         if user == self.actor.id {
             return Err(Refusal::bad_argument("user"));
         }
-        self.node.store().set_block(self.actor.id, user, on).await.map_err(unavailable)?;
+        self.node
+            .store()
+            .set_block(self.actor.id, user, on)
+            .await
+            .map_err(unavailable)?;
         Ok(Answer::Accepted {})
     }
 }
@@ -387,8 +499,10 @@ pub(crate) async fn resolve(node: &Node, room: &RoomRef) -> Result<RoomId, Refus
         return Ok(own);
     }
     if let Some(alias) = &room.alias
-        && let Some(holder) =
-            store.holder(&Key::Alias(alias.skeleton())).await.map_err(unavailable)?
+        && let Some(holder) = store
+            .holder(&Key::Alias(alias.skeleton()))
+            .await
+            .map_err(unavailable)?
     {
         return Ok(holder.room);
     }

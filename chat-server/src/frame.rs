@@ -30,7 +30,10 @@ pub(crate) fn at(buffer: &[u8], start: usize) -> Option<Range<usize>> {
     let (&short, rest) = header.get(1..)?.split_first()?;
     let (before, length) = match short & 0x7f {
         126 => (4, usize::from(u16::from_be_bytes(*rest.first_chunk()?))),
-        127 => (10, usize::try_from(u64::from_be_bytes(*rest.first_chunk()?)).ok()?),
+        127 => (
+            10,
+            usize::try_from(u64::from_be_bytes(*rest.first_chunk()?)).ok()?,
+        ),
         length => (2, usize::from(length)),
     };
     Some(start..start.checked_add(before)?.checked_add(length)?)

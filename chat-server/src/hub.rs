@@ -8,9 +8,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::{Effect, Record, RoomId, Seq, UserId};
+use chat_core::{Effect, Record, RoomId, Seq, Timestamp, UserId};
+use chat_protocol::close::Close;
 use chat_protocol::dialect::{Dialect, Ticket};
-use chat_protocol::event::{Close, Signal};
+use chat_protocol::signal::Signal;
 
 use self::audience::{Audience, Seat};
 use crate::mail::{Delivery, Refused, Reply, SessionKey};
@@ -35,6 +36,12 @@ pub(crate) struct Link {
     pub(crate) in_flight: Cell<usize>,
     /// When anything was read from the socket.
     pub(crate) heard_at: Cell<Duration>,
+    /// When its token ends.
+    pub(crate) expires_at: Cell<Option<Timestamp>>,
+    /// Whether it was told that its token ends soon.
+    pub(crate) warned: Cell<bool>,
+    /// When it has to have said hello.
+    pub(crate) hello_by: Cell<Option<Duration>>,
     /// Whether rooms that its user joins are attached to it by themselves.
     pub(crate) follows: Cell<bool>,
     /// The log-in that it came by.
@@ -49,8 +56,12 @@ pub(crate) enum News {
     Joined(RoomId, Seq),
     /// It hears this room no more.
     Detached(RoomId),
-    /// Something of this room passed it by: it has to catch up.
-    Gap(RoomId),
+    /// Something of this room after this record passed it by: it has to catch up.
+    Gap(RoomId, Seq),
+    /// It is to be pinged.
+    Ping,
+    /// Its token ends at this moment.
+    Expiring(Timestamp),
     /// It has to end.
     End(Close),
 }
@@ -63,10 +74,33 @@ impl Link {
             dialect: Cell::new(dialect),
             in_flight: Cell::new(0),
             heard_at: Cell::default(),
+            expires_at: Cell::new(None),
+            warned: Cell::new(false),
+            hello_by: Cell::new(None),
             follows: Cell::new(false),
             grant: RefCell::default(),
             news: RefCell::default(),
         }
+    }
+
+    /// Why the session has to end at this moment, if its time is over.
+    pub(crate) fn overdue(&self, now: Duration, wall: Timestamp) -> Option<Close> {
+        if self.hello_by.get().is_some_and(|by| now >= by) {
+            return Some(Close::Unauthenticated);
+        }
+        let left_ms = self
+            .expires_at
+            .get()?
+            .number()
+            .saturating_sub(wall.number());
+        if left_ms == 0 {
+            return Some(Close::TokenExpired);
+        }
+        let soon = left_ms <= EXPIRY_NOTICE_MS;
+        if soon && !self.warned.replace(soon) {
+            self.tell(News::Expiring(wall.plus_ms(left_ms)));
+        }
+        None
     }
 
     pub(crate) fn tell(&self, news: News) {
@@ -74,10 +108,17 @@ impl Link {
         self.outbox.wake();
     }
 
+    pub(crate) fn has_news(&self) -> bool {
+        !self.news.borrow().is_empty()
+    }
+
     pub(crate) fn next_news(&self) -> Option<News> {
         self.news.borrow_mut().pop_front()
     }
 }
+
+/// How long before its end a session hears that its token ends, in milliseconds.
+const EXPIRY_NOTICE_MS: u64 = 60_000;
 
 impl Hub {
     pub(crate) fn register(&mut self, link: Rc<Link>) {
@@ -123,14 +164,31 @@ impl Hub {
         self.links.get(&number)
     }
 
+    /// How far a room is heard here.
+    pub(crate) fn head(&self, room: RoomId) -> Option<Seq> {
+        self.rooms.get(&room).map(|audience| audience.head)
+    }
+
     /// Gives a session a seat, behind until it has caught up. `head` is the room's, in case nobody
     /// of this worker hears it yet.
     pub(crate) fn sit(&mut self, session: SessionKey, user: UserId, room: RoomId, head: Seq) {
-        let Some(link) = self.links.get(&session.number) else { return };
-        let Some(dialect) = link.dialect.get() else { return };
-        let seat =
-            Seat { session, user, dialect, outbox: link.outbox.clone(), caught_up: false };
-        self.rooms.entry(room).or_insert_with(|| Audience::at(head)).sit(seat);
+        let Some(link) = self.links.get(&session.number) else {
+            return;
+        };
+        let Some(dialect) = link.dialect.get() else {
+            return;
+        };
+        let seat = Seat {
+            session,
+            user,
+            dialect,
+            outbox: link.outbox.clone(),
+            caught_up: false,
+        };
+        self.rooms
+            .entry(room)
+            .or_insert_with(|| Audience::at(head))
+            .sit(seat);
     }
 
     /// Takes a session's seat away.
@@ -146,13 +204,10 @@ impl Hub {
 
     /// Lets a session that has been sent everything up to `position` hear the room from here on;
     /// else tells how far the room is.
-    pub(crate) fn catch_up(
-        &mut self,
-        session: SessionKey,
-        room: RoomId,
-        position: Seq,
-    ) -> CatchUp {
-        let Some(audience) = self.rooms.get_mut(&room) else { return CatchUp::Gone };
+    pub(crate) fn catch_up(&mut self, session: SessionKey, room: RoomId, position: Seq) -> CatchUp {
+        let Some(audience) = self.rooms.get_mut(&room) else {
+            return CatchUp::Gone;
+        };
         if audience.seat(session).is_none() {
             return CatchUp::Gone;
         }
@@ -217,10 +272,14 @@ impl Hub {
 
     /// Passes on something ephemeral; a session that is behind with its reading may miss it.
     pub(crate) fn signal(&mut self, signal: &Signal, origin: Option<SessionKey>) {
-        let Some(audience) = self.rooms.get_mut(&signal.room) else { return };
+        let Some(audience) = self.rooms.get_mut(&signal.room) else {
+            return;
+        };
         audience.flush();
         for dialect in Dialect::ALL {
-            let Some(text) = dialect.signal(signal) else { continue };
+            let Some(text) = dialect.signal(signal) else {
+                continue;
+            };
             for seat in audience.seats() {
                 if seat.dialect != *dialect || Some(seat.session) == origin {
                     continue;
@@ -236,7 +295,9 @@ impl Hub {
 
     /// Detaches a user from a room.
     pub(crate) fn expel(&mut self, room: RoomId, user: UserId) {
-        let Some(audience) = self.rooms.get_mut(&room) else { return };
+        let Some(audience) = self.rooms.get_mut(&room) else {
+            return;
+        };
         for session in audience.leave(|seat| seat.user == user) {
             if let Some(link) = self.links.get(&session.number) {
                 link.tell(News::Detached(room));
@@ -248,10 +309,19 @@ impl Hub {
     }
 
     /// Answers a command of a session.
-    pub(crate) fn reply(&self, session: SessionKey, ticket: &Ticket, outcome: Result<Reply, Refused>) {
-        let Some(link) = self.links.get(&session.number) else { return };
+    pub(crate) fn reply(
+        &self,
+        session: SessionKey,
+        ticket: &Ticket,
+        outcome: Result<Reply, Refused>,
+    ) {
+        let Some(link) = self.links.get(&session.number) else {
+            return;
+        };
         link.in_flight.set(link.in_flight.get().saturating_sub(1));
-        let Some(dialect) = link.dialect.get() else { return };
+        let Some(dialect) = link.dialect.get() else {
+            return;
+        };
         if let Some(text) = dialect.answer(ticket, &crate::desk::spoken(outcome)) {
             link.outbox.send_text(&text);
         }
@@ -263,7 +333,9 @@ impl Hub {
     /// Ends the sessions of a user, or those of one log-in.
     pub(crate) fn revoke(&self, user: UserId, grant: Option<&str>, close: Close) {
         for number in self.users.get(&user).into_iter().flatten() {
-            let Some(link) = self.links.get(number) else { continue };
+            let Some(link) = self.links.get(number) else {
+                continue;
+            };
             let concerned = grant.is_none() || link.grant.borrow().as_deref() == grant;
             if concerned {
                 link.tell(News::End(close));
@@ -284,9 +356,17 @@ impl Hub {
     /// Tells a user's sessions that are not in the room.
     fn notify(&mut self, user: UserId, record: &Record) {
         for number in self.users.get(&user).into_iter().flatten() {
-            let Some(link) = self.links.get(number) else { continue };
-            let seated = self.rooms.get_mut(&record.room).is_some_and(|it| it.seat(link.key).is_some());
-            let text = link.dialect.get().and_then(|dialect| dialect.event(record, false));
+            let Some(link) = self.links.get(number) else {
+                continue;
+            };
+            let seated = self
+                .rooms
+                .get_mut(&record.room)
+                .is_some_and(|it| it.seat(link.key).is_some());
+            let text = link
+                .dialect
+                .get()
+                .and_then(|dialect| dialect.event(record, false));
             if let Some(text) = text.filter(|_| !seated) {
                 link.outbox.send_text(&text);
             }
@@ -295,16 +375,21 @@ impl Hub {
 
     /// Something between was lost: everybody reads it from the store.
     fn skip(&mut self, room: RoomId, to: Seq) {
-        let Some(audience) = self.rooms.get_mut(&room) else { return };
+        let Some(audience) = self.rooms.get_mut(&room) else {
+            return;
+        };
+        let from = audience.head;
         for session in audience.interrupt(to) {
             if let Some(link) = self.links.get(&session.number) {
-                link.tell(News::Gap(room));
+                link.tell(News::Gap(room, from));
             }
         }
     }
 
     fn close(&mut self, room: RoomId) {
-        let Some(mut audience) = self.rooms.remove(&room) else { return };
+        let Some(mut audience) = self.rooms.remove(&room) else {
+            return;
+        };
         for session in audience.leave(|_| true) {
             if let Some(link) = self.links.get(&session.number) {
                 link.tell(News::Detached(room));

@@ -13,6 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
+use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -35,16 +36,25 @@ pub fn start(
 ) -> Result<Flush, LogError> {
     let filter = parsed(filter)?;
     let (lines, flush) = lines(sink, dropped)?;
+    let started = tracing::subscriber::set_global_default(subscriber(format, filter, lines));
+    started.map_err(|_| LogError::Started)?;
+    Ok(flush)
+}
+
+/// What turns events into lines.
+fn subscriber(
+    format: LogFormat,
+    filter: EnvFilter,
+    lines: Lines,
+) -> Box<dyn Subscriber + Send + Sync> {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(lines)
         .with_ansi(false);
-    let started = match format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-    };
-    started.map_err(|_| LogError::Started)?;
-    Ok(flush)
+    match format {
+        LogFormat::Text => Box::new(builder.finish()),
+        LogFormat::Json => Box::new(builder.json().flatten_event(true).finish()),
+    }
 }
 
 /// Says whether a filter can be understood.
@@ -278,6 +288,40 @@ mod tests {
         let escaped = String::from_utf8(escape(forged.as_bytes())).unwrap();
         let expected = "name=ann\\n2026 INFO all is well\\r\\u001b[2J\\u0085\\u202e\n";
         assert_eq!(escaped, expected);
+    }
+
+    /// What is written of one event whose name comes from a stranger, at level `info`.
+    fn logged(format: LogFormat, name: &str) -> String {
+        let gate = Gate::default();
+        let (lines, flush) = lines(gate.clone(), Counter::default()).unwrap();
+        let subscriber = subscriber(format, parsed("info").unwrap(), lines);
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!(%name, "a guest came in");
+            tracing::debug!("nobody asked for this");
+        });
+        drop(flush);
+        let taken = gate.taken.lock().unwrap().clone();
+        String::from_utf8(taken).unwrap()
+    }
+
+    #[test]
+    fn an_event_is_one_line_whatever_strangers_put_into_it() {
+        let name = "ann\r\n\u{1b}[31m INFO root logged in\u{85}\u{2028}";
+        let text = logged(LogFormat::Text, name);
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(
+            text.contains("INFO") && text.contains("a guest came in"),
+            "{text}"
+        );
+        assert!(!text.trim_end().contains(char::is_control), "{text}");
+
+        let json = logged(LogFormat::Json, name);
+        assert_eq!(json.lines().count(), 1, "{json}");
+        let line: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(
+            (&line["level"], &line["name"]),
+            (&"INFO".into(), &name.into())
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use chat_core::{
     Actor, Cid, Effective, Explanation, Permission, Record, Rejection, RoomId, Seq, UserId,
 };
 use chat_protocol::answer::{BanCard, Me, RoomCard};
-use chat_protocol::event::Signal;
+use chat_protocol::signal::Signal;
 
 /// One connection of a user, named across workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,8 +73,10 @@ pub enum Look {
     Bans,
     /// Who may join.
     Invites,
-    /// Who is present.
+    /// Who is present, for a member.
     Presence,
+    /// Who is present, for anybody, if the room is listed.
+    People,
 }
 
 /// What becomes of a wish that isn't refused.

@@ -132,7 +132,11 @@ impl Outbox {
     pub(crate) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             let mut queue = self.queue.borrow_mut();
-            let Some(rest) = queue.frames.get(queue.sent..).filter(|rest| !rest.is_empty()) else {
+            let Some(rest) = queue
+                .frames
+                .get(queue.sent..)
+                .filter(|rest| !rest.is_empty())
+            else {
                 *queue = Queue::default();
                 drop(queue);
                 return self.poll_flush_wire(cx);
@@ -203,7 +207,10 @@ impl Outbox {
                 let task = self.task.borrow();
                 let waker = task.as_ref().unwrap_or(Waker::noop());
                 let mut buffer = ReadBuf::new(buffer);
-                match stream.as_mut().poll_read(&mut Context::from_waker(waker), &mut buffer) {
+                match stream
+                    .as_mut()
+                    .poll_read(&mut Context::from_waker(waker), &mut buffer)
+                {
                     Poll::Ready(Ok(())) => Ok(buffer.filled().len()),
                     Poll::Ready(Err(error)) => Err(error),
                     Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),

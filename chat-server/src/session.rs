@@ -97,8 +97,12 @@ const GOODBYE: Duration = Duration::from_secs(2);
 
 /// Runs a connection from its handshake to its end.
 pub(crate) async fn run(worker: Rc<Worker>, arrival: Arrival) {
-    let Ok(upgraded) = arrival.upgrade.await else { return };
-    let Ok((wire, read)) = crate::listener::wire(upgraded) else { return };
+    let Ok(upgraded) = arrival.upgrade.await else {
+        return;
+    };
+    let Ok((wire, read)) = crate::listener::wire(upgraded) else {
+        return;
+    };
     let limits = worker.node.limits();
     let outbox = Rc::new(Outbox::new(wire, limits.outbox_bytes_max));
     let mut socket = Socket::new(outbox.clone(), read, limits.frame_unauthenticated_bytes_max);
@@ -106,7 +110,8 @@ pub(crate) async fn run(worker: Rc<Worker>, arrival: Arrival) {
     let now = worker.node.clock().elapsed();
     link.heard_at.set(now);
     if arrival.dialect.is_some_and(Dialect::resumes) {
-        link.hello_by.set(Some(now + Duration::from_millis(limits.hello_ms_max)));
+        link.hello_by
+            .set(Some(now + Duration::from_millis(limits.hello_ms_max)));
     }
     worker.hub.borrow_mut().register(link.clone());
     worker.node.metrics().connected(arrival.dialect);
@@ -255,21 +260,44 @@ impl Session {
 
     /// Sends a plain command straight to its room, if it is one.
     async fn straight(&mut self, op: Op, ticket: Ticket) -> Sent {
-        let Op::InRoom { room: Some(room), cid, command } = op else {
+        let Op::InRoom {
+            room: Some(room),
+            cid,
+            command,
+        } = op
+        else {
             return Sent::Back(Box::new(op), ticket);
         };
         let target = self.known_room(&room).filter(|_| is_plain(&command));
         let (Some(target), true) = (target, self.link.in_flight.get() < IN_FLIGHT_MAX) else {
-            return Sent::Back(Box::new(Op::InRoom { room: Some(room), cid, command }), ticket);
+            return Sent::Back(
+                Box::new(Op::InRoom {
+                    room: Some(room),
+                    cid,
+                    command,
+                }),
+                ticket,
+            );
         };
         let Some(actor) = self.actor_in(target) else {
-            return Sent::Back(Box::new(Op::InRoom { room: Some(room), cid, command }), ticket);
+            return Sent::Back(
+                Box::new(Op::InRoom {
+                    room: Some(room),
+                    cid,
+                    command,
+                }),
+                ticket,
+            );
         };
         let mail = Mail {
             room: target,
             actor,
             from: Some(self.link.key),
-            wish: Wish::Command { command, cid, used: None },
+            wish: Wish::Command {
+                command,
+                cid,
+                used: None,
+            },
             reply: Address::Ticket(self.link.key, ticket),
         };
         self.link.in_flight.set(self.link.in_flight.get() + 1);
@@ -287,7 +315,10 @@ impl Session {
 
     /// Who acts in a room: whoever took the seat there, else whoever said hello.
     fn actor_in(&self, room: RoomId) -> Option<Actor> {
-        self.seats.actor(room).cloned().or_else(|| self.identity.as_ref().map(Identity::actor))
+        self.seats
+            .actor(room)
+            .cloned()
+            .or_else(|| self.identity.as_ref().map(Identity::actor))
     }
 
     /// Waits, where replies come in the order of requests, until none is owed.
@@ -313,7 +344,11 @@ impl Session {
     }
 
     fn system(&self, system: &System) {
-        let text = self.link.dialect.get().and_then(|dialect| dialect.system(system));
+        let text = self
+            .link
+            .dialect
+            .get()
+            .and_then(|dialect| dialect.system(system));
         if let Some(text) = text {
             self.link.outbox.send_text(&text);
         }
@@ -373,13 +408,17 @@ impl Session {
             }
             let dialect = self.link.dialect.get();
             if close == Close::FrameTooLarge
-                && let Some(text) = dialect
-                    .and_then(|it| it.too_large(self.node().limits().frame_bytes_max as u64))
+                && let Some(text) =
+                    dialect.and_then(|it| it.too_large(self.node().limits().frame_bytes_max as u64))
             {
                 self.link.outbox.send_text(&text);
             }
             let retry_ms = close.reconnect().then_some(crate::node::RECONNECT_MS);
-            self.system(&System::Bye { code: close.code(), why: close.why().into(), retry_ms });
+            self.system(&System::Bye {
+                code: close.code(),
+                why: close.why().into(),
+                retry_ms,
+            });
             let code = dialect.map_or(1007, |dialect| dialect.close_code(close));
             socket.close(code, close.why());
         }
@@ -393,7 +432,11 @@ impl Session {
     /// Tells the rooms that this session is gone.
     async fn let_go(&mut self, seats: Vec<(RoomId, chat_core::UserId)>) {
         for (room, user) in seats.into_iter().chain(self.seats.visits()) {
-            let name = self.seats.actor(room).or(self.nobody.as_ref()).map(|it| it.name.clone());
+            let name = self
+                .seats
+                .actor(room)
+                .or(self.nobody.as_ref())
+                .map(|it| it.name.clone());
             let name = name.or_else(|| self.identity.as_ref().map(|it| it.name.clone()));
             let Some(name) = name else { continue };
             self.detach(room, Actor::new(user, name)).await;
@@ -408,7 +451,11 @@ impl Session {
     }
 
     fn desk<'a>(&'a self, actor: &'a Actor) -> Desk<'a> {
-        Desk { node: self.node(), actor, from: Some(self.link.key) }
+        Desk {
+            node: self.node(),
+            actor,
+            from: Some(self.link.key),
+        }
     }
 }
 

@@ -16,7 +16,10 @@ pub(crate) struct Statuses(Mutex<HashMap<UserId, Said>>);
 impl Statuses {
     /// How this user says he is; online if he says nothing.
     pub(crate) fn of(&self, user: UserId) -> Said {
-        self.lock().get(&user).cloned().unwrap_or((Status::Online, None))
+        self.lock()
+            .get(&user)
+            .cloned()
+            .unwrap_or((Status::Online, None))
     }
 
     /// Notes how a user says he is.

@@ -3,6 +3,11 @@
 //! The log is the truth. Messages, rooms, members and markers are projections that an adapter
 //! writes in the same transaction, so that every list is a plain indexed query.
 
+pub mod memory;
+pub mod sqlite;
+
+mod project;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -314,4 +319,10 @@ pub enum StoreError {
         /// The latest schema that this program knows.
         known: u32,
     },
+}
+
+/// Draws the name of a continuation.
+fn draw_epoch() -> Result<String, StoreError> {
+    let draw = getrandom::u64().map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    Ok(format!("{draw:016x}"))
 }

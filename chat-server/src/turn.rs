@@ -19,13 +19,13 @@ use std::mem;
 use std::sync::Arc;
 
 use chat_core::{
-    Decision, Engine, Facts, Idx, Inquiry, Judgement, Limits, MessageFact, Need,
-    Permission, Record, Request, Room, RoomId, Seq, Signal as Judged, Timestamp, Used, UserId,
+    Decision, Engine, Facts, Idx, Inquiry, Judgement, Limits, MessageFact, Need, Permission,
+    Record, Request, Room, RoomId, Seq, Signal as Judged, Timestamp, Used, UserId,
 };
-use chat_protocol::event::{Signal, What};
+use chat_protocol::signal::{Signal, What};
 
 use self::slot::{Held, Slot};
-use crate::mail::{Mail, Parcel, Refused, Reply, SessionKey, Wish};
+use crate::mail::{Look, Mail, Parcel, Refused, Reply, SessionKey, Sight, Wish};
 use crate::store::{Append, Appended, StoreError};
 
 /// The rooms of one worker. `R` is where an answer goes.
@@ -201,6 +201,11 @@ impl<R> Turn<R> {
             if matches!(mail.wish, Wish::Detach) {
                 return;
             }
+            if matches!(mail.wish, Wish::Look(Look::People)) {
+                // Nobody is present in a room that isn't loaded.
+                let nobody = Reply::Seen(Box::new(Sight::Presence(Vec::new())));
+                return self.reply(mail.room, mail.reply, Ok(nobody));
+            }
             if creates && self.engine.room(mail.room).is_none() && !is_repeat(&mail) {
                 self.slots.insert(mail.room, Slot::founding());
             } else {
@@ -217,7 +222,9 @@ impl<R> Turn<R> {
 
     /// Takes in the answer to a question, and goes on with what waited for it.
     pub fn supply(&mut self, number: u64, supply: Supply, now: Timestamp) {
-        let Some(mut paused) = self.asking.remove(&number) else { return };
+        let Some(mut paused) = self.asking.remove(&number) else {
+            return;
+        };
         match supply {
             Supply::Room(room, missed) => return self.loaded(paused.room, room, missed, now),
             Supply::Failed(refused) => {
@@ -233,7 +240,10 @@ impl<R> Turn<R> {
                     self.engine.directory_mut().learn(group.id, head, members);
                 }
                 // What isn't a group has no members, and stays so: numbers are used only once.
-                None => self.engine.directory_mut().learn(paused.room, Seq::new(1), []),
+                None => self
+                    .engine
+                    .directory_mut()
+                    .learn(paused.room, Seq::new(1), []),
             },
             Supply::Message(fact) => paused.facts.message = Some(fact),
             Supply::Proof(proof) => paused.facts.proof = Some(proof),
@@ -265,7 +275,9 @@ impl<R> Turn<R> {
     pub fn batch(&mut self) -> Vec<Append> {
         let mut batch = Vec::with_capacity(self.touched.len());
         for room in &self.touched {
-            let Some(slot) = self.slots.get_mut(room) else { continue };
+            let Some(slot) = self.slots.get_mut(room) else {
+                continue;
+            };
             let state = self.engine.room(*room);
             batch.extend(slot.append(*room, state));
         }
@@ -293,7 +305,9 @@ impl<R> Turn<R> {
         for room in touched {
             match verdicts.remove(&room) {
                 Some(Appended::Done) => self.deliver(room, now),
-                Some(Appended::Conflict { .. } | Appended::Taken { .. }) | None => self.drop_room(room),
+                Some(Appended::Conflict { .. } | Appended::Taken { .. }) | None => {
+                    self.drop_room(room)
+                }
             }
         }
         for mail in again {
@@ -369,8 +383,12 @@ impl<R> Turn<R> {
             Wish::Look(look) => {
                 let look = *look;
                 match self.sight(look, &mail, &facts, now) {
-                    Ok(sight) => self.reply(mail.room, mail.reply, Ok(Reply::Seen(Box::new(sight)))),
-                    Err(Judging::Refused(refused)) => self.reply(mail.room, mail.reply, Err(refused)),
+                    Ok(sight) => {
+                        self.reply(mail.room, mail.reply, Ok(Reply::Seen(Box::new(sight))))
+                    }
+                    Err(Judging::Refused(refused)) => {
+                        self.reply(mail.room, mail.reply, Err(refused))
+                    }
                     Err(Judging::Need(need)) => self.need(mail, facts, asked, need),
                 }
             }
@@ -393,14 +411,25 @@ impl<R> Turn<R> {
             }
             Ok(Decision::New(record)) => {
                 self.engine.evolve(&record);
-                let slot = self.slots.get_mut(&room).expect("a mail is judged in its slot");
+                let slot = self
+                    .slots
+                    .get_mut(&room)
+                    .expect("a mail is judged in its slot");
                 if slot.decided(Arc::new(record), mail.from) {
                     self.touched.push(room);
                 }
                 self.held.push(Held::decided(mail, slot.last_decided()));
             }
             Ok(Decision::Repeat { seq }) => {
-                self.reply(room, mail.reply, Ok(Reply::Done { room, seq, dup: true }));
+                self.reply(
+                    room,
+                    mail.reply,
+                    Ok(Reply::Done {
+                        room,
+                        seq,
+                        dup: true,
+                    }),
+                );
             }
             Ok(Decision::Signal(signal)) => self.signal(mail, signal),
             Ok(Decision::Need(need)) => self.need(mail, facts, asked, need),
@@ -413,20 +442,25 @@ impl<R> Turn<R> {
             Judged::Typing { on } => Some(What::Typing { on }),
             Judged::Read { idx, as_of: _ } => {
                 self.markers.push((mail.room, by.id, idx));
-                let shown = self.engine.room(mail.room).is_some_and(|room| room.features.receipts);
+                let shown = self
+                    .engine
+                    .room(mail.room)
+                    .is_some_and(|room| room.features.receipts);
                 shown.then_some(What::Read { idx })
             }
             Judged::Visited => {
-                if let (Some(slot), Some(session)) =
-                    (self.slots.get_mut(&mail.room), mail.from)
-                {
+                if let (Some(slot), Some(session)) = (self.slots.get_mut(&mail.room), mail.from) {
                     slot.presence.admit(by.id, session);
                 }
                 None
             }
         };
         if let Some(what) = what {
-            let signal = Signal { room: mail.room, by, what };
+            let signal = Signal {
+                room: mail.room,
+                by,
+                what,
+            };
             self.held.push(Held::signal(mail.room, signal, mail.from));
         }
         self.reply(mail.room, mail.reply, Ok(Reply::Accepted));
@@ -446,23 +480,45 @@ impl<R> Turn<R> {
             Ok(Judgement::Granted(_)) => {
                 let Some(session) = mail.from else { return };
                 let by = self.author(mail.room, &mail.actor);
-                let Some(state) = self.engine.room(mail.room) else { return };
+                let Some(state) = self.engine.room(mail.room) else {
+                    return;
+                };
                 let (head, readable_from) = (state.head_seq, state.readable_from(mail.actor.id));
-                let Some(slot) = self.slots.get_mut(&mail.room) else { return };
+                let Some(slot) = self.slots.get_mut(&mail.room) else {
+                    return;
+                };
                 let arrived = slot.presence.attach(&by, session);
-                self.reply(mail.room, mail.reply, Ok(Reply::Attached { head, readable_from }));
+                self.reply(
+                    mail.room,
+                    mail.reply,
+                    Ok(Reply::Attached {
+                        head,
+                        readable_from,
+                    }),
+                );
                 if arrived {
-                    let signal = Signal { room: mail.room, by, what: What::Arrived };
-                    self.held.push(Held::signal(mail.room, signal, Some(session)));
+                    let signal = Signal {
+                        room: mail.room,
+                        by,
+                        what: What::Arrived,
+                    };
+                    self.held
+                        .push(Held::signal(mail.room, signal, Some(session)));
                 }
             }
         }
     }
 
     fn detach(&mut self, room: RoomId, user: UserId, session: SessionKey) {
-        let Some(slot) = self.slots.get_mut(&room) else { return };
+        let Some(slot) = self.slots.get_mut(&room) else {
+            return;
+        };
         if let Some(by) = slot.presence.detach(user, session) {
-            let signal = Signal { room, by, what: What::Departed };
+            let signal = Signal {
+                room,
+                by,
+                what: What::Departed,
+            };
             self.held.push(Held::signal(room, signal, Some(session)));
         }
     }
@@ -478,15 +534,32 @@ impl<R> Turn<R> {
             }
             Need::Group(group) => Question::Group(group),
             Need::Message(message) => Question::Message(room, message),
-            Need::Proof { password, hash, version } => Question::Proof { password, hash, version },
+            Need::Proof {
+                password,
+                hash,
+                version,
+            } => Question::Proof {
+                password,
+                hash,
+                version,
+            },
             Need::Hash(password) => Question::Hash(password),
             Need::Standing => Question::Standing(actor),
             Need::Blocked(by) => Question::Blocked { by, user: actor },
             Need::Used(seq) => match self.in_flight(room, seq) {
                 Some(record) => {
-                    let used = Used { seq, record: Some(Record::clone(&record)) };
-                    let facts = Facts { used: Some(Box::new(used)), ..facts };
-                    let now = self.slots.get(&room).map_or_else(Timestamp::default, |s| s.used_at);
+                    let used = Used {
+                        seq,
+                        record: Some(Record::clone(&record)),
+                    };
+                    let facts = Facts {
+                        used: Some(Box::new(used)),
+                        ..facts
+                    };
+                    let now = self
+                        .slots
+                        .get(&room)
+                        .map_or_else(Timestamp::default, |s| s.used_at);
                     return self.judge(mail, facts, asked + 1, now);
                 }
                 None => Question::Record(room, seq),
@@ -513,11 +586,24 @@ impl<R> Turn<R> {
             | Question::Blocked { .. }
             | Question::Record(..) => mail.room,
         };
-        self.ask(question, Paused { mail: Some(mail), facts, room, asked: asked + 1 });
+        self.ask(
+            question,
+            Paused {
+                mail: Some(mail),
+                facts,
+                room,
+                asked: asked + 1,
+            },
+        );
     }
 
     fn ask_for_room(&mut self, room: RoomId, heard: Option<Seq>) {
-        let paused = Paused { mail: None, facts: Facts::default(), room, asked: 0 };
+        let paused = Paused {
+            mail: None,
+            facts: Facts::default(),
+            room,
+            asked: 0,
+        };
         self.ask(Question::Load { room, heard }, paused);
     }
 

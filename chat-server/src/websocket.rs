@@ -46,8 +46,7 @@ impl Socket {
             .max_message_size(Some(frame_bytes_max))
             .max_frame_size(Some(frame_bytes_max));
         let stream = Stream(outbox.clone());
-        let protocol =
-            WebSocket::from_partially_read(stream, read, Role::Server, Some(config));
+        let protocol = WebSocket::from_partially_read(stream, read, Role::Server, Some(config));
         Self { protocol, outbox }
     }
 
@@ -70,7 +69,9 @@ impl Socket {
                 Ok(message) => return Poll::Ready(heard(message)),
                 Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                     match self.outbox.poll_readable(cx) {
-                        Poll::Ready(Ok(())) if self.outbox.reads_by_itself() => return Poll::Pending,
+                        Poll::Ready(Ok(())) if self.outbox.reads_by_itself() => {
+                            return Poll::Pending;
+                        }
                         Poll::Ready(Ok(())) => {}
                         Poll::Ready(Err(_)) => return Poll::Ready(Heard::Closed),
                         Poll::Pending => return Poll::Pending,
@@ -86,7 +87,10 @@ impl Socket {
 
     /// Says that the connection ends, and why.
     pub(crate) fn close(&mut self, code: u16, why: &str) {
-        let frame = CloseFrame { code: code.into(), reason: why.into() };
+        let frame = CloseFrame {
+            code: code.into(),
+            reason: why.into(),
+        };
         // It may be closing already, which is as good.
         drop(self.protocol.close(Some(frame)));
         drop(self.protocol.flush());

@@ -12,9 +12,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{LocalSet, spawn_local};
 
 use chat_core::{RoomId, Seq, UserId};
+use chat_protocol::close::Close;
 use chat_protocol::dialect::Ticket;
 
-use crate::hub::{Hub, Link, News};
+use crate::hub::{Hub, News};
 use crate::mail::{Mail, Parcel, Refused, Reply, SessionKey};
 use crate::node::Node;
 use crate::session::{self, Arrival};
@@ -29,7 +30,12 @@ pub(crate) enum Address {
     /// To a session's socket, in its dialect's words.
     Ticket(SessionKey, Ticket),
     /// To a session that attaches to a room, which gets a seat by that.
-    Seat(SessionKey, RoomId, UserId, oneshot::Sender<Result<Reply, Refused>>),
+    Seat(
+        SessionKey,
+        RoomId,
+        UserId,
+        oneshot::Sender<Result<Reply, Refused>>,
+    ),
 }
 
 /// What can be sent to a worker from any thread.
@@ -49,7 +55,7 @@ pub(crate) struct Slots {
 #[derive(Clone, Debug)]
 pub(crate) enum Order {
     /// End the sessions of a user, or of one of his log-ins.
-    Revoke(UserId, Option<Arc<str>>, chat_protocol::event::Close),
+    Revoke(UserId, Option<Arc<str>>, Close),
     /// Listen here too.
     Listen(Arc<std::net::TcpListener>, axum::Router),
     /// End all sessions, and then the worker.
@@ -70,6 +76,8 @@ pub(crate) struct Worker {
     pub(crate) index: usize,
     pub(crate) hub: RefCell<Hub>,
     turn: RefCell<Turn<Address>>,
+    /// Where answers to the turn's questions go.
+    supplies: mpsc::Sender<(u64, Supply)>,
     next_session: Cell<u64>,
 }
 
@@ -89,8 +97,18 @@ pub(crate) fn boxes(mail_max: usize) -> (Slots, Inboxes) {
     let (arrivals, arrivals_in) = mpsc::channel(1024);
     let (orders, orders_in) = mpsc::channel(1024);
     (
-        Slots { mail, parcels, arrivals, orders },
-        Inboxes { mail: mail_in, parcels: parcels_in, arrivals: arrivals_in, orders: orders_in },
+        Slots {
+            mail,
+            parcels,
+            arrivals,
+            orders,
+        },
+        Inboxes {
+            mail: mail_in,
+            parcels: parcels_in,
+            arrivals: arrivals_in,
+            orders: orders_in,
+        },
     )
 }
 
@@ -101,20 +119,35 @@ pub(crate) fn boxes(mail_max: usize) -> (Slots, Inboxes) {
 /// What the system says if it refuses a runtime.
 pub(crate) fn run(node: Node, index: usize, inboxes: Inboxes) -> std::io::Result<()> {
     HERE.set(Some(index));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let waiting_max = node.limits().mailbox_requests_max;
     let turn = RefCell::new(Turn::new(node.engine_limits().clone(), waiting_max));
     let hub = RefCell::default();
-    let worker = Rc::new(Worker { node, index, hub, turn, next_session: Cell::new(1) });
-    LocalSet::new().block_on(&runtime, worker.serve(inboxes));
+    let (supplies, supplied) = mpsc::channel(1024);
+    let next_session = Cell::new(1);
+    let worker = Rc::new(Worker {
+        node,
+        index,
+        hub,
+        turn,
+        supplies,
+        next_session,
+    });
+    LocalSet::new().block_on(&runtime, worker.serve(inboxes, supplied));
     Ok(())
 }
 
 impl Worker {
-    async fn serve(self: Rc<Self>, inboxes: Inboxes) {
-        let Inboxes { mail, parcels, arrivals, mut orders } = inboxes;
-        let (supplies, supplies_in) = mpsc::channel(1024);
-        let turns = spawn_local(self.clone().turns(mail, supplies, supplies_in));
+    async fn serve(self: Rc<Self>, inboxes: Inboxes, supplied: mpsc::Receiver<(u64, Supply)>) {
+        let Inboxes {
+            mail,
+            parcels,
+            arrivals,
+            mut orders,
+        } = inboxes;
+        let turns = spawn_local(self.clone().turns(mail, supplied));
         spawn_local(self.clone().pump(parcels));
         spawn_local(self.clone().adopt(arrivals));
         spawn_local(self.clone().heartbeat());
@@ -136,7 +169,7 @@ impl Worker {
     /// Ends all sessions, and waits until they have said goodbye.
     async fn stop(&self) {
         for link in self.hub.borrow().links() {
-            link.tell(News::End(chat_protocol::event::Close::ShuttingDown));
+            link.tell(News::End(Close::ShuttingDown));
         }
         for _ in 0..STOP_STEPS {
             if self.hub.borrow().links().next().is_none() {
@@ -150,23 +183,25 @@ impl Worker {
     pub(crate) fn session_key(&self) -> SessionKey {
         let number = self.next_session.get();
         self.next_session.set(number + 1);
-        SessionKey { worker: self.index, number }
+        SessionKey {
+            worker: self.index,
+            number,
+        }
     }
 
     /// Decides what comes, appends it, and lets it be heard: one turn after the other.
     async fn turns(
         self: Rc<Self>,
         mut mail: mpsc::Receiver<Mail<Address>>,
-        supplies: mpsc::Sender<(u64, Supply)>,
-        mut supplies_in: mpsc::Receiver<(u64, Supply)>,
+        mut supplied: mpsc::Receiver<(u64, Supply)>,
     ) {
         let most = self.node.limits().batch_requests_max;
         let mut sweep = tokio::time::interval(SWEEP);
         let mut batch = Vec::new();
         loop {
-            let supplied = tokio::select! {
+            let first = tokio::select! {
                 biased;
-                supply = supplies_in.recv() => supply,
+                supply = supplied.recv() => supply,
                 count = mail.recv_many(&mut batch, most) => {
                     if count == 0 {
                         return;
@@ -182,8 +217,8 @@ impl Worker {
             let now = self.node.clock().now();
             {
                 let mut turn = self.turn.borrow_mut();
-                let more = std::iter::from_fn(|| supplies_in.try_recv().ok());
-                for (number, supply) in supplied.into_iter().chain(more) {
+                let more = std::iter::from_fn(|| supplied.try_recv().ok());
+                for (number, supply) in first.into_iter().chain(more) {
                     turn.supply(number, supply, now);
                 }
                 self.node.metrics().requests_decided(batch.len());
@@ -191,19 +226,18 @@ impl Worker {
                     turn.take(mail, now);
                 }
             }
-            self.settle(&supplies).await;
+            self.settle().await;
         }
     }
 
     /// Appends and settles until nothing is left to be answered.
-    async fn settle(self: &Rc<Self>, supplies: &mpsc::Sender<(u64, Supply)>) {
+    async fn settle(self: &Rc<Self>) {
         loop {
             let (appends, markers) = {
                 let mut turn = self.turn.borrow_mut();
                 (turn.batch(), turn.markers())
             };
-            let (appended, marked) =
-                tokio::join!(self.append(appends), self.mark(&markers));
+            let (appended, marked) = tokio::join!(self.append(appends), self.mark(&markers));
             if let Err(error) = &appended {
                 tracing::error!(%error, "records could not be appended");
             }
@@ -215,7 +249,7 @@ impl Worker {
                 turn.settle(appended, self.node.clock().now());
                 turn.outputs()
             };
-            self.dispatch(outputs, Some(supplies)).await;
+            self.dispatch(outputs).await;
             if self.turn.borrow().is_settled() {
                 return;
             }
@@ -232,7 +266,9 @@ impl Worker {
         let records = appends.iter().map(|append| append.records.len()).sum();
         let began = self.node.clock().elapsed();
         let appended = self.node.store().append(appends).await;
-        self.node.metrics().appended(records, self.node.clock().elapsed().saturating_sub(began));
+        self.node
+            .metrics()
+            .appended(records, self.node.clock().elapsed().saturating_sub(began));
         appended
     }
 
@@ -240,23 +276,22 @@ impl Worker {
         &self,
         markers: &[(RoomId, UserId, chat_core::Idx)],
     ) -> Result<(), crate::store::StoreError> {
-        if markers.is_empty() { Ok(()) } else { self.node.store().mark_read(markers).await }
+        if markers.is_empty() {
+            Ok(())
+        } else {
+            self.node.store().mark_read(markers).await
+        }
     }
 
     /// Does what a turn asks for: parcels to this worker's sessions go by a call, those to others
     /// in one push for each worker.
-    async fn dispatch(
-        self: &Rc<Self>,
-        outputs: impl IntoIterator<Item = Output<Address>>,
-        supplies: Option<&mpsc::Sender<(u64, Supply)>>,
-    ) {
+    async fn dispatch(self: &Rc<Self>, outputs: impl IntoIterator<Item = Output<Address>>) {
         let mut bundles: HashMap<usize, Vec<Parcel<Address>>> = HashMap::new();
         for output in outputs {
             match output {
                 Output::Parcel { to, parcel } => self.sort(to, parcel, &mut bundles),
                 Output::Ask { number, question } => {
-                    let Some(supplies) = supplies.cloned() else { continue };
-                    let node = self.node.clone();
+                    let (node, supplies) = (self.node.clone(), self.supplies.clone());
                     spawn_local(async move {
                         let supply = questions::answer(&node, question).await;
                         // Nobody listens only if the worker ends.
@@ -287,10 +322,14 @@ impl Worker {
         let workers = match to {
             Recipients::Addressee => {
                 let worker = match &parcel {
-                    Parcel::Reply { to: Address::Ticket(key, _) | Address::Seat(key, ..), .. } => {
-                        key.worker
+                    Parcel::Reply {
+                        to: Address::Ticket(key, _) | Address::Seat(key, ..),
+                        ..
+                    } => key.worker,
+                    Parcel::Reply {
+                        to: Address::Once(_),
+                        ..
                     }
-                    Parcel::Reply { to: Address::Once(_), .. }
                     | Parcel::Deliver(_)
                     | Parcel::Signal { .. }
                     | Parcel::Expel { .. } => self.index,
@@ -318,11 +357,20 @@ impl Worker {
     /// Hands one parcel to the sessions of this worker.
     fn open(&self, parcel: Parcel<Address>) {
         match parcel {
-            Parcel::Reply { to: Address::Once(waiting), outcome } => drop(waiting.send(outcome)),
-            Parcel::Reply { to: Address::Ticket(key, ticket), outcome } => {
+            Parcel::Reply {
+                to: Address::Once(waiting),
+                outcome,
+            } => drop(waiting.send(outcome)),
+            Parcel::Reply {
+                to: Address::Ticket(key, ticket),
+                outcome,
+            } => {
                 self.hub.borrow().reply(key, &ticket, outcome);
             }
-            Parcel::Reply { to: Address::Seat(key, room, user, waiting), outcome } => {
+            Parcel::Reply {
+                to: Address::Seat(key, room, user, waiting),
+                outcome,
+            } => {
                 if let Ok(Reply::Attached { head, .. }) = &outcome {
                     self.hub.borrow_mut().sit(key, user, room, *head);
                 }
@@ -347,7 +395,7 @@ impl Worker {
                 self.open(parcel);
             }
             let outputs = self.turn.borrow_mut().outputs();
-            self.dispatch(outputs, None).await;
+            self.dispatch(outputs).await;
         }
     }
 
@@ -357,7 +405,8 @@ impl Worker {
         }
     }
 
-    /// Pings every session once in a while, each in its own second, and ends those that are silent.
+    /// Pings every session once in a while, each in its own second, and ends those that are silent
+    /// or out of time.
     async fn heartbeat(self: Rc<Self>) {
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -366,23 +415,20 @@ impl Worker {
         let silent = Duration::from_millis(limits.ping_ms + limits.pong_ms_max);
         for second in 0_u64.. {
             tick.tick().await;
-            let now = self.node.clock().elapsed();
+            let (now, wall) = (self.node.clock().elapsed(), self.node.clock().now());
             for link in self.hub.borrow().links() {
-                if link.key.number % every != second % every {
-                    continue;
-                }
-                if now.saturating_sub(link.heard_at.get()) > silent {
-                    link.tell(News::End(chat_protocol::event::Close::NoPong));
-                } else {
-                    link.tell(News::Ping);
+                if let Some(close) = link.overdue(now, wall) {
+                    link.tell(News::End(close));
+                } else if link.key.number % every == second % every {
+                    let is_silent = now.saturating_sub(link.heard_at.get()) > silent;
+                    link.tell(if is_silent {
+                        News::End(Close::NoPong)
+                    } else {
+                        News::Ping
+                    });
                 }
             }
         }
-    }
-
-    /// Sends a session's wish that is owed no answer.
-    pub(crate) fn link(&self, key: SessionKey) -> Option<Rc<Link>> {
-        self.hub.borrow().link(key.number).cloned()
     }
 
     /// How far a room is heard on this worker.
@@ -396,10 +442,14 @@ fn copy(parcel: &Parcel<Address>) -> Option<Parcel<Address>> {
     match parcel {
         Parcel::Reply { .. } => None,
         Parcel::Deliver(delivery) => Some(Parcel::Deliver(delivery.clone())),
-        Parcel::Signal { signal, origin } => {
-            Some(Parcel::Signal { signal: signal.clone(), origin: *origin })
-        }
-        Parcel::Expel { room, user } => Some(Parcel::Expel { room: *room, user: *user }),
+        Parcel::Signal { signal, origin } => Some(Parcel::Signal {
+            signal: signal.clone(),
+            origin: *origin,
+        }),
+        Parcel::Expel { room, user } => Some(Parcel::Expel {
+            room: *room,
+            user: *user,
+        }),
     }
 }
 

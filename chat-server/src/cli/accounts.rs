@@ -6,14 +6,17 @@ use std::io;
 use std::sync::Arc;
 
 use chat_core::Password;
-use chat_server::config::Config;
-use chat_server::store::Store;
+use chat_server::auth::hashing::{Hasher, HashingCost};
+use chat_server::auth::limiter::{AttemptRules, Limiter};
+use chat_server::auth::{Accounts, AccountsConfig, AuthError, SignUp};
+use chat_server::clock::{Clock, SystemClock};
+use chat_server::config::{Config, StoreUrl};
+use chat_server::store::{Store, StoreError};
 use clap::{Args, Subcommand};
 
 use super::failure::Failure;
 use super::options::Options;
-use super::pending::{self, Accounts, AuthError, SignUp};
-use super::{environment, print, serve};
+use super::{environment, pending, print, serve};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum User {
@@ -84,7 +87,7 @@ pub(crate) fn run(options: &Options, user: User) -> Result<(), Failure> {
         }
         User::Suspend { name, lift } => with(&config, async |store, accounts| {
             let account = store.find_account(&name).await?;
-            let account = account.ok_or_else(|| Failure::Failed("no such user".into()))?;
+            let account = account.ok_or(AuthError::UserNotFound)?;
             accounts.suspend(account.user, !lift).await?;
             Ok(())
         }),
@@ -97,7 +100,7 @@ pub(crate) fn print_token(options: &Options, name: &str) -> Result<(), Failure> 
     let signed_in = with(&config, async |_, accounts| {
         Ok(accounts.token_for(name).await?)
     })?;
-    print(&format!("{}\n", signed_in.access))
+    print(&format!("{}\n", signed_in.access.expose()))
 }
 
 /// Opens the configured store and does something with its accounts.
@@ -105,16 +108,50 @@ fn with<T>(
     config: &Config,
     work: impl AsyncFnOnce(Arc<dyn Store>, Accounts) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
+    if config.store == StoreUrl::Memory {
+        let why = "the store memory: forgets accounts at once; configure another".to_owned();
+        return Err(Failure::Usage(why));
+    }
     serve::runtime()?.block_on(async {
         let store = pending::open(&config.store)?;
-        let accounts = pending::accounts(Arc::clone(&store), config).await?;
+        let accounts = accounts(Arc::clone(&store), config).await?;
         work(store, accounts).await
     })
 }
 
+/// The accounts of a store, for one thing to be done with them.
+async fn accounts(store: Arc<dyn Store>, config: &Config) -> Result<Accounts, Failure> {
+    let limits = &config.server_limits;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let hasher = Hasher::start(1, 1, HashingCost::default())
+        .map_err(|error| Failure::Failed(format!("can't start a thread: {error}")))?;
+    let limiter = Limiter::new(Arc::clone(&clock), AttemptRules::from(limits));
+    let rules = AccountsConfig::from(config);
+    Ok(Accounts::open(store, clock, Arc::new(hasher), limiter, rules).await?)
+}
+
+/// What an operator did wrong with an account, or what went wrong meanwhile.
 impl From<AuthError> for Failure {
     fn from(error: AuthError) -> Self {
-        Self::Failed(error.to_string())
+        match error {
+            AuthError::Unavailable => Self::Store(StoreError::Unavailable(error.to_string())),
+            AuthError::BadArgument { .. } | AuthError::PasswordTooLong { .. } => {
+                Self::Usage(error.to_string())
+            }
+            AuthError::Unauthenticated
+            | AuthError::TokenExpired
+            | AuthError::TokenInvalid(_)
+            | AuthError::BadCredentials
+            | AuthError::Suspended
+            | AuthError::RateLimited { .. }
+            | AuthError::NameTaken
+            | AuthError::EmailTaken
+            | AuthError::HandleTaken
+            | AuthError::AccountNeeded
+            | AuthError::GuestsRefused
+            | AuthError::UserNotFound
+            | AuthError::Busy { .. } => Self::Failed(error.to_string()),
+        }
     }
 }
 

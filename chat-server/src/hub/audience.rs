@@ -52,7 +52,10 @@ const ROUND_BYTES_MAX: usize = 64 * 1024;
 
 impl Audience {
     pub(super) fn at(head: Seq) -> Self {
-        Self { head, ..Self::default() }
+        Self {
+            head,
+            ..Self::default()
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -109,7 +112,11 @@ impl Audience {
         self.head = delivery.record.seq;
         let mut full = false;
         for dialect in Dialect::ALL {
-            if self.seats.iter().any(|seat| seat.dialect == *dialect && seat.caught_up) {
+            if self
+                .seats
+                .iter()
+                .any(|seat| seat.dialect == *dialect && seat.caught_up)
+            {
                 full |= self.round(*dialect).push(delivery);
             }
         }
@@ -124,7 +131,11 @@ impl Audience {
             if round.bytes.is_empty() {
                 continue;
             }
-            for seat in self.seats.iter().filter(|it| it.caught_up && it.dialect == round.dialect) {
+            for seat in self
+                .seats
+                .iter()
+                .filter(|it| it.caught_up && it.dialect == round.dialect)
+            {
                 round.send(seat);
             }
             round.clear();
@@ -132,23 +143,35 @@ impl Audience {
     }
 
     fn round(&mut self, dialect: Dialect) -> &mut Round {
-        let known = self.rounds.iter().position(|round| round.dialect == dialect);
+        let known = self
+            .rounds
+            .iter()
+            .position(|round| round.dialect == dialect);
         let place = known.unwrap_or_else(|| {
             self.rounds.push(Round::new(dialect));
             self.rounds.len() - 1
         });
-        self.rounds.get_mut(place).expect("a round was found or made just above")
+        self.rounds
+            .get_mut(place)
+            .expect("a round was found or made just above")
     }
 }
 
 impl Round {
     const fn new(dialect: Dialect) -> Self {
-        Self { dialect, bytes: Vec::new(), parts: Vec::new(), authors: 0 }
+        Self {
+            dialect,
+            bytes: Vec::new(),
+            parts: Vec::new(),
+            authors: 0,
+        }
     }
 
     /// Encodes a record, if the dialect has a word for it; tells whether the round is full.
     fn push(&mut self, delivery: &Delivery) -> bool {
-        let Some(text) = self.dialect.event(&delivery.record, false) else { return false };
+        let Some(text) = self.dialect.event(&delivery.record, false) else {
+            return false;
+        };
         frame::write(&mut self.bytes, frame::TEXT, &text);
         self.authors |= bit(delivery.record.by.id);
         self.parts.push(Part {
@@ -160,7 +183,8 @@ impl Round {
     }
 
     fn send(&self, seat: &Seat) {
-        if self.authors & bit(seat.user) == 0 || !self.parts.iter().any(|it| self.differs(it, seat)) {
+        if self.authors & bit(seat.user) == 0 || !self.parts.iter().any(|it| self.differs(it, seat))
+        {
             return seat.outbox.send(&self.bytes);
         }
         // Some part is the seat's own: the shared bytes around it go out as they are.

@@ -29,7 +29,10 @@ impl Session {
         let made = desk.command(None, None, command.clone().into()).await;
         let made = match made {
             Err(refusal) if refusal.code == Code::NameTaken && command.alias.is_some() => {
-                let unnamed = CreateRoom { alias: None, ..command };
+                let unnamed = CreateRoom {
+                    alias: None,
+                    ..command
+                };
                 desk.command(None, None, unnamed.into()).await
             }
             made => made,
@@ -44,7 +47,13 @@ impl Session {
         }
         for spelling in Spelling::ALL {
             if let Some(room) = spelling.read(name.as_str())
-                && self.node().store().card(room).await.map_err(unavailable)?.is_some()
+                && self
+                    .node()
+                    .store()
+                    .card(room)
+                    .await
+                    .map_err(unavailable)?
+                    .is_some()
             {
                 return Ok(false);
             }
@@ -65,7 +74,14 @@ impl Session {
         let card = Box::new(card.ok_or_else(no_room)?);
         if let Some(actor) = self.seats.actor(id) {
             let name = actor.name.clone();
-            return Ok((Answer::Entered { room: card, name, already: true }, After::Nothing));
+            return Ok((
+                Answer::Entered {
+                    room: card,
+                    name,
+                    already: true,
+                },
+                After::Nothing,
+            ));
         }
         let actor = self.whoever(name, token).await?;
         let name = actor.name.clone();
@@ -75,7 +91,10 @@ impl Session {
             Join { password }.into()
         };
         let attempt = self.attempt(Some(id), &actor, &command)?;
-        let entered = self.desk(&actor).command(Some(&RoomRef::id(id)), None, command).await;
+        let entered = self
+            .desk(&actor)
+            .command(Some(&RoomRef::id(id)), None, command)
+            .await;
         judge(attempt, &entered);
         entered?;
         if actor.id.is_guest() {
@@ -83,7 +102,14 @@ impl Session {
         }
         let (head, _) = self.take_seat(id, actor).await?;
         let after = After::CatchUp(vec![(id, head)]);
-        Ok((Answer::Entered { room: card, name, already: false }, after))
+        Ok((
+            Answer::Entered {
+                room: card,
+                name,
+                already: false,
+            },
+            after,
+        ))
     }
 
     /// Is in a room no more, or in none.
@@ -106,10 +132,14 @@ impl Session {
 
     /// Gives up a seat; an account that isn't the owner ends its membership by that.
     async fn exit_one(&mut self, room: RoomId) -> Result<Name, Refusal> {
-        let actor = self.rise(room).await.ok_or_else(|| Refusal::new(Code::NotAMember))?;
+        let actor = self
+            .rise(room)
+            .await
+            .ok_or_else(|| Refusal::new(Code::NotAMember))?;
         if !actor.id.is_guest() {
-            let left = self.desk(&actor).command(Some(&RoomRef::id(room)), None, Leave {}.into());
-            match left.await {
+            let target = RoomRef::id(room);
+            let left = self.desk(&actor).command(Some(&target), None, Leave {}.into()).await;
+            match left {
                 Ok(_) => {}
                 // The owner is merely absent.
                 Err(refusal) if refusal.code == Code::LastOwner => {}
@@ -132,16 +162,27 @@ impl Session {
 
     /// The listed rooms, oldest first, and who is present in each.
     pub(super) async fn lobby(&mut self) -> Performed {
-        let query =
-            DirectoryQuery { search: None, order: Order::Oldest, cursor: None, limit: LOBBY_ROOMS_MAX };
-        let page = self.node().store().directory(&query).await.map_err(unavailable)?;
+        let query = DirectoryQuery {
+            search: None,
+            order: Order::Oldest,
+            cursor: None,
+            limit: LOBBY_ROOMS_MAX,
+        };
+        let page = self
+            .node()
+            .store()
+            .directory(&query)
+            .await
+            .map_err(unavailable)?;
         let actor = self.somebody();
         let desk = self.desk(&actor);
         let mut rooms = Vec::with_capacity(page.items.len());
         for card in page.items {
             let people = match desk.ask(card.id, Wish::Look(Look::People)).await? {
                 Reply::Seen(sight) => match *sight {
-                    Sight::Presence(people) => people.into_iter().filter_map(|it| it.name).collect(),
+                    Sight::Presence(people) => {
+                        people.into_iter().filter_map(|it| it.name).collect()
+                    }
                     Sight::View(_)
                     | Sight::May { .. }
                     | Sight::Explained(_)
@@ -201,9 +242,16 @@ impl Session {
             Command::Visit(it) => it.password.as_ref(),
             _ => None,
         };
-        let (Some(room), Some(_)) = (room, password) else { return Ok(None) };
-        let attempt = self.node().limiter().enter(room, actor.id, Origin::of(self.address));
-        attempt.map(Some).map_err(|limited| Refusal::rate_limited(limited.retry_ms))
+        let (Some(room), Some(_)) = (room, password) else {
+            return Ok(None);
+        };
+        let attempt = self
+            .node()
+            .limiter()
+            .enter(room, actor.id, Origin::of(self.address));
+        attempt
+            .map(Some)
+            .map_err(|limited| Refusal::rate_limited(limited.retry_ms))
     }
 }
 

@@ -30,10 +30,16 @@ impl Session {
                 .with_detail("what", "sessions")
                 .with_detail("max", self.node().limits().sessions_per_user_max as u64));
         }
-        let user = Author { id: identity.user, name: Some(identity.name.clone()) };
+        let user = Author {
+            id: identity.user,
+            name: Some(identity.name.clone()),
+        };
         self.link.hello_by.set(None);
         self.link.follows.set(true);
-        self.worker.hub.borrow_mut().identify(self.link.key, identity.user);
+        self.worker
+            .hub
+            .borrow_mut()
+            .identify(self.link.key, identity.user);
         self.hold(identity);
 
         let wanted = self.wanted(&hello).await?;
@@ -54,7 +60,11 @@ impl Session {
 
     /// Who it is: by the token of the frame or of the request, or as a guest.
     async fn identify(&self, hello: &Hello) -> Result<(Identity, Option<String>), Refusal> {
-        let token = hello.token.as_ref().map(|token| token.expose()).or(self.token.as_deref());
+        let token = hello
+            .token
+            .as_ref()
+            .map(|token| token.expose())
+            .or(self.token.as_deref());
         match (token, &hello.guest) {
             (Some(token), _) => Ok((self.node().authenticate(token).await?, None)),
             (None, Some(guest)) => {
@@ -67,12 +77,21 @@ impl Session {
 
     /// The rooms to attach, each with the position to go on from.
     async fn wanted(&self, hello: &Hello) -> Result<Vec<(RoomId, Remembered)>, Refusal> {
-        let mut wanted: BTreeMap<RoomId, Remembered> =
-            hello.resume.iter().map(|(room, at)| (*room, Some(at.clone()))).collect();
+        let mut wanted: BTreeMap<RoomId, Remembered> = hello
+            .resume
+            .iter()
+            .map(|(room, at)| (*room, Some(at.clone())))
+            .collect();
         match &hello.subscribe {
             Subscribe::Mine => {
                 let user = self.actor()?.id;
-                for mine in self.node().store().rooms_of(user).await.map_err(unavailable)? {
+                for mine in self
+                    .node()
+                    .store()
+                    .rooms_of(user)
+                    .await
+                    .map_err(unavailable)?
+                {
                     wanted.entry(mine.room.id).or_default();
                 }
             }
@@ -131,7 +150,11 @@ impl Session {
         let most = self.node().limits().catch_up_records_max;
         let why = if at > head {
             Some(ResetReason::Ahead)
-        } else if !store.continues(room, &known, at).await.map_err(unavailable)? {
+        } else if !store
+            .continues(room, &known, at)
+            .await
+            .map_err(unavailable)?
+        {
             Some(ResetReason::EpochChanged)
         } else if head.number() - at.number() > most {
             Some(ResetReason::TooFar)

@@ -38,10 +38,16 @@ impl Session {
             Op::Logout { all } => self.logout(all).await,
             Op::Refresh { token } => self.refresh(token.expose()).await,
             Op::SetStatus { status, text } => self.set_status(status, text).await,
-            Op::Create { command, alias_if_free } => self.create(command, alias_if_free).await,
-            Op::Enter { room, name, password, token } => {
-                self.enter(&room, name, password, token).await
-            }
+            Op::Create {
+                command,
+                alias_if_free,
+            } => self.create(command, alias_if_free).await,
+            Op::Enter {
+                room,
+                name,
+                password,
+                token,
+            } => self.enter(&room, name, password, token).await,
             Op::Exit { room } => self.exit(room.as_ref()).await,
             Op::Inside { room } => self.inside(&room).await,
             Op::Lobby {} => self.lobby().await,
@@ -65,14 +71,19 @@ impl Session {
             | Op::Limits {}) => {
                 let actor = self.actor()?;
                 let answer = self.desk(&actor).query(op).await;
-                answer.unwrap_or_else(|| Err(unauthenticated())).map(|it| (it, After::Nothing))
+                answer
+                    .unwrap_or_else(|| Err(unauthenticated()))
+                    .map(|it| (it, After::Nothing))
             }
         }
     }
 
     /// Whoever said hello.
     pub(super) fn actor(&self) -> Result<Actor, Refusal> {
-        self.identity.as_ref().map(Identity::actor).ok_or_else(unauthenticated)
+        self.identity
+            .as_ref()
+            .map(Identity::actor)
+            .ok_or_else(unauthenticated)
     }
 
     async fn command(
@@ -105,7 +116,10 @@ impl Session {
     }
 
     pub(super) fn is_older(&self) -> bool {
-        self.link.dialect.get().is_some_and(|dialect| !dialect.resumes())
+        self.link
+            .dialect
+            .get()
+            .is_some_and(|dialect| !dialect.resumes())
     }
 
     async fn subscribe(&mut self, rooms: &[RoomRef]) -> Performed {
@@ -169,9 +183,14 @@ impl Session {
             actor: actor.clone(),
         };
         self.node().send(mail).await?;
-        let outcome = answered.await.map_err(|_| Refusal::new(Code::ShuttingDown))?;
+        let outcome = answered
+            .await
+            .map_err(|_| Refusal::new(Code::ShuttingDown))?;
         match outcome.map_err(desk::refusal)? {
-            Reply::Attached { head, readable_from } => {
+            Reply::Attached {
+                head,
+                readable_from,
+            } => {
                 self.seats.take(room, actor);
                 Ok((head, readable_from))
             }
@@ -183,7 +202,9 @@ impl Session {
 
     /// Sends what lies between a position and the present, and hears the room from there on.
     pub(super) async fn catch_up(&mut self, room: RoomId, mut position: Seq) {
-        let Some(dialect) = self.link.dialect.get() else { return };
+        let Some(dialect) = self.link.dialect.get() else {
+            return;
+        };
         let key = self.link.key;
         loop {
             let state = self.worker.hub.borrow_mut().catch_up(key, room, position);
@@ -214,7 +235,10 @@ impl Session {
             }
         }
         self.told.insert(room, position);
-        self.system(&System::Synced { room, seq: position });
+        self.system(&System::Synced {
+            room,
+            seq: position,
+        });
     }
 
     /// Waits until the client has taken most of what it was sent.
@@ -224,7 +248,11 @@ impl Session {
         poll_fn(|cx| {
             outbox.register(cx);
             let open = outbox.state() == State::Open;
-            if open && outbox.waiting() > most { Poll::Pending } else { Poll::Ready(()) }
+            if open && outbox.waiting() > most {
+                Poll::Pending
+            } else {
+                Poll::Ready(())
+            }
         })
         .await;
     }
@@ -242,8 +270,11 @@ impl Session {
         }
         let snapshot = snapshot?;
         let position = snapshot.position.seq;
-        let after =
-            if attach { After::CatchUp(vec![(room, position)]) } else { After::Nothing };
+        let after = if attach {
+            After::CatchUp(vec![(room, position)])
+        } else {
+            After::Nothing
+        };
         Ok((Answer::Snapshot(Box::new(snapshot)), after))
     }
 
@@ -261,21 +292,31 @@ impl Session {
             thread: None,
             limit,
         };
-        let messages = self.node().store().messages(&query).await.map_err(unavailable)?;
+        let messages = self
+            .node()
+            .store()
+            .messages(&query)
+            .await
+            .map_err(unavailable)?;
         Ok(Snapshot {
             members: desk.member_page(room, None, limit).await?,
             room: view.card,
             me: view.me,
             messages,
             pins: view.pins,
-            position: Position { epoch: self.node().store().epoch(), seq: head },
+            position: Position {
+                epoch: self.node().store().epoch(),
+                seq: head,
+            },
         })
     }
 
     async fn logout(&mut self, all: bool) -> Performed {
         let identity = self.identity.clone().ok_or_else(unauthenticated)?;
         let revocation = self.node().accounts().log_out(&identity, all).await?;
-        self.node().revoke(&revocation, Close::Unauthenticated).await;
+        self.node()
+            .revoke(&revocation, Close::Unauthenticated)
+            .await;
         Ok((Answer::Accepted {}, After::End(Close::Unauthenticated)))
     }
 
@@ -298,17 +339,28 @@ impl Session {
 
     async fn set_status(&mut self, status: Status, text: Option<chat_core::Text>) -> Performed {
         let actor = self.actor()?;
-        let chars = text.as_ref().map_or(0, |text| text.as_str().chars().count());
+        let chars = text
+            .as_ref()
+            .map_or(0, |text| text.as_str().chars().count());
         if chars > self.node().engine_limits().topic_chars_max {
             return Err(Refusal::bad_argument("text"));
         }
         self.node().statuses().set(actor.id, (status, text.clone()));
         for room in self.seats.rooms() {
-            let by = Author { id: actor.id, name: Some(actor.name.clone()) };
-            let what = What::Status { status, text: text.clone() };
+            let by = Author {
+                id: actor.id,
+                name: Some(actor.name.clone()),
+            };
+            let what = What::Status {
+                status,
+                text: text.clone(),
+            };
             let signal = Arc::new(Signal { room, by, what });
             for worker in 0..self.node().workers() {
-                let parcel = Parcel::Signal { signal: signal.clone(), origin: Some(self.link.key) };
+                let parcel = Parcel::Signal {
+                    signal: signal.clone(),
+                    origin: Some(self.link.key),
+                };
                 if let Some(slots) = self.node().worker(worker) {
                     // Dropped if that worker is busy: a status is only a signal.
                     drop(slots.parcels.try_send(vec![parcel]));

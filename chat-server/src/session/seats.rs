@@ -47,6 +47,10 @@ impl Seats {
     }
 
     pub(super) fn visits(&self) -> Vec<(RoomId, UserId)> {
-        self.visited.iter().copied().filter(|(room, _)| !self.taken.contains_key(room)).collect()
+        self.visited
+            .iter()
+            .copied()
+            .filter(|(room, _)| !self.taken.contains_key(room))
+            .collect()
     }
 }

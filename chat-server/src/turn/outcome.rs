@@ -8,7 +8,7 @@ use chat_core::{
     Actor, Author, Effect, Facts, Inquiry, Key, Permission, Record, Rejection, Room, RoomId, Seq,
     Timestamp, UserId,
 };
-use chat_protocol::event::{Signal, What};
+use chat_protocol::signal::{Signal, What};
 
 use super::slot::{Answer, Held};
 use super::{Output, Recipients, Turn};
@@ -28,7 +28,14 @@ impl<R> Turn<R> {
         let durable = !dropped && matches!(verdict, None | Some(Appended::Done));
         match held.what {
             Answer::Decided(mail, seq) if durable => {
-                self.answer(mail.reply, Ok(Reply::Done { room, seq, dup: false }));
+                self.answer(
+                    mail.reply,
+                    Ok(Reply::Done {
+                        room,
+                        seq,
+                        dup: false,
+                    }),
+                );
             }
             Answer::Decided(mail, _) => match verdict {
                 Some(Appended::Taken { key, by }) => self.taken(mail, key, *by, again),
@@ -47,8 +54,16 @@ impl<R> Turn<R> {
 
     /// A key is held by another record: the mail that claimed it is a repeat, or has lost.
     fn taken(&mut self, mail: Mail<R>, key: &Key, by: Holder, again: &mut VecDeque<Mail<R>>) {
-        let Mail { room, actor, from, wish, reply } = mail;
-        let Wish::Command { command, cid, used } = wish else { return };
+        let Mail {
+            room,
+            actor,
+            from,
+            wish,
+            reply,
+        } = mail;
+        let Wish::Command { command, cid, used } = wish else {
+            return;
+        };
         let claims = match key {
             Key::Alias(skeleton) => alias(&command).is_some_and(|it| it == *skeleton),
             Key::Direct(one, other) => {
@@ -73,14 +88,17 @@ impl<R> Turn<R> {
             Key::Command(..) => again.push_back(mail(room, Some(by.seq))),
             Key::Direct(..) => self.outputs.push_back(Output::Forward(mail(by.room, None))),
             Key::Creation(..) => {
-                self.outputs.push_back(Output::Forward(mail(by.room, Some(by.seq))));
+                self.outputs
+                    .push_back(Output::Forward(mail(by.room, Some(by.seq))));
             }
         }
     }
 
     /// Delivers a room's records, which are durable, and follows their effects.
     pub(super) fn deliver(&mut self, room: RoomId, now: Timestamp) {
-        let Some(slot) = self.slots.get_mut(&room) else { return };
+        let Some(slot) = self.slots.get_mut(&room) else {
+            return;
+        };
         for (record, origin) in slot.commit() {
             self.broadcast(record, origin, now);
         }
@@ -88,22 +106,40 @@ impl<R> Turn<R> {
 
     fn broadcast(&mut self, record: Arc<Record>, origin: Option<SessionKey>, now: Timestamp) {
         let room = record.room;
-        let Some(slot) = self.slots.get_mut(&room) else { return };
-        let for_all = record.effects().iter().any(|effect| effect != Effect::Broadcast);
+        let Some(slot) = self.slots.get_mut(&room) else {
+            return;
+        };
+        let for_all = record
+            .effects()
+            .iter()
+            .any(|effect| effect != Effect::Broadcast);
         let to = if for_all {
             Recipients::All
         } else {
             Recipients::Listeners(slot.presence.workers())
         };
-        let parcel = Parcel::Deliver(Delivery { record: record.clone(), origin });
+        let parcel = Parcel::Deliver(Delivery {
+            record: record.clone(),
+            origin,
+        });
         self.outputs.push_back(Output::Parcel { to, parcel });
         for effect in record.effects().iter() {
             match effect {
                 Effect::Broadcast | Effect::Attach(_) | Effect::Notify(_) => {}
                 Effect::Detach(user) => {
-                    let gone = self.slots.get_mut(&room).and_then(|it| it.presence.remove(user));
+                    let gone = self
+                        .slots
+                        .get_mut(&room)
+                        .and_then(|it| it.presence.remove(user));
                     if let Some(by) = gone {
-                        self.whisper(Signal { room, by, what: What::Departed }, None);
+                        self.whisper(
+                            Signal {
+                                room,
+                                by,
+                                what: What::Departed,
+                            },
+                            None,
+                        );
                     }
                 }
                 Effect::Regrant(_) => self.regrant(&record, now),
@@ -160,37 +196,66 @@ impl<R> Turn<R> {
             if self.may_read(room, &by, now) {
                 continue;
             }
-            let Some(slot) = self.slots.get_mut(&room) else { return };
+            let Some(slot) = self.slots.get_mut(&room) else {
+                return;
+            };
             let to = Recipients::Listeners(slot.presence.workers());
             slot.presence.remove(by.id);
             let parcel = Parcel::Expel { room, user: by.id };
             self.outputs.push_back(Output::Parcel { to, parcel });
-            self.whisper(Signal { room, by, what: What::Departed }, None);
+            self.whisper(
+                Signal {
+                    room,
+                    by,
+                    what: What::Departed,
+                },
+                None,
+            );
         }
     }
 
     fn may_read(&self, room: RoomId, by: &Author, now: Timestamp) -> bool {
-        let Some(name) = by.name.clone() else { return false };
+        let Some(name) = by.name.clone() else {
+            return false;
+        };
         let actor = Actor::new(by.id, name);
-        let visiting =
-            self.slots.get(&room).is_some_and(|slot| slot.presence.is_visiting(by.id));
-        let facts = Facts { visiting, ..Facts::default() };
+        let visiting = self
+            .slots
+            .get(&room)
+            .is_some_and(|slot| slot.presence.is_visiting(by.id));
+        let facts = Facts {
+            visiting,
+            ..Facts::default()
+        };
         let permission = Permission::Read;
-        let inquiry = Inquiry { room, actor: &actor, at: now, facts: &facts, permission };
+        let inquiry = Inquiry {
+            room,
+            actor: &actor,
+            at: now,
+            facts: &facts,
+            permission,
+        };
         self.engine.judge(&inquiry).is_ok()
     }
 
     fn whisper(&mut self, signal: Signal, origin: Option<SessionKey>) {
-        let Some(slot) = self.slots.get(&signal.room) else { return };
+        let Some(slot) = self.slots.get(&signal.room) else {
+            return;
+        };
         let to = Recipients::Listeners(slot.presence.workers());
-        let parcel = Parcel::Signal { signal: Arc::new(signal), origin };
+        let parcel = Parcel::Signal {
+            signal: Arc::new(signal),
+            origin,
+        };
         self.outputs.push_back(Output::Parcel { to, parcel });
     }
 
     /// Forgets a room's state, which never came to be, and loads it again.
     pub(super) fn drop_room(&mut self, room: RoomId) {
         self.engine.unload(room);
-        let Some(slot) = self.slots.get_mut(&room) else { return };
+        let Some(slot) = self.slots.get_mut(&room) else {
+            return;
+        };
         if slot.heard == Some(Seq::default()) {
             // It was to be made, and wasn't.
             self.slots.remove(&room);
@@ -209,7 +274,9 @@ impl<R> Turn<R> {
         missed: Vec<Arc<Record>>,
         now: Timestamp,
     ) {
-        let Some(slot) = self.slots.get_mut(&id) else { return };
+        let Some(slot) = self.slots.get_mut(&id) else {
+            return;
+        };
         slot.used_at = now;
         let Some(room) = room else {
             let waiting = slot.stall();
@@ -233,7 +300,9 @@ impl<R> Turn<R> {
 
     /// A room can't be loaded at the moment.
     pub(super) fn load_failed(&mut self, room: RoomId, refused: &Refused) {
-        let Some(slot) = self.slots.get_mut(&room) else { return };
+        let Some(slot) = self.slots.get_mut(&room) else {
+            return;
+        };
         for mail in slot.stall() {
             self.waiting = self.waiting.saturating_sub(1);
             self.reply(room, mail.reply, Err(refused.clone()));
@@ -261,7 +330,9 @@ impl<R> Turn<R> {
     pub(super) fn go_on(&mut self, room: RoomId, from: Option<SessionKey>, now: Timestamp) {
         let Some(session) = from else { return };
         while let Some(slot) = self.slots.get_mut(&room) {
-            let Some(mail) = slot.next_behind(session) else { return };
+            let Some(mail) = slot.next_behind(session) else {
+                return;
+            };
             self.waiting = self.waiting.saturating_sub(1);
             self.judge(mail, Facts::default(), 0, now);
         }
@@ -269,7 +340,11 @@ impl<R> Turn<R> {
 
     /// Lets a place go that was kept for a room which isn't made after all.
     pub(super) fn discard_founding(&mut self, room: RoomId) {
-        if self.slots.get(&room).is_some_and(super::slot::Slot::is_unfounded) {
+        if self
+            .slots
+            .get(&room)
+            .is_some_and(super::slot::Slot::is_unfounded)
+        {
             self.slots.remove(&room);
         }
     }
@@ -281,17 +356,26 @@ impl<R> Turn<R> {
     /// What the actor is called in the room.
     pub(super) fn author(&self, room: RoomId, actor: &Actor) -> Author {
         let nickname = self.engine.room(room).and_then(|it| it.nickname(actor.id));
-        Author { id: actor.id, name: Some(nickname.unwrap_or(&actor.name).clone()) }
+        Author {
+            id: actor.id,
+            name: Some(nickname.unwrap_or(&actor.name).clone()),
+        }
     }
 
     /// Holds an answer until what it was judged by is durable.
     pub(super) fn reply(&mut self, room: RoomId, to: R, outcome: Result<Reply, Refused>) {
-        self.held.push(Held { room, what: Answer::Plain(to, outcome) });
+        self.held.push(Held {
+            room,
+            what: Answer::Plain(to, outcome),
+        });
     }
 
     fn answer(&mut self, to: R, outcome: Result<Reply, Refused>) {
         let parcel = Parcel::Reply { to, outcome };
-        self.outputs.push_back(Output::Parcel { to: Recipients::Addressee, parcel });
+        self.outputs.push_back(Output::Parcel {
+            to: Recipients::Addressee,
+            parcel,
+        });
     }
 }
 

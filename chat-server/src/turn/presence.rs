@@ -27,7 +27,10 @@ impl Presence {
     /// Notes that a guest was let in as a visitor, before his session attaches.
     pub(super) fn admit(&mut self, user: UserId, session: SessionKey) {
         let present = self.present.entry(user).or_insert_with(|| Present {
-            name: Author { id: user, name: None },
+            name: Author {
+                id: user,
+                name: None,
+            },
             sessions: Vec::new(),
             visitor: None,
         });
@@ -60,7 +63,8 @@ impl Presence {
         if attached > present.sessions.len() {
             release(&mut self.workers, session.worker);
         }
-        let admitted_only = present.sessions.is_empty() && present.visitor.is_none_or(|it| it == session);
+        let admitted_only =
+            present.sessions.is_empty() && present.visitor.is_none_or(|it| it == session);
         if !admitted_only {
             return None;
         }
@@ -85,7 +89,9 @@ impl Presence {
     }
 
     pub(super) fn is_visiting(&self, user: UserId) -> bool {
-        self.present.get(&user).is_some_and(|present| present.visitor.is_some())
+        self.present
+            .get(&user)
+            .is_some_and(|present| present.visitor.is_some())
     }
 
     pub(super) const fn visitors(&self) -> u64 {
@@ -103,7 +109,10 @@ impl Presence {
 
     /// Who is present, by number.
     pub(super) fn users(&self) -> impl Iterator<Item = &Author> {
-        self.present.values().filter(|it| !it.sessions.is_empty()).map(|it| &it.name)
+        self.present
+            .values()
+            .filter(|it| !it.sessions.is_empty())
+            .map(|it| &it.name)
     }
 }
 

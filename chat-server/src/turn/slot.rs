@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use chat_core::{Record, Room, RoomId, Seq, Timestamp};
-use chat_protocol::event::Signal;
+use chat_protocol::signal::Signal;
 
 use super::presence::Presence;
 use crate::mail::{Mail, Refused, Reply, SessionKey};
@@ -62,11 +62,17 @@ pub(super) enum Answer<R> {
 
 impl<R> Held<R> {
     pub(super) const fn decided(mail: Mail<R>, seq: Seq) -> Self {
-        Self { room: mail.room, what: Answer::Decided(mail, seq) }
+        Self {
+            room: mail.room,
+            what: Answer::Decided(mail, seq),
+        }
     }
 
     pub(super) const fn signal(room: RoomId, signal: Signal, origin: Option<SessionKey>) -> Self {
-        Self { room, what: Answer::Signal(signal, origin) }
+        Self {
+            room,
+            what: Answer::Signal(signal, origin),
+        }
     }
 }
 
@@ -82,7 +88,10 @@ impl<R> Slot<R> {
 
     /// A place for a room that is to be made.
     pub(super) fn founding() -> Self {
-        Self { heard: Some(Seq::default()), ..Self::at(Stage::Ready) }
+        Self {
+            heard: Some(Seq::default()),
+            ..Self::at(Stage::Ready)
+        }
     }
 
     fn at(stage: Stage<R>) -> Self {
@@ -130,10 +139,10 @@ impl<R> Slot<R> {
 
     /// Starts to let a session's mail wait.
     pub(super) fn park(&mut self, session: SessionKey) {
-        let parked = self
-            .parked
-            .entry(session)
-            .or_insert_with(|| Parked { asking: true, behind: VecDeque::new() });
+        let parked = self.parked.entry(session).or_insert_with(|| Parked {
+            asking: true,
+            behind: VecDeque::new(),
+        });
         parked.asking = true;
     }
 
@@ -146,7 +155,10 @@ impl<R> Slot<R> {
 
     /// The next mail of a session that waited, unless one before it waits again.
     pub(super) fn next_behind(&mut self, session: SessionKey) -> Option<Mail<R>> {
-        let parked = self.parked.get_mut(&session).filter(|parked| !parked.asking)?;
+        let parked = self
+            .parked
+            .get_mut(&session)
+            .filter(|parked| !parked.asking)?;
         let next = parked.behind.pop_front();
         if next.is_none() {
             self.parked.remove(&session);
@@ -188,12 +200,17 @@ impl<R> Slot<R> {
     }
 
     pub(super) fn last_decided(&self) -> Seq {
-        self.decided.last().map_or_else(Seq::default, |(record, _)| record.seq)
+        self.decided
+            .last()
+            .map_or_else(Seq::default, |(record, _)| record.seq)
     }
 
     /// A record of this turn by its position.
     pub(super) fn in_flight(&self, seq: Seq) -> Option<Arc<Record>> {
-        self.decided.iter().find(|(record, _)| record.seq == seq).map(|(record, _)| record.clone())
+        self.decided
+            .iter()
+            .find(|(record, _)| record.seq == seq)
+            .map(|(record, _)| record.clone())
     }
 
     /// What is to be appended.
@@ -201,7 +218,10 @@ impl<R> Slot<R> {
         let (first, _) = self.decided.first()?;
         let after = Seq::new(first.seq.number().saturating_sub(1));
         let due = state.filter(|state| {
-            let records = state.head_seq.number().saturating_sub(self.snapshot.number());
+            let records = state
+                .head_seq
+                .number()
+                .saturating_sub(self.snapshot.number());
             records >= SNAPSHOT_RECORDS_MIN.max(state.members.len() as u64 / 4)
         });
         if let Some(state) = due {
@@ -210,7 +230,11 @@ impl<R> Slot<R> {
         Some(Append {
             room,
             after,
-            records: self.decided.iter().map(|(record, _)| record.clone()).collect(),
+            records: self
+                .decided
+                .iter()
+                .map(|(record, _)| record.clone())
+                .collect(),
             snapshot: due.cloned().map(Box::new),
         })
     }

@@ -22,7 +22,9 @@ async fn ask(node: &Node, question: Question) -> Result<Supply, StoreError> {
     let store = node.store();
     Ok(match question {
         Question::Load { room, heard } => {
-            let Some(loaded) = store.load(room).await? else { return Ok(Supply::Room(None, Vec::new())) };
+            let Some(loaded) = store.load(room).await? else {
+                return Ok(Supply::Room(None, Vec::new()));
+            };
             let mut missed = Vec::new();
             let mut after = heard.unwrap_or(loaded.head_seq);
             while after < loaded.head_seq {
@@ -37,15 +39,21 @@ async fn ask(node: &Node, question: Question) -> Result<Supply, StoreError> {
         Question::Group(group) => Supply::Group(store.load(group).await?.map(Box::new)),
         Question::Message(room, message) => {
             let (as_of, head) = store.head(room, message).await?;
-            Supply::Message(MessageFact { message, as_of, head })
+            Supply::Message(MessageFact {
+                message,
+                as_of,
+                head,
+            })
         }
-        Question::Proof { password, hash, version } => {
-            match node.accounts().hasher().verify(password.expose(), hash.expose()).await {
-                Ok(fits) => Supply::Proof(Proof { version, fits }),
-                Err(_) => Supply::Failed(Refused::Overloaded),
-            }
-        }
-        Question::Hash(password) => match node.accounts().hasher().hash(password.expose()).await {
+        Question::Proof {
+            password,
+            hash,
+            version,
+        } => match node.hasher().verify(&password, hash.expose()).await {
+            Ok(fits) => Supply::Proof(Proof { version, fits }),
+            Err(_) => Supply::Failed(Refused::Overloaded),
+        },
+        Question::Hash(password) => match node.hasher().hash(&password).await {
             Ok(hash) => Supply::Hash(chat_core::SecretHash::new(hash)),
             Err(_) => Supply::Failed(Refused::Overloaded),
         },

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::thread;
 
+use chat_server::config::Setting;
 use tempfile::TempDir;
 
 /// A folder of its own and an environment that holds nothing of ours.
@@ -113,6 +114,15 @@ fn a_command_that_does_not_exist_is_neither_listed_nor_run() {
             .any(|line| line.trim_start().starts_with(command));
         assert!(!listed, "{command}");
         Shell::new().run(command).fails(2, &[command]);
+    }
+}
+
+#[test]
+fn every_setting_is_a_flag_that_the_help_tells_of() {
+    let help = Shell::new().run("--help");
+    for setting in Setting::ALL {
+        let flag = format!(" --{} <", setting.key().replace('_', "-"));
+        assert!(help.succeeds().contains(&flag), "{flag}");
     }
 }
 
@@ -271,6 +281,16 @@ fn a_secret_may_lie_in_a_file_and_is_never_shown() {
         .with_file("e", "\n")
         .with("CHAT_JWT_SECRET_FILE", "e");
     empty.run("check-config").fails(2, &["can't be empty"]);
+}
+
+#[test]
+fn an_account_in_memory_would_be_gone_at_once() {
+    Shell::new()
+        .run("user add ann --store memory:")
+        .fails(2, &["memory:"]);
+    Shell::new()
+        .run("gentoken ann --store memory:")
+        .fails(2, &["memory:"]);
 }
 
 #[test]

@@ -1,7 +1,12 @@
-//! Tests of the server from outside.
-#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+//! The server's parts and the program, tested from outside.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that can't go on has failed"
+)]
 
 mod auth;
 mod cli;
 mod clients;
 mod require;
+mod store;
