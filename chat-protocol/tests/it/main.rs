@@ -1,0 +1,10 @@
+//! The protocol from outside: transcripts to the byte, the schema, and garbage.
+
+#[cfg(test)]
+mod client;
+#[cfg(test)]
+mod garbage;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod schema;
