@@ -72,7 +72,7 @@ impl Dialect {
         }
     }
 
-    /// Spells a reply, if the dialect has one.
+    /// Spells a reply, if the dialect has one. The ticket is one that this dialect gave.
     #[must_use]
     pub fn answer(self, ticket: &Ticket, answer: &Result<Answer, Refusal>) -> Option<Vec<u8>> {
         match ticket {

@@ -321,14 +321,24 @@ fn say(code: u8, message: impl AsRef<str>) -> Vec<u8> {
     })
 }
 
-/// The bare list of rooms, as much of it as a list may hold.
+/// The bare list of rooms, as much of it as a list may hold. A room with a crowd that doesn't fit
+/// stands there without names.
 fn lobby(rooms: &[LobbyRoom]) -> Vec<u8> {
     let mut list = vec![b'['];
     for room in rooms.iter().take(LOBBY_ROOMS_MAX) {
-        let entry = crate::json(&Listed::from(room));
-        if list.len() + entry.len() + 2 > LOBBY_BYTES_MAX {
+        let fits = |entry: &Vec<u8>| list.len() + entry.len() + 2 <= LOBBY_BYTES_MAX;
+        let listed = Listed::from(room);
+        let whole = Some(crate::json(&listed)).filter(fits);
+        let bare = || {
+            Some(crate::json(&Listed {
+                people: Vec::new(),
+                ..listed
+            }))
+            .filter(fits)
+        };
+        let Some(entry) = whole.or_else(bare) else {
             break;
-        }
+        };
         if list.len() > 1 {
             list.push(b',');
         }

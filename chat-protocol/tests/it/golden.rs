@@ -30,6 +30,29 @@ fn rooms_transcripts_hold() {
     hold(Dialect::Rooms);
 }
 
+#[test]
+fn a_client_reads_whatever_a_server_writes() {
+    let mut events = 0;
+    for text in frames(Dialect::Native, "S") {
+        match ServerFrame::decode(&text) {
+            Ok(ServerFrame::Event(heard)) => {
+                assert_eq!(
+                    heard.event.map(|event| event.name()),
+                    Some(&*heard.name),
+                    "{text}"
+                );
+                events += 1;
+            }
+            Ok(ServerFrame::Signal(_) | ServerFrame::System(_)) => {}
+            Ok(ServerFrame::Reply { result, .. }) => {
+                assert!(result.is_ok_and(|it| it.starts_with('{')) || text.contains("err"));
+            }
+            Ok(ServerFrame::Unknown) | Err(_) => panic!("{text}"),
+        }
+    }
+    assert!(events >= 5);
+}
+
 fn hold(dialect: Dialect) {
     for path in transcripts(dialect) {
         let text = fs::read_to_string(&path).unwrap();
@@ -234,7 +257,8 @@ struct GivenLobbyRoom {
     people: Vec<Name>,
 }
 
-fn card(id: u64, name: Option<Name>, access: chat_protocol::answer::Mode) -> RoomCard {
+/// A room's card.
+pub(crate) fn card(id: u64, name: Option<Name>, access: chat_protocol::answer::Mode) -> RoomCard {
     let card = serde_json::json!({
         "id": id, "kind": "channel", "access": access, "listed": true, "lifecycle": "active",
         "members": 0, "created": {"by": 0, "at": 1}, "updated_at": 1, "head_seq": 1, "head_idx": 0,

@@ -7,4 +7,6 @@ mod garbage;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod lobby;
+#[cfg(test)]
 mod schema;
