@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 
 use super::{Head, Lifecycle, Member, Room};
-use crate::event::{AccessChanged, Event, Joined, Posted, Record, RoomUpdated};
-use crate::id::{Seq, UserId};
+use crate::event::{AccessChanged, Banned, Event, Invited, Joined, Posted, Record, RoomUpdated};
+use crate::id::{Seq, Timestamp, UserId};
 
 impl Room {
     /// Applies the next record of this room's log.
@@ -24,21 +24,11 @@ impl Room {
             Event::OwnershipTransferred(it) => self.owner = it.to,
             Event::Joined(it) => self.join(seq, by, it),
             Event::Left(_) => self.remove(by),
-            Event::Invited(it) => {
-                self.invites
-                    .retain(|_, until| until.is_none_or(|until| record.at < until));
-                self.invites.insert(it.user, it.until);
-            }
+            Event::Invited(it) => self.invite(record.at, it),
             Event::InviteRevoked(it) => drop(self.invites.remove(&it.user)),
             Event::InviteDeclined(_) => drop(self.invites.remove(&by)),
             Event::Kicked(it) => self.remove(it.user),
-            Event::Banned(it) => {
-                self.remove(it.user);
-                self.invites.remove(&it.user);
-                self.bans
-                    .retain(|_, until| until.is_none_or(|until| record.at < until));
-                self.bans.insert(it.user, it.until);
-            }
+            Event::Banned(it) => self.keep_out(record.at, it),
             Event::Unbanned(it) => drop(self.bans.remove(&it.user)),
             Event::Muted(it) => {
                 self.mutes.retain(|_, until| record.at < *until);
@@ -122,6 +112,20 @@ impl Room {
                 nickname: None,
             },
         );
+    }
+
+    fn invite(&mut self, at: Timestamp, it: &Invited) {
+        self.invites
+            .retain(|_, until| until.is_none_or(|until| at < until));
+        self.invites.insert(it.user, it.until);
+    }
+
+    fn keep_out(&mut self, at: Timestamp, it: &Banned) {
+        self.remove(it.user);
+        self.invites.remove(&it.user);
+        self.bans
+            .retain(|_, until| until.is_none_or(|until| at < until));
+        self.bans.insert(it.user, it.until);
     }
 
     fn remove(&mut self, user: UserId) {
