@@ -31,10 +31,16 @@ impl Join {
             return Ok(Outcome::Already(member.since));
         }
         let way = enter(case, self.password.as_ref())?;
-        let Some(standing) = case.facts.standing else { return Err(Need::Standing.into()) };
+        let Some(standing) = case.facts.standing else {
+            return Err(Need::Standing.into());
+        };
         if standing.rooms_joined >= case.limits.rooms_joined_max {
             let max = case.limits.rooms_joined_max;
-            return Err(Rejection::TooMany { what: Counted::RoomsJoined, max }.into());
+            return Err(Rejection::TooMany {
+                what: Counted::RoomsJoined,
+                max,
+            }
+            .into());
         }
         if room.members.len() as u64 >= capacity(case) {
             return Err(Rejection::RoomFull.into());
@@ -89,9 +95,15 @@ pub(super) fn enter(case: &Case<'_>, password: Option<&Password>) -> Result<Way,
     match &room.access {
         Access::Open => Ok(Way::Open),
         Access::Password { hash } => {
-            let Some(password) = password else { return Err(Rejection::WrongPassword.into()) };
+            let Some(password) = password else {
+                return Err(Rejection::WrongPassword.into());
+            };
             super::set_access::check_password(password)?;
-            match case.facts.proof.filter(|proof| proof.version == room.access_version) {
+            match case
+                .facts
+                .proof
+                .filter(|proof| proof.version == room.access_version)
+            {
                 Some(proof) if proof.fits => Ok(Way::Password),
                 Some(_) => Err(Rejection::WrongPassword.into()),
                 None => Err(Need::Proof {

@@ -41,7 +41,11 @@ pub(crate) fn found(it: &OpenDirect, request: &Request) -> Result<Event, Stop> {
         return Err(Rejection::Suspended.into());
     }
     if actor.id.is_guest() || it.user.is_guest() {
-        return Err(Rejection::PermissionDenied { permission: Permission::Post, rule: Rule::Guest }.into());
+        return Err(Rejection::PermissionDenied {
+            permission: Permission::Post,
+            rule: Rule::Guest,
+        }
+        .into());
     }
     if it.user == actor.id || it.user == UserId::HOUSE {
         return Err(Rejection::BadArgument { field: Field::User }.into());
