@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::{Head, Lifecycle, Member, Room};
 use crate::event::{AccessChanged, Banned, Event, Invited, Joined, Posted, Record, RoomUpdated};
 use crate::id::{Seq, Timestamp, UserId};
+use crate::policy::Role;
 
 impl Room {
     /// Applies the next record of this room's log.
@@ -21,7 +22,7 @@ impl Room {
             Event::RoomArchived(_) => self.lifecycle = Lifecycle::Archived,
             Event::RoomUnarchived(_) => self.lifecycle = Lifecycle::Active,
             Event::RoomDeleted(_) => self.lifecycle = Lifecycle::Deleted,
-            Event::OwnershipTransferred(it) => self.owner = it.to,
+            Event::OwnershipTransferred(it) => self.transfer(it.to),
             Event::Joined(it) => self.join(seq, by, it),
             Event::Left(_) => self.remove(by),
             Event::Invited(it) => self.invite(record.at, it),
@@ -102,6 +103,16 @@ impl Room {
         self.history = it.history.unwrap_or(self.history);
     }
 
+    fn transfer(&mut self, to: UserId) {
+        // Whoever gives the room away stays as an admin, whatever he was before he owned it.
+        for user in [self.owner, to] {
+            if let Some(member) = self.members.get_mut(&user) {
+                member.role = Role::Admin;
+            }
+        }
+        self.owner = to;
+    }
+
     fn join(&mut self, seq: Seq, user: UserId, it: &Joined) {
         self.invites.remove(&user);
         self.members.insert(
@@ -168,7 +179,7 @@ impl Room {
         must(
             self.members
                 .values()
-                .all(|member| member.role < crate::policy::Role::Owner),
+                .all(|member| member.role < Role::Owner),
             "a membership carries the owner's role",
         );
         if self.kind == crate::event::Kind::Direct {
