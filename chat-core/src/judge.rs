@@ -185,6 +185,15 @@ impl Case<'_> {
         }
     }
 
+    /// Refuses whatever a suspended account wishes.
+    pub(crate) fn in_good_standing(&self) -> Result<(), Stop> {
+        if self.actor.suspended {
+            Err(Rejection::Suspended.into())
+        } else {
+            Ok(())
+        }
+    }
+
     /// Refuses whatever concerns a room that is deleted.
     pub(crate) fn exists(&self) -> Result<(), Stop> {
         match self.room.lifecycle {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Outcome, Ruling};
 use crate::content::Password;
 use crate::event::{Access, Event, Joined, Way};
-use crate::judge::Case;
+use crate::judge::{Case, Effective};
 use crate::policy::Role;
 use crate::rejection::{Counted, Rejection};
 use crate::request::{Need, Stop};
@@ -66,12 +66,10 @@ pub(super) fn capacity(case: &Case<'_>) -> u64 {
     case.room.capacity.unwrap_or(max)
 }
 
-/// The way by which the actor may come in, as member or as visitor.
-pub(super) fn enter(case: &Case<'_>, password: Option<&Password>) -> Result<Way, Stop> {
+/// The role that the actor has already, if he may know of the room at all.
+pub(super) fn approach(case: &Case<'_>) -> Result<Option<Effective>, Stop> {
     let (room, user) = (case.room, case.actor.id);
-    if case.actor.suspended {
-        return Err(Rejection::Suspended.into());
-    }
+    case.in_good_standing()?;
     case.exists()?;
     if let Some(until) = room.ban(user, case.at) {
         return Err(case.to_outsider(Rejection::Banned { until }).into());
@@ -80,6 +78,13 @@ pub(super) fn enter(case: &Case<'_>, password: Option<&Password>) -> Result<Way,
     if effective.is_none() && case.not_a_member()? == Rejection::RoomNotFound {
         return Err(Rejection::RoomNotFound.into());
     }
+    Ok(effective)
+}
+
+/// The way by which the actor may come in, as member or as visitor.
+pub(super) fn enter(case: &Case<'_>, password: Option<&Password>) -> Result<Way, Stop> {
+    let (room, user) = (case.room, case.actor.id);
+    let effective = approach(case)?;
     if room.lifecycle == Lifecycle::Archived {
         return Err(Rejection::Archived.into());
     }
