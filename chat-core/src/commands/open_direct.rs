@@ -22,6 +22,7 @@ wish! {
 
 impl OpenDirect {
     pub(crate) fn decide(&self, case: &Case<'_>) -> Ruling {
+        case.in_good_standing()?;
         match case.room.peer(case.actor.id) {
             Some(peer) if peer == self.user => Ok(Outcome::Already(Seq::new(1))),
             // The number is taken: the store reserves each only once.
