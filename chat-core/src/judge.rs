@@ -87,7 +87,9 @@ impl Case<'_> {
         let denied = |rule| Rejection::PermissionDenied { permission, rule };
 
         pass(Rule::Suspended, !self.actor.suspended, Rejection::Suspended)?;
-        self.exists()?;
+        if self.room.lifecycle == Lifecycle::Deleted {
+            pass(Rule::Lifecycle, false, Rejection::RoomNotFound)?;
+        }
         let ban = self.room.ban(self.actor.id, self.at);
         pass(
             Rule::Banned,
