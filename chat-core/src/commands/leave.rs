@@ -20,7 +20,7 @@ impl Leave {
         case.in_good_standing()?;
         case.exists()?;
         if !room.members.contains_key(&user) {
-            let refusal = match room.own_role(user) {
+            let refusal = match case.effective(user)? {
                 Some(_) => Rejection::NotAMember,
                 None => case.not_a_member()?,
             };
