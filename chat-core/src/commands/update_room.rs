@@ -70,6 +70,13 @@ impl UpdateRoom {
             self.retention,
             limits,
         )?;
+        let members = case.room.members.len() as u64;
+        if self.capacity.is_some_and(|capacity| capacity < members) {
+            return Err(Rejection::BadArgument {
+                field: Field::Capacity,
+            }
+            .into());
+        }
         if let Some(overrides) = &self.overrides {
             check_overrides(overrides, actor.role)?;
             gives_only_what_he_holds(case, actor, overrides)?;

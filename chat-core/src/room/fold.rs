@@ -182,6 +182,17 @@ impl Room {
                 .all(|member| member.role < Role::Owner),
             "a membership carries the owner's role",
         );
+        let members = self.members.len() as u64;
+        must(
+            self.capacity.is_none_or(|capacity| members <= capacity),
+            "more members than places",
+        );
+        must(
+            self.members
+                .keys()
+                .all(|user| !self.invites.contains_key(user)),
+            "a member is still invited",
+        );
         if self.kind == crate::event::Kind::Direct {
             must(self.members.len() == 2, "a direct room without two members");
         }
