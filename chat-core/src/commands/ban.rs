@@ -41,13 +41,11 @@ impl Ban {
         }
         check_reason(case, self.reason.as_ref())?;
         let room = case.room;
-        let in_force = || {
-            room.bans
-                .keys()
-                .filter(|user| room.ban(**user, case.at).is_some())
-                .count()
-        };
-        if room.bans.len() >= case.limits.bans_max && in_force() >= case.limits.bans_max {
+        let others = room.bans.keys().filter(|user| **user != self.user);
+        let in_force = others
+            .filter(|user| room.ban(**user, case.at).is_some())
+            .count();
+        if in_force >= case.limits.bans_max {
             let max = case.limits.bans_max as u64;
             return Err(Rejection::TooMany {
                 what: Counted::Bans,
