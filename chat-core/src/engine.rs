@@ -245,6 +245,10 @@ impl Engine {
 
     /// Rules on a wish whose room isn't loaded: a creation, or something to ask for.
     fn found(&self, request: &Request) -> Result<Decision, Stop> {
+        if request.facts.used.is_some() {
+            // The store knows the cid: the room is there, and has to answer itself.
+            return Err(Need::Room(request.room).into());
+        }
         let event: Event = if let Command::CreateRoom(it) = &request.command {
             create_room::found(it, request, &self.limits, &self.directory)?
         } else if let Command::OpenDirect(it) = &request.command {

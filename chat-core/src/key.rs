@@ -9,6 +9,16 @@ use crate::name::Name;
 
 /// A unique key of the store. A record may claim some; the store refuses the record if one is
 /// taken.
+///
+/// What the shell does then:
+///
+/// * [`Key::Alias`]: the actor hears that the name is taken.
+/// * [`Key::Direct`]: the shell loads the room that holds the key and asks again in that room.
+/// * [`Key::Creation`] and [`Key::Command`]: the shell asks again in the room that holds the key,
+///   with the record that claimed it in [`Facts::used`](crate::Facts::used).
+///
+/// A repeat gets the first answer even if it would be refused by then, so a shell looks a cid up
+/// before a creation, and before it answers a command with a refusal.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Key {
     /// A room's alias, by its skeleton.
