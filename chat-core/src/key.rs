@@ -32,22 +32,26 @@ pub enum Key {
 }
 
 impl Record {
-    /// The keys that this record claims.
+    /// The keys that this record claims. Cids come first: a repeat is a repeat, whatever else is
+    /// taken by then.
     #[must_use]
     pub fn keys(&self) -> Vec<Key> {
         let mut keys = Vec::new();
-        if let Event::RoomCreated(it) = &self.event {
+        let pair = if let Event::RoomCreated(it) = &self.event {
             debug_assert_eq!(
                 it.kind == Kind::Direct,
                 it.pair.is_some(),
                 "pairs are direct rooms"
             );
-            keys.extend(it.pair.map(|[one, other]| Key::Direct(one, other)));
             keys.extend(self.cid.clone().map(|cid| Key::Creation(self.by.id, cid)));
-        }
-        keys.extend(self.alias().map(|alias| Key::Alias(alias.skeleton())));
+            it.pair
+        } else {
+            None
+        };
         let command = |cid| Key::Command(self.room, self.by.id, cid);
         keys.extend(self.cid.clone().map(command));
+        keys.extend(pair.map(|[one, other]| Key::Direct(one, other)));
+        keys.extend(self.alias().map(|alias| Key::Alias(alias.skeleton())));
         keys
     }
 

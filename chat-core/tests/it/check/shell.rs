@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chat_core::{
     Actor, Cid, Command, Decision, Effect, Engine, Event, Facts, Head, Key, Kind, Lifecycle,
-    Limits, MessageFact, NUMBER_MAX, Need, Proof, Record, Rejection, Request, Room, RoomId,
-    SecretHash, Seq, Signal, Standing, Timestamp, Used, UserId,
+    Limits, MessageFact, Need, Proof, Record, Rejection, Request, Room, RoomId, SecretHash, Seq,
+    Signal, Standing, Timestamp, Used, UserId,
 };
 
 /// An engine, the logs behind it, and everything that it asks for.
@@ -63,6 +63,10 @@ impl Shell {
             command,
             facts,
         };
+        if let (true, Some((room, seq))) = (request.command.creates(), self.first_use(&request)) {
+            request.room = room;
+            request.facts.used = Some(self.used(room, seq));
+        }
         for _ in 0..ROUNDS_MAX {
             request.facts.visiting = self.visitors.contains(&(request.room, request.actor.id));
             request.facts.visitors = self
@@ -70,7 +74,19 @@ impl Shell {
                 .iter()
                 .filter(|(room, _)| *room == request.room)
                 .count() as u64;
-            match self.engine.decide(&request) {
+            let decision = self.engine.decide(&request);
+            // Only the store knows old cids: whoever would be refused may have been heard before.
+            let settled = matches!(
+                decision,
+                Err(_) | Ok(Decision::Repeat { .. } | Decision::Signal(_))
+            );
+            if let (true, None, Some((room, seq))) =
+                (settled, &request.facts.used, self.first_use(&request))
+            {
+                request.facts.used = Some(self.used(room, seq));
+                continue;
+            }
+            match decision {
                 Err(rejection) => return Answer::Refused(rejection),
                 Ok(Decision::Repeat { seq }) => return Answer::Repeat(request.room, seq),
                 Ok(Decision::Signal(signal)) => {
@@ -90,7 +106,11 @@ impl Shell {
                         return Answer::Fact(record);
                     }
                     Some((Key::Alias(_), _)) => return Answer::NameTaken,
-                    Some((Key::Direct(..), (room, _))) => request.room = room,
+                    Some((Key::Direct(..), (room, _))) => {
+                        request.room = room;
+                        let stored = self.room(room).expect("whoever holds a key exists");
+                        self.engine.load(stored);
+                    }
                     Some((Key::Creation(..) | Key::Command(..), (room, seq))) => {
                         request.room = room;
                         request.facts.used = Some(self.used(room, seq));
@@ -119,8 +139,7 @@ impl Shell {
         let directory = self.engine.directory_mut();
         match room {
             Some(room) => directory.learn(group, room.head_seq, room.members.keys().copied()),
-            // Nothing in such a room's log makes it a group.
-            None => directory.learn(group, Seq::new(NUMBER_MAX), []),
+            None => directory.learn_none(group),
         }
     }
 
@@ -153,6 +172,17 @@ impl Shell {
             Need::Blocked(user) => facts.blocked = Some(self.blocks.contains(&(*user, actor))),
             Need::Used(seq) => facts.used = Some(self.used(room, *seq)),
         }
+    }
+
+    /// Where the actor used the request's cid before: in this room, or for a creation in any.
+    fn first_use(&self, request: &Request) -> Option<(RoomId, Seq)> {
+        let (user, cid) = (request.actor.id, request.cid.clone()?);
+        let key = if request.command.creates() {
+            Key::Creation(user, cid)
+        } else {
+            Key::Command(request.room, user, cid)
+        };
+        self.keys.get(&key).copied()
     }
 
     fn used(&self, room: RoomId, seq: Seq) -> Box<Used> {
