@@ -21,8 +21,8 @@ const WORLDS: u32 = 400;
 const STEPS_MAX: usize = 400;
 
 /// How long worlds last in which memory forgets what the store still knows.
-const LONG_WORLDS: u32 = 6;
-const LONG_STEPS_MAX: usize = 2_500;
+const LONG_WORLDS: u32 = 4;
+const LONG_STEPS_MAX: usize = 4_000;
 
 #[test]
 fn the_engine_answers_as_the_rules_foresee() {
@@ -35,8 +35,8 @@ fn the_engine_answers_as_the_rules_foresee() {
 fn it_does_so_when_memory_has_forgotten_what_the_store_still_knows() {
     run(
         LONG_WORLDS,
-        vec(draws(16, 900), 0..LONG_STEPS_MAX),
-        World::of_one_room,
+        vec(draws(40, 900), LONG_STEPS_MAX / 2..LONG_STEPS_MAX),
+        World::of_much_talk,
     );
 }
 

@@ -63,7 +63,7 @@ const WISHES: &[(usize, &str)] = &[
     (4, "ban"),
     (8, "unban"),
     (5, "mute"),
-    (7, "unmute"),
+    (10, "unmute"),
     (14, "role"),
     (2, "nickname"),
     (7, "edit"),

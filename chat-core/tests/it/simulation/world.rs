@@ -25,22 +25,24 @@ pub(crate) struct World {
     /// Whose sessions hear which room, by the effects alone.
     attached: BTreeSet<(RoomId, UserId)>,
     rooms_max: u64,
+    /// How fast time goes from step to step.
+    pace: u64,
     story: Vec<String>,
 }
 
 impl Default for World {
     fn default() -> Self {
-        Self::of(8)
+        Self::of(8, 1)
     }
 }
 
 impl World {
-    /// A world in which everybody meets in one room and its log grows long.
-    pub(crate) fn of_one_room() -> Self {
-        Self::of(2)
+    /// A world of few rooms and much talk, in which logs grow long.
+    pub(crate) fn of_much_talk() -> Self {
+        Self::of(2, 8)
     }
 
-    fn of(rooms_max: u64) -> Self {
+    fn of(rooms_max: u64, pace: u64) -> Self {
         let limits = small_limits();
         let mut shell = Shell::default();
         shell.limit(limits.clone());
@@ -58,6 +60,7 @@ impl World {
             suspended: BTreeSet::new(),
             attached: BTreeSet::new(),
             rooms_max,
+            pace,
             story: Vec::new(),
         };
         let named = |name| CreateRoom::named(Name::new(name).unwrap());
@@ -94,7 +97,7 @@ impl World {
             (_, who) => person(who % 7),
         };
         let pair = (user, person(draw.a));
-        self.now += u64::from(draw.b);
+        self.now += u64::from(draw.b) * self.pace;
         match draw.what {
             "wait" => {
                 self.now += span(draw.a);
