@@ -200,6 +200,12 @@ impl Node {
         true
     }
 
+    /// Whether a user has a live session.
+    pub(crate) fn is_here(&self, user: UserId) -> bool {
+        let sessions = self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.contains_key(&user)
+    }
+
     /// Lets a session of a user go.
     pub(crate) fn release(&self, user: UserId) {
         let mut sessions = self

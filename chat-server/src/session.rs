@@ -457,8 +457,12 @@ impl Session {
             let Some(name) = name else { continue };
             self.detach(room, Actor::new(user, name)).await;
         }
-        if let Some(identity) = &self.identity {
-            self.node().release(identity.user);
+        if let Some(user) = self.identity.as_ref().map(|identity| identity.user) {
+            self.node().release(user);
+            if user.is_guest() {
+                // If it can't be noted, the guest's time begins when the store is tidied.
+                drop(self.node().store().see_guest(user, self.node().clock().now()).await);
+            }
         }
     }
 

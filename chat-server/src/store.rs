@@ -89,6 +89,18 @@ pub trait Store: Send + Sync + 'static {
     /// How many rooms a user is in, and how many he made since a moment.
     async fn standing(&self, user: UserId, since: Timestamp) -> Result<Standing, StoreError>;
 
+    /// Notes that a guest was here at a moment, if he is a member of any room.
+    async fn see_guest(&self, guest: UserId, at: Timestamp) -> Result<(), StoreError>;
+
+    /// Memberships of guests who were last here before a moment; one who was never seen counts as
+    /// seen `now`.
+    async fn guests_unseen(
+        &self,
+        before: Timestamp,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<GuestMember>, StoreError>;
+
     /// Notes that a user wants to hear nothing from another, or that he does again.
     async fn set_block(&self, by: UserId, user: UserId, on: bool) -> Result<(), StoreError>;
 
@@ -193,6 +205,17 @@ pub struct Holder {
     pub room: RoomId,
     /// Its position there.
     pub seq: Seq,
+}
+
+/// A guest's membership.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuestMember {
+    /// The room.
+    pub room: RoomId,
+    /// The guest.
+    pub guest: UserId,
+    /// The name under which he came.
+    pub name: Option<Name>,
 }
 
 /// Which messages.

@@ -151,6 +151,9 @@ impl Worker {
         spawn_local(self.clone().pump(parcels));
         spawn_local(self.clone().adopt(arrivals));
         spawn_local(self.clone().heartbeat());
+        if self.index == 0 {
+            spawn_local(crate::janitor::run(self.node.clone()));
+        }
         while let Some(order) = orders.recv().await {
             match order {
                 Order::Revoke(user, grant, close) => {

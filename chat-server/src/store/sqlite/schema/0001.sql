@@ -66,6 +66,12 @@ CREATE TABLE members (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX members_user ON members (user, room);
 
+-- When guests who are members were last here.
+CREATE TABLE guests (
+    user    INTEGER PRIMARY KEY,
+    seen_at INTEGER NOT NULL
+) STRICT;
+
 -- What became of a message since it was posted. Who, when and what is in its record.
 CREATE TABLE messages (
     room       INTEGER NOT NULL,
