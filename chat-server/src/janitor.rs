@@ -41,8 +41,14 @@ async fn tidy(node: &Node) -> Result<(), StoreError> {
         let name = member.name.or_else(|| Name::new("guest").ok());
         let Some(name) = name else { continue };
         let actor = Actor::new(member.guest, name);
-        let desk = Desk { node, actor: &actor, from: None };
-        let left = desk.command(Some(&RoomRef::id(member.room)), None, Leave {}.into()).await;
+        let desk = Desk {
+            node,
+            actor: &actor,
+            from: None,
+        };
+        let left = desk
+            .command(Some(&RoomRef::id(member.room)), None, Leave {}.into())
+            .await;
         if let Err(refusal) = left {
             tracing::debug!(room = %member.room, code = %refusal.code, "a guest stays a member");
         }

@@ -33,7 +33,7 @@ use crate::auth::Identity;
 use crate::desk::Desk;
 use crate::hub::{Link, News};
 use crate::mail::{Mail, Wish};
-use crate::node::Node;
+use crate::node::{Node, Silent};
 use crate::outbox::{Outbox, State};
 use crate::websocket::{Flushed, Heard, Socket};
 use crate::worker::{Address, Worker};
@@ -49,6 +49,8 @@ pub(crate) struct Arrival {
     pub(crate) address: IpAddr,
     /// The token of its request's `Authorization`.
     pub(crate) token: Option<String>,
+    /// It counts among the silent ones of its address until it says who it is.
+    pub(crate) silent: Silent,
 }
 
 /// One connection.
@@ -60,6 +62,8 @@ pub(crate) struct Session {
     token: Option<String>,
     /// Who it is, once it has said so.
     identity: Option<Identity>,
+    /// Held until then.
+    silent: Option<Silent>,
     /// Who it is where nobody has asked: a guest of its own.
     nobody: Option<Actor>,
     seats: Seats,
@@ -123,6 +127,7 @@ pub(crate) async fn run(worker: Rc<Worker>, arrival: Arrival) {
         address: arrival.address,
         token: arrival.token,
         identity: None,
+        silent: Some(arrival.silent),
         nobody: None,
         seats: Seats::default(),
         bucket: Bucket::default(),
@@ -162,6 +167,7 @@ impl Session {
                         return Some(close);
                     }
                     if !known && (self.identity.is_some() || !self.seats.is_empty()) {
+                        self.silent = None;
                         socket.allow(self.node().limits().frame_bytes_max);
                     }
                 }
@@ -337,9 +343,13 @@ impl Session {
 
     /// Waits, where replies come in the order of requests, until none is owed.
     async fn settled(&self, dialect: Dialect) {
-        if dialect.resumes() {
-            return;
+        if !dialect.resumes() {
+            self.answered().await;
         }
+    }
+
+    /// Waits until no reply is owed.
+    async fn answered(&self) {
         poll_fn(|cx| {
             self.link.outbox.register(cx);
             if self.link.in_flight.get() == 0 || self.link.outbox.state() != State::Open {
@@ -352,6 +362,9 @@ impl Session {
     }
 
     fn answer(&self, dialect: Dialect, ticket: &Ticket, answer: &Result<Answer, Refusal>) {
+        if let Err(refusal) = answer {
+            self.node().metrics().refused(refusal.class);
+        }
         if let Some(text) = dialect.answer(ticket, answer) {
             self.link.outbox.send_text(&text);
         }
@@ -415,6 +428,10 @@ impl Session {
     /// Says goodbye and lets go of everything.
     async fn end(mut self, socket: &mut Socket, close: Option<Close>) {
         if let Some(close) = close {
+            if close == Close::ShuttingDown {
+                // What was received is answered first.
+                drop(tokio::time::timeout(GOODBYE, self.answered()).await);
+            }
             self.link.outbox.cut();
             if close == Close::Lagging {
                 self.node().metrics().sessions_lagging.inc();
@@ -427,7 +444,10 @@ impl Session {
             {
                 self.link.outbox.send_text(&text);
             }
-            let retry_ms = close.reconnect().then_some(crate::node::RECONNECT_MS);
+            let jitter = self.node().draw() % crate::node::RECONNECT_MS;
+            let retry_ms = close
+                .reconnect()
+                .then_some(crate::node::RECONNECT_MS + jitter);
             self.system(&System::Bye {
                 code: close.code(),
                 why: close.why().into(),
@@ -461,7 +481,12 @@ impl Session {
             self.node().release(user);
             if user.is_guest() {
                 // If it can't be noted, the guest's time begins when the store is tidied.
-                drop(self.node().store().see_guest(user, self.node().clock().now()).await);
+                drop(
+                    self.node()
+                        .store()
+                        .see_guest(user, self.node().clock().now())
+                        .await,
+                );
             }
         }
     }

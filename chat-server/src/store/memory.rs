@@ -17,8 +17,8 @@ use self::accounts::Accounts;
 use self::room::Log;
 use super::project::{check_dense, page, room_of_cursor};
 use super::{
-    Account, Append, Appended, Created, DirectoryQuery, GuestMember, Holder, Marker, MessageQuery, NewAccount,
-    Order, Store, StoreError, draw_epoch,
+    Account, Append, Appended, Created, DirectoryQuery, GuestMember, Holder, Marker, MessageQuery,
+    NewAccount, Order, Store, StoreError, draw_epoch,
 };
 
 /// A store in memory.
@@ -258,9 +258,11 @@ impl State {
         limit: usize,
     ) -> Vec<GuestMember> {
         let guests = self.rooms_of.iter().filter(|(user, _)| user.is_guest());
-        let members: BTreeMap<UserId, Vec<RoomId>> =
-            guests.map(|(guest, rooms)| (*guest, rooms.iter().copied().collect())).collect();
-        self.guests_seen.retain(|guest, _| members.contains_key(guest));
+        let members: BTreeMap<UserId, Vec<RoomId>> = guests
+            .map(|(guest, rooms)| (*guest, rooms.iter().copied().collect()))
+            .collect();
+        self.guests_seen
+            .retain(|guest, _| members.contains_key(guest));
         let mut unseen = Vec::new();
         for (guest, rooms) in members {
             if *self.guests_seen.entry(guest).or_insert(now) >= before {
@@ -424,7 +426,11 @@ impl Store for Memory {
 
     async fn see_guest(&self, guest: UserId, at: Timestamp) -> Result<(), StoreError> {
         let mut state = self.state();
-        if state.rooms_of.get(&guest).is_some_and(|rooms| !rooms.is_empty()) {
+        if state
+            .rooms_of
+            .get(&guest)
+            .is_some_and(|rooms| !rooms.is_empty())
+        {
             let seen = state.guests_seen.entry(guest).or_insert(at);
             *seen = at.max(*seen);
         }

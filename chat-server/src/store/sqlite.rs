@@ -31,8 +31,8 @@ use self::readers::Readers;
 use self::writer::{Alone, Writer};
 use super::project::check_dense;
 use super::{
-    Account, Append, Appended, Created, DirectoryQuery, GuestMember, Holder, Marker, MessageQuery, NewAccount,
-    Store, StoreError, draw_epoch,
+    Account, Append, Appended, Created, DirectoryQuery, GuestMember, Holder, Marker, MessageQuery,
+    NewAccount, Store, StoreError, draw_epoch,
 };
 
 /// Threads that read.
@@ -214,7 +214,9 @@ impl Store for Sqlite {
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<GuestMember>, StoreError> {
-        write_alone!(self, move |desk| guests::unseen(&desk.db, before, now, limit))
+        write_alone!(self, move |desk| guests::unseen(
+            &desk.db, before, now, limit
+        ))
     }
 
     async fn set_block(&self, by: UserId, user: UserId, on: bool) -> Result<(), StoreError> {

@@ -375,7 +375,10 @@ pub(super) async fn guests_who_stay_away_are_found(store: Any) {
         let store = Arc::clone(&store);
         async move {
             let found = store.guests_unseen(at(before), at(now), 10).await.unwrap();
-            found.into_iter().map(|it| (it.room, it.guest)).collect::<Vec<_>>()
+            found
+                .into_iter()
+                .map(|it| (it.room, it.guest))
+                .collect::<Vec<_>>()
         }
     };
     // Nobody has seen him yet: his time begins.
