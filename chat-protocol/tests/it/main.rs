@@ -1,0 +1,3 @@
+//! The integration tests of the protocol, as one program.
+
+mod log;
