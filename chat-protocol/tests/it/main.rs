@@ -1,4 +1,4 @@
-//! The protocol from outside: transcripts to the byte, the schema, and garbage.
+//! The protocol from outside: transcripts to the byte, the schema, the log on disk, and garbage.
 
 #[cfg(test)]
 mod client;
@@ -8,5 +8,7 @@ mod garbage;
 mod golden;
 #[cfg(test)]
 mod lobby;
+#[cfg(test)]
+mod log;
 #[cfg(test)]
 mod schema;
