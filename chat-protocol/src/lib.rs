@@ -66,6 +66,7 @@ pub mod dialect;
 pub mod dialects;
 pub mod event;
 pub mod frame;
+pub mod log;
 pub mod room_ref;
 #[cfg(feature = "schema")]
 pub mod schema;

@@ -3,8 +3,14 @@
 //! The log is the truth. Messages, rooms, members and markers are projections that an adapter
 //! writes in the same transaction, so that every list is a plain indexed query.
 
+pub mod memory;
+pub mod sqlite;
+
+mod project;
+
 use std::sync::Arc;
 
+use crate::config::StoreUrl;
 use async_trait::async_trait;
 use chat_core::{Head, Idx, Key, Name, Record, Room, RoomId, Seq, Standing, Timestamp, UserId};
 use chat_protocol::answer::{MemberCard, Message, MyRoom, Page, RoomCard};
@@ -74,6 +80,9 @@ pub trait Store: Send + Sync + 'static {
     /// A user's marker in a room, and his exact counts.
     async fn marker(&self, room: RoomId, user: UserId) -> Result<Marker, StoreError>;
 
+    /// How far the members of a room have read, in the order of their numbers.
+    async fn markers(&self, room: RoomId, limit: usize) -> Result<Vec<(UserId, Idx)>, StoreError>;
+
     /// Moves markers on; one that would go back stays.
     async fn mark_read(&self, markers: &[(RoomId, UserId, Idx)]) -> Result<(), StoreError>;
 
@@ -131,6 +140,18 @@ pub trait Store: Send + Sync + 'static {
 
     /// Whether the store can be written to.
     async fn check(&self) -> Result<(), StoreError>;
+}
+
+/// Opens the store that a configuration names.
+///
+/// # Errors
+///
+/// [`StoreError`] says why it can't be opened.
+pub fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(match url {
+        StoreUrl::Memory => Arc::new(memory::Memory::new()?),
+        StoreUrl::Sqlite(path) => Arc::new(sqlite::Sqlite::open(path)?),
+    })
 }
 
 /// Records to be appended to one room.
@@ -311,4 +332,10 @@ pub enum StoreError {
         /// The latest schema that this program knows.
         known: u32,
     },
+}
+
+/// Draws the name of a continuation.
+fn draw_epoch() -> Result<String, StoreError> {
+    let draw = getrandom::u64().map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    Ok(format!("{draw:016x}"))
 }
