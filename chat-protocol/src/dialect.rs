@@ -130,10 +130,10 @@ impl Dialect {
     /// What is said about a frame over the frame limit, before the socket closes.
     #[must_use]
     pub fn too_large(self, bytes_max: u64) -> Option<Vec<u8>> {
-        let refusal = Err(Refusal::too_large(bytes_max));
+        let refusal = Refusal::too_large(bytes_max);
         match self {
-            Self::Native => native::answer(&native::Ticket::UNREADABLE, &refusal),
-            Self::Rooms => rooms::answer(&rooms::Ticket::Unreadable, &refusal),
+            Self::Native => Some(native::refuse(&refusal)),
+            Self::Rooms => rooms::answer(&rooms::Ticket::Unreadable, &Err(refusal)),
         }
     }
 

@@ -1,9 +1,13 @@
 //! A native client against a server that loses, repeats and forgets.
 
+use std::collections::VecDeque;
+
 use chat_core::commands::Post;
 use chat_core::{Cid, Command, RoomId, Seq, Text};
 use chat_protocol::client::{Client, Output, PENDING_MAX, TooManyPending};
 use chat_protocol::command::{GuestHello, Hello, Subscribe};
+use proptest::collection::vec;
+use proptest::prelude::{Just, Strategy, prop_assert_eq, prop_oneof, proptest};
 use serde_json::{Map, Value, json};
 
 const ROOM: RoomId = RoomId::new(12);
@@ -278,4 +282,125 @@ fn an_event_that_the_client_is_too_old_for_still_counts() {
     let text = r#"{"ev":"sang","room":12,"seq":43,"at":9,"by":{"id":3},"d":{"song":"x"},"more":1}"#;
     assert_eq!(told(&client.received(text)), ["event 43"]);
     assert_eq!(told(&client.received(&event(44))), ["event 44"]);
+}
+
+#[test]
+fn a_filling_that_repeats_shows_nothing_twice() {
+    let mut client = client();
+    client.received(&event(43));
+    client.received(&event(45));
+    let shown = client.received(&filling(2, &[42, 43, 44], 44, 45));
+    assert_eq!(told(&shown), ["event 44", "event 45"]);
+}
+
+/// What happens between a client and a server on a bad line.
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    /// The next record is written and arrives.
+    Arrives,
+    /// The next record is written and gets lost.
+    IsLost,
+    /// The last record comes again.
+    IsRepeated,
+    /// The oldest open question is answered, with at most so many records.
+    Answer(u64),
+    /// A ping tells the head.
+    Ping,
+    /// The socket breaks, and the client comes back to where it was.
+    Break,
+}
+
+/// A server with one room that it remembers whole.
+struct Server {
+    head: u64,
+    asked: VecDeque<(u64, u64)>,
+    shown: Vec<u64>,
+}
+
+impl Server {
+    fn take(&mut self, client: &mut Client, outputs: &[Output]) {
+        for output in outputs {
+            if let Output::Event(heard) = output {
+                self.shown.push(heard.seq.number());
+            }
+            assert!(
+                !matches!(output, Output::Reset { .. }),
+                "nothing is lost for good"
+            );
+            let Output::Send(text) = output else { continue };
+            let frame: Value = serde_json::from_str(text).unwrap();
+            let id = frame["id"].as_u64().unwrap();
+            if frame["op"] == "hello" {
+                let from = client.positions()[&ROOM].1.number();
+                let state = json!({ "st": "ok", "from": from, "to": self.head });
+                let ok = json!({ "epoch": "k3", "rooms": { "12": state } });
+                let outputs = client.received(&json!({ "re": id, "ok": ok }).to_string());
+                self.take(client, &outputs);
+            } else {
+                self.asked
+                    .push_back((id, frame["d"]["since"].as_u64().unwrap()));
+            }
+        }
+    }
+
+    fn answer(&mut self, client: &mut Client, limit: u64) {
+        let Some((id, since)) = self.asked.pop_front() else {
+            return;
+        };
+        let upto = self.head.min(since + limit);
+        let seqs: Vec<u64> = (since + 1..=upto).collect();
+        let outputs = client.received(&filling(id, &seqs, upto, self.head));
+        self.take(client, &outputs);
+    }
+
+    fn meet(&mut self, client: &mut Client, fate: Fate) {
+        let ping = |head| format!(r#"{{"sys":"ping","heads":{{"12":{head}}}}}"#);
+        let outputs = match fate {
+            Fate::Arrives => {
+                self.head += 1;
+                client.received(&event(self.head))
+            }
+            Fate::IsLost => {
+                self.head += 1;
+                return;
+            }
+            Fate::IsRepeated => client.received(&event(self.head)),
+            Fate::Answer(limit) => return self.answer(client, limit),
+            Fate::Ping => client.received(&ping(self.head)),
+            Fate::Break => {
+                self.asked.clear();
+                client.disconnected(1006, 0);
+                client.connected()
+            }
+        };
+        self.take(client, &outputs);
+    }
+}
+
+fn fate() -> impl Strategy<Value = Fate> {
+    prop_oneof![
+        4 => Just(Fate::Arrives),
+        2 => Just(Fate::IsLost),
+        1 => Just(Fate::IsRepeated),
+        3 => (1..4_u64).prop_map(Fate::Answer),
+        1 => Just(Fate::Ping),
+        1 => Just(Fate::Break),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn on_any_line_everything_is_shown_once_and_in_order(fates in vec(fate(), 1..60)) {
+        let mut client = client();
+        let mut server = Server { head: 42, asked: VecDeque::new(), shown: Vec::new() };
+        for fate in fates {
+            server.meet(&mut client, fate);
+        }
+        server.meet(&mut client, Fate::Ping);
+        while !server.asked.is_empty() {
+            server.answer(&mut client, 2);
+        }
+        let expected: Vec<u64> = (43..=server.head).collect();
+        prop_assert_eq!(server.shown, expected);
+    }
 }
