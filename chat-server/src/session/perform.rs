@@ -301,6 +301,7 @@ impl Session {
         Ok(Snapshot {
             members: desk.member_page(room, None, limit).await?,
             room: view.card,
+            settings: view.settings,
             me: view.me,
             messages,
             pins: view.pins,
