@@ -154,11 +154,12 @@ fn document() -> Value {
 
 fn operation(route: &Route) -> Value {
     let mut responses = Map::new();
-    let mut answer = json!({ "description": "It worked." });
-    if let Some(schema) = route.answer {
-        answer["content"] = content("application/json", schema);
-    }
-    responses.insert(route.status.into(), answer);
+    let content_of = |schema| content("application/json", schema);
+    let answered = match route.answer {
+        Some(schema) => json!({ "description": "It worked.", "content": content_of(schema) }),
+        None => json!({ "description": "It worked." }),
+    };
+    responses.insert(route.status.into(), answered);
     responses.insert(
         "default".into(),
         json!({
@@ -176,16 +177,18 @@ fn operation(route: &Route) -> Value {
             })
         })
         .collect();
-    let mut operation =
-        json!({ "summary": route.summary, "parameters": parameters, "responses": responses });
+    let mut operation = Map::new();
+    operation.insert("summary".into(), route.summary.into());
+    operation.insert("parameters".into(), parameters.into());
+    operation.insert("responses".into(), responses.into());
     if let Some(schema) = route.body {
-        operation["requestBody"] =
-            json!({ "required": true, "content": content("application/json", schema) });
+        let body = json!({ "required": true, "content": content_of(schema) });
+        operation.insert("requestBody".into(), body);
     }
     if route.bearer {
-        operation["security"] = json!([{ "bearer": [] }]);
+        operation.insert("security".into(), json!([{ "bearer": [] }]));
     }
-    operation
+    operation.into()
 }
 
 fn content(kind: &str, schema: &str) -> Value {
