@@ -1,8 +1,10 @@
 //! Facts: what happened in a room, one line of its log at a time.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+#[cfg(feature = "schema")]
+use alloc::vec::Vec;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::content::{Content, Reaction, SecretHash, Text};
 use crate::id::{Cid, Idx, RoomId, Seq, Timestamp, UserId};
@@ -70,6 +72,28 @@ macro_rules! events {
             #[must_use]
             pub const fn name(&self) -> &'static str {
                 match self { $(Self::$name(_) => $word,)* }
+            }
+
+            /// Deserializes the event of this name from what the wire says beside the name; none
+            /// if there is no such event.
+            ///
+            /// # Errors
+            ///
+            /// What the deserializer says.
+            pub fn deserialize_payload<'de, D: Deserializer<'de>>(
+                name: &str,
+                deserializer: D,
+            ) -> Result<Option<Self>, D::Error> {
+                match name {
+                    $($word => $name::deserialize(deserializer).map(|it| Some(Self::$name(it))),)*
+                    _ => Ok(None),
+                }
+            }
+
+            /// The schema of each event without its name, in the order of [`Event::NAMES`].
+            #[cfg(feature = "schema")]
+            pub fn schemas(generator: &mut schemars::SchemaGenerator) -> Vec<(&'static str, schemars::Schema)> {
+                alloc::vec![$(($word, generator.subschema_for::<$name>()),)*]
             }
 
             /// Serializes the event without its name.

@@ -3,8 +3,14 @@
 //! The log is the truth. Messages, rooms, members and markers are projections that an adapter
 //! writes in the same transaction, so that every list is a plain indexed query.
 
+pub mod memory;
+pub mod sqlite;
+
+mod project;
+
 use std::sync::Arc;
 
+use crate::config::StoreUrl;
 use async_trait::async_trait;
 use chat_core::{Head, Idx, Key, Name, Record, Room, RoomId, Seq, Standing, Timestamp, UserId};
 use chat_protocol::answer::{MemberCard, Message, MyRoom, Page, RoomCard};
@@ -74,11 +80,26 @@ pub trait Store: Send + Sync + 'static {
     /// A user's marker in a room, and his exact counts.
     async fn marker(&self, room: RoomId, user: UserId) -> Result<Marker, StoreError>;
 
+    /// How far the members of a room have read, in the order of their numbers.
+    async fn markers(&self, room: RoomId, limit: usize) -> Result<Vec<(UserId, Idx)>, StoreError>;
+
     /// Moves markers on; one that would go back stays.
     async fn mark_read(&self, markers: &[(RoomId, UserId, Idx)]) -> Result<(), StoreError>;
 
     /// How many rooms a user is in, and how many he made since a moment.
     async fn standing(&self, user: UserId, since: Timestamp) -> Result<Standing, StoreError>;
+
+    /// Notes that a guest was here at a moment, if he is a member of any room.
+    async fn see_guest(&self, guest: UserId, at: Timestamp) -> Result<(), StoreError>;
+
+    /// Memberships of guests who were last here before a moment; one who was never seen counts as
+    /// seen `now`.
+    async fn guests_unseen(
+        &self,
+        before: Timestamp,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<GuestMember>, StoreError>;
 
     /// Notes that a user wants to hear nothing from another, or that he does again.
     async fn set_block(&self, by: UserId, user: UserId, on: bool) -> Result<(), StoreError>;
@@ -116,6 +137,12 @@ pub trait Store: Send + Sync + 'static {
     /// Whether a token of this user, log-in and epoch still counts, as far as the store knows.
     async fn token_holds(&self, user: UserId, grant: &str, epoch: u64) -> Result<bool, StoreError>;
 
+    /// The account that somebody is here who has his account elsewhere.
+    async fn linked(&self, issuer: &str, foreign: &str) -> Result<Option<Account>, StoreError>;
+
+    /// Links somebody who has his account elsewhere to an account; the first link stays.
+    async fn link(&self, issuer: &str, foreign: &str, user: UserId) -> Result<(), StoreError>;
+
     /// A small value that the server keeps for itself, such as its signing secret; written with
     /// `propose` if there is none.
     async fn setting(&self, name: &str, propose: &str) -> Result<String, StoreError>;
@@ -125,6 +152,18 @@ pub trait Store: Send + Sync + 'static {
 
     /// Whether the store can be written to.
     async fn check(&self) -> Result<(), StoreError>;
+}
+
+/// Opens the store that a configuration names.
+///
+/// # Errors
+///
+/// [`StoreError`] says why it can't be opened.
+pub fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(match url {
+        StoreUrl::Memory => Arc::new(memory::Memory::new()?),
+        StoreUrl::Sqlite(path) => Arc::new(sqlite::Sqlite::open(path)?),
+    })
 }
 
 /// Records to be appended to one room.
@@ -166,6 +205,17 @@ pub struct Holder {
     pub room: RoomId,
     /// Its position there.
     pub seq: Seq,
+}
+
+/// A guest's membership.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuestMember {
+    /// The room.
+    pub room: RoomId,
+    /// The guest.
+    pub guest: UserId,
+    /// The name under which he came.
+    pub name: Option<Name>,
 }
 
 /// Which messages.
@@ -305,4 +355,10 @@ pub enum StoreError {
         /// The latest schema that this program knows.
         known: u32,
     },
+}
+
+/// Draws the name of a continuation.
+fn draw_epoch() -> Result<String, StoreError> {
+    let draw = getrandom::u64().map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    Ok(format!("{draw:016x}"))
 }

@@ -1,0 +1,325 @@
+//! The store of one machine: one SQLite file, one thread that writes it, a few that read.
+//!
+//! The file is in write-ahead mode with full synchronisation: what was answered is on disk. What
+//! several callers wish while one transaction is on its way goes to disk together in the next.
+
+mod accounts;
+mod append;
+mod column;
+mod fault;
+mod guests;
+mod keys;
+mod log;
+mod messages;
+mod open;
+mod project;
+mod readers;
+mod rooms;
+mod writer;
+
+use std::fs::File;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use chat_core::limits::{CID_WINDOW_MS, CIDS_HELD};
+use chat_core::{Head, Idx, Key, Record, Room, RoomId, Seq, Standing, Timestamp, UserId};
+use chat_protocol::answer::{MemberCard, Message, MyRoom, Page, RoomCard};
+
+use self::readers::Readers;
+use self::writer::{Alone, Writer};
+use super::project::check_dense;
+use super::{
+    Account, Append, Appended, Created, DirectoryQuery, GuestMember, Holder, Marker, MessageQuery,
+    NewAccount, Store, StoreError, draw_epoch,
+};
+
+/// Threads that read.
+const READERS: usize = 2;
+
+/// Numbers of rooms that are reserved on disk at a time.
+const ROOMS_RESERVED: u64 = 64;
+
+/// A store in one SQLite file.
+pub struct Sqlite {
+    // In the order in which they go: the readers' connections, the writer's, the lock.
+    readers: Readers,
+    writer: Writer,
+    epoch: String,
+    reserved: Mutex<Range<u64>>,
+    _lock: File,
+}
+
+impl std::fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sqlite")
+            .field("epoch", &self.epoch)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sqlite {
+    /// Opens a file, and makes it if there is none. Its folder has to exist.
+    ///
+    /// Beside the file lie, while it is open, its write-ahead log and a file that holds the lock.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Locked`] if another process, or another part of this one, has it open;
+    /// [`StoreError::Damaged`] if it isn't a database of this program; [`StoreError::Newer`] if a
+    /// later version wrote it; [`StoreError::Unavailable`] if it can't be opened.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        let lock = open::lock(path)?;
+        let db = open::writer(path)?;
+        let epoch = draw_epoch()?;
+        let run = open::begin_run(&db, path, &epoch)?;
+        let connections = (0..READERS)
+            .map(|_| open::reader(path))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            readers: Readers::start(connections).map_err(|fault| StoreError::from(&fault))?,
+            writer: Writer::start(db, run).map_err(|fault| StoreError::from(&fault))?,
+            epoch,
+            reserved: Mutex::new(0..0),
+            _lock: lock,
+        })
+    }
+}
+
+/// Reads: the question goes to a reading thread.
+macro_rules! read {
+    ($store:ident, $question:expr) => {
+        $store.readers.read($question).await
+    };
+}
+
+/// Writes: undone alone if it fails, durable when it returns.
+macro_rules! write_alone {
+    ($store:ident, $work:expr) => {
+        $store.writer.write(Alone::Yes, $work).await
+    };
+}
+
+#[async_trait]
+impl Store for Sqlite {
+    async fn append(&self, batch: Vec<Append>) -> Result<Vec<Appended>, StoreError> {
+        batch.iter().try_for_each(check_dense)?;
+        self.writer
+            .write(Alone::No, move |desk| append::append(desk, &batch))
+            .await
+    }
+
+    async fn reserve_room(&self) -> Result<RoomId, StoreError> {
+        let next = || {
+            self.reserved
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .next()
+        };
+        if let Some(number) = next() {
+            return Ok(RoomId::new(number));
+        }
+        let first = write_alone!(self, |desk| append::reserve_rooms(desk, ROOMS_RESERVED))?;
+        let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
+        // Two callers may come here at once. Each takes the first of what he reserved, and the
+        // rest of one is a gap.
+        *reserved = first + 1..first + ROOMS_RESERVED;
+        Ok(RoomId::new(first))
+    }
+
+    async fn load(&self, room: RoomId) -> Result<Option<Room>, StoreError> {
+        read!(self, move |db| log::load(db, room))
+    }
+
+    async fn records(
+        &self,
+        room: RoomId,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<Arc<Record>>, StoreError> {
+        read!(self, move |db| log::records(db, room, after, limit))
+    }
+
+    fn epoch(&self) -> String {
+        self.epoch.clone()
+    }
+
+    async fn continues(&self, room: RoomId, epoch: &str, seq: Seq) -> Result<bool, StoreError> {
+        let epoch = epoch.to_owned();
+        read!(self, move |db| log::continues(db, room, &epoch, seq))
+    }
+
+    async fn messages(&self, query: &MessageQuery) -> Result<Vec<Message>, StoreError> {
+        let query = query.clone();
+        read!(self, move |db| messages::messages(db, &query))
+    }
+
+    async fn head(&self, room: RoomId, message: Seq) -> Result<(Seq, Option<Head>), StoreError> {
+        read!(self, move |db| messages::head(db, room, message))
+    }
+
+    async fn holder(&self, key: &Key) -> Result<Option<Holder>, StoreError> {
+        let key = key.clone();
+        read!(self, move |db| keys::holder(db, &key))
+    }
+
+    async fn card(&self, room: RoomId) -> Result<Option<RoomCard>, StoreError> {
+        read!(self, move |db| rooms::card(db, room))
+    }
+
+    async fn directory(&self, query: &DirectoryQuery) -> Result<Page<RoomCard>, StoreError> {
+        let query = query.clone();
+        read!(self, move |db| rooms::directory(db, &query))
+    }
+
+    async fn rooms_of(&self, user: UserId) -> Result<Vec<MyRoom>, StoreError> {
+        read!(self, move |db| rooms::rooms_of(db, user))
+    }
+
+    async fn members(
+        &self,
+        room: RoomId,
+        after: Option<UserId>,
+        limit: usize,
+    ) -> Result<Vec<MemberCard>, StoreError> {
+        read!(self, move |db| rooms::members(db, room, after, limit))
+    }
+
+    async fn marker(&self, room: RoomId, user: UserId) -> Result<Marker, StoreError> {
+        read!(self, move |db| rooms::marker(db, room, user))
+    }
+
+    async fn markers(&self, room: RoomId, limit: usize) -> Result<Vec<(UserId, Idx)>, StoreError> {
+        read!(self, move |db| rooms::markers(db, room, limit))
+    }
+
+    async fn mark_read(&self, markers: &[(RoomId, UserId, Idx)]) -> Result<(), StoreError> {
+        let markers = markers.to_vec();
+        write_alone!(self, move |desk| rooms::mark_read(&desk.db, &markers))
+    }
+
+    async fn standing(&self, user: UserId, since: Timestamp) -> Result<Standing, StoreError> {
+        read!(self, move |db| rooms::standing(db, user, since))
+    }
+
+    async fn see_guest(&self, guest: UserId, at: Timestamp) -> Result<(), StoreError> {
+        write_alone!(self, move |desk| guests::see(&desk.db, guest, at))
+    }
+
+    async fn guests_unseen(
+        &self,
+        before: Timestamp,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<GuestMember>, StoreError> {
+        write_alone!(self, move |desk| guests::unseen(
+            &desk.db, before, now, limit
+        ))
+    }
+
+    async fn set_block(&self, by: UserId, user: UserId, on: bool) -> Result<(), StoreError> {
+        write_alone!(self, move |desk| accounts::set_block(
+            &desk.db, by, user, on
+        ))
+    }
+
+    async fn is_blocked(&self, by: UserId, user: UserId) -> Result<bool, StoreError> {
+        read!(self, move |db| accounts::is_blocked(db, by, user))
+    }
+
+    async fn create_account(&self, account: NewAccount) -> Result<Created, StoreError> {
+        write_alone!(self, move |desk| accounts::create(&desk.db, &account))
+    }
+
+    async fn find_account(&self, login: &str) -> Result<Option<Account>, StoreError> {
+        let login = login.to_owned();
+        read!(self, move |db| accounts::find(db, &login))
+    }
+
+    async fn account(&self, user: UserId) -> Result<Option<Account>, StoreError> {
+        read!(self, move |db| accounts::by_number(db, user))
+    }
+
+    async fn set_password(&self, user: UserId, hash: &str) -> Result<(), StoreError> {
+        let hash = hash.to_owned();
+        write_alone!(self, move |desk| accounts::set_password(
+            &desk.db, user, &hash
+        ))
+    }
+
+    async fn set_suspended(&self, user: UserId, on: bool) -> Result<(), StoreError> {
+        write_alone!(self, move |desk| accounts::set_suspended(
+            &desk.db, user, on
+        ))
+    }
+
+    async fn raise_token_epoch(&self, user: UserId) -> Result<u64, StoreError> {
+        write_alone!(self, move |desk| accounts::raise_epoch(&desk.db, user))
+    }
+
+    async fn revoke_grant(
+        &self,
+        user: UserId,
+        grant: &str,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        let grant = grant.to_owned();
+        write_alone!(self, move |desk| accounts::revoke(
+            &desk.db, user, &grant, until
+        ))
+    }
+
+    async fn token_holds(&self, user: UserId, grant: &str, epoch: u64) -> Result<bool, StoreError> {
+        let grant = grant.to_owned();
+        read!(self, move |db| accounts::token_holds(
+            db, user, &grant, epoch
+        ))
+    }
+
+    async fn linked(&self, issuer: &str, foreign: &str) -> Result<Option<Account>, StoreError> {
+        let (issuer, foreign) = (issuer.to_owned(), foreign.to_owned());
+        read!(self, move |db| accounts::linked(db, &issuer, &foreign))
+    }
+
+    async fn link(&self, issuer: &str, foreign: &str, user: UserId) -> Result<(), StoreError> {
+        let (issuer, foreign) = (issuer.to_owned(), foreign.to_owned());
+        write_alone!(self, move |desk| accounts::link(
+            &desk.db, &issuer, &foreign, user
+        ))
+    }
+
+    async fn setting(&self, name: &str, propose: &str) -> Result<String, StoreError> {
+        let (name, propose) = (name.to_owned(), propose.to_owned());
+        write_alone!(self, move |desk| accounts::setting(
+            &desk.db, &name, &propose
+        ))
+    }
+
+    async fn prune(&self, now: Timestamp) -> Result<(), StoreError> {
+        write_alone!(self, move |desk| accounts::prune_grants(&desk.db, now))?;
+        let before = Timestamp::new(now.number().saturating_sub(CID_WINDOW_MS));
+        let mut place = Some((-1, -1));
+        // A part at a time, so that nobody waits long behind it.
+        while let Some(from) = place {
+            let (expired, next) =
+                read!(self, move |db| keys::expired(db, from, before, CIDS_HELD))?;
+            if !expired.is_empty() {
+                write_alone!(self, move |desk| keys::forget(&desk.db, &expired))?;
+            }
+            place = next;
+        }
+        Ok(())
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        write_alone!(self, |desk| {
+            desk.db.execute(
+                "INSERT OR REPLACE INTO settings (name, value) VALUES ('check', '')",
+                [],
+            )?;
+            Ok(())
+        })
+    }
+}

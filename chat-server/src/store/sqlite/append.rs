@@ -1,0 +1,156 @@
+//! Records into the log, and the refusal of those that don't fit.
+
+use std::sync::Arc;
+
+use chat_core::{Event, Record, Room, RoomId, Seq};
+use chat_protocol::log::{Entry, Sum, WordsKey, encode};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::column::{bytes16, int, number};
+use super::fault::{Fault, Result};
+use super::writer::Desk;
+use super::{keys, project};
+use crate::store::{Append, Appended};
+
+/// Where a room's log ends.
+#[derive(Clone, Copy)]
+struct End {
+    seq: Seq,
+    sum: Sum,
+}
+
+/// Appends to each room of a batch, or refuses.
+pub(super) fn append(desk: &mut Desk, batch: &[Append]) -> Result<Vec<Appended>> {
+    batch
+        .iter()
+        .map(|append| append_room(desk, append))
+        .collect()
+}
+
+fn append_room(desk: &mut Desk, append: &Append) -> Result<Appended> {
+    let end = end(&desk.db, append.room)?;
+    if end.seq != append.after {
+        return Ok(Appended::Conflict { head: end.seq });
+    }
+    // Claimed before anything else is written: a refusal has only claims to undo.
+    if let Some(taken) = keys::claim(&desk.db, append.room, &append.records)? {
+        return Ok(taken);
+    }
+    let Some(sum) = write(desk, end.sum, &append.records)? else {
+        return Ok(Appended::Done);
+    };
+    if let Some(room) = &append.snapshot {
+        keep_snapshot(&desk.db, room, &sum)?;
+    }
+    Ok(Appended::Done)
+}
+
+fn end(db: &Connection, room: RoomId) -> Result<End> {
+    let mut query = db.prepare_cached("SELECT head_seq, head_sum FROM rooms WHERE id = ?1")?;
+    let mut rows = query.query([int(room)])?;
+    match rows.next()? {
+        Some(row) => Ok(End {
+            seq: number(row, 0)?,
+            sum: Sum(bytes16(row, 1)?),
+        }),
+        None => Ok(End {
+            seq: Seq::default(),
+            sum: Sum::START,
+        }),
+    }
+}
+
+/// Writes the records and what lists show of them; returns the sum after the last one.
+fn write(desk: &mut Desk, mut sum: Sum, records: &[Arc<Record>]) -> Result<Option<Sum>> {
+    let Some(last) = records.last() else {
+        return Ok(None);
+    };
+    let mut head_idx = None;
+    let mut random = vec![0; 16 * records.len()];
+    getrandom::fill(&mut random).map_err(|error| Fault::Unavailable(error.to_string()))?;
+    for (record, key) in records.iter().zip(random.as_chunks().0) {
+        let entry = encode(record, WordsKey(*key), &sum);
+        sum = entry.sum;
+        insert(&desk.db, desk.run, record, &entry)?;
+        desk.erased |= project::project(&desk.db, record)?;
+        if let Event::Posted(it) = &record.event {
+            head_idx = Some(it.idx);
+        }
+    }
+    desk.db
+        .prepare_cached(
+            "UPDATE rooms SET head_seq = ?2, head_sum = ?3, head_idx = coalesce(?4, head_idx)
+             WHERE id = ?1",
+        )?
+        .execute(params![
+            int(last.room),
+            int(last.seq),
+            sum.0,
+            head_idx.map(int)
+        ])?;
+    Ok(Some(sum))
+}
+
+fn insert(db: &Connection, run: i64, record: &Record, entry: &Entry) -> Result<()> {
+    let sealed = entry.words.as_ref();
+    db.prepare_cached(
+        "INSERT INTO records (room, seq, run, version, fact, mac, sum, key, words)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?
+    .execute(params![
+        int(record.room),
+        int(record.seq),
+        run,
+        entry.version,
+        entry.fact,
+        entry.mac.map(|mac| mac.0),
+        entry.sum.0,
+        sealed.map(|sealed| sealed.key.0),
+        sealed.map(|sealed| &sealed.words),
+    ])?;
+    Ok(())
+}
+
+fn keep_snapshot(db: &Connection, room: &Room, sum: &Sum) -> Result<()> {
+    let state = serde_json::to_vec(room).map_err(|error| Fault::Unavailable(error.to_string()))?;
+    db.prepare_cached(
+        "INSERT OR REPLACE INTO snapshots (room, seq, state, sum, seal)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![
+        int(room.id),
+        int(room.head_seq),
+        state,
+        sum.0,
+        sum.seal(&state).0
+    ])?;
+    Ok(())
+}
+
+/// The number that the next room gets, if no room was made under a higher one.
+pub(super) fn reserve_rooms(desk: &mut Desk, count: u64) -> Result<u64> {
+    let db = &desk.db;
+    let kept: Option<String> = db
+        .query_row(
+            "SELECT value FROM settings WHERE name = 'next_room'",
+            [],
+            |row| row.get(0),
+        )
+        .optional()?;
+    let kept = match kept {
+        Some(text) => text
+            .parse()
+            .map_err(|_| Fault::damaged("the next room's number is no number"))?,
+        None => 1,
+    };
+    let highest: Option<i64> = db.query_row("SELECT max(id) FROM rooms", [], |row| row.get(0))?;
+    let above = u64::try_from(highest.unwrap_or_default())
+        .unwrap_or_default()
+        .saturating_add(1);
+    let next = u64::max(kept, above);
+    db.execute(
+        "INSERT OR REPLACE INTO settings (name, value) VALUES ('next_room', ?1)",
+        [next.saturating_add(count).to_string()],
+    )?;
+    Ok(next)
+}

@@ -1,0 +1,89 @@
+//! What goes wrong inside, and what the caller hears of it.
+
+use chat_protocol::log::LogError;
+use rusqlite::ErrorCode;
+
+use crate::store::StoreError;
+
+/// Why a piece of work failed.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// SQLite says so.
+    Sql(rusqlite::Error),
+    /// What was read contradicts itself.
+    Damaged(String),
+    /// Something else stands in the way.
+    Unavailable(String),
+}
+
+pub(super) type Result<T, E = Fault> = std::result::Result<T, E>;
+
+impl Fault {
+    pub(super) fn damaged(words: impl Into<String>) -> Self {
+        Self::Damaged(words.into())
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Sql(error) => error.sqlite_error_code(),
+            Self::Damaged(_) | Self::Unavailable(_) => None,
+        }
+    }
+
+    /// Whether the transaction as a whole can't go on, beyond the statement that failed.
+    pub(super) fn is_fatal(&self) -> bool {
+        match self {
+            Self::Sql(_) => self.code() != Some(ErrorCode::ConstraintViolation),
+            Self::Damaged(_) | Self::Unavailable(_) => false,
+        }
+    }
+
+    /// Whether what was written earlier can't be trusted to be on disk any more. After a failed
+    /// fsync the system may have dropped the pages that it could not write, and the next fsync
+    /// succeeds without them.
+    pub(super) fn breaks_trust(&self) -> bool {
+        matches!(
+            self.code(),
+            Some(
+                ErrorCode::SystemIoFailure
+                    | ErrorCode::DatabaseCorrupt
+                    | ErrorCode::NotADatabase
+                    | ErrorCode::FileLockingProtocolFailed
+            )
+        )
+    }
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        match error {
+            rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::Utf8Error(..)
+            | rusqlite::Error::QueryReturnedNoRows => Self::Damaged(error.to_string()),
+            error => Self::Sql(error),
+        }
+    }
+}
+
+impl From<LogError> for Fault {
+    fn from(error: LogError) -> Self {
+        Self::Damaged(error.to_string())
+    }
+}
+
+impl From<&Fault> for StoreError {
+    fn from(fault: &Fault) -> Self {
+        match fault {
+            Fault::Damaged(words) => Self::Damaged(words.clone()),
+            Fault::Unavailable(words) => Self::Unavailable(words.clone()),
+            Fault::Sql(error) => match fault.code() {
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                    Self::Damaged(error.to_string())
+                }
+                Some(_) | None => Self::Unavailable(error.to_string()),
+            },
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Opening the file: one holder at a time, a schema that is known, settings that don't lose data.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::fault::Fault;
+use crate::store::StoreError;
+
+/// How long a statement waits for somebody else's lock.
+pub(super) const BUSY: Duration = Duration::from_secs(4);
+
+/// The migrations, oldest first; the schema's version is how many of them have run.
+const MIGRATIONS: &[&str] = &[include_str!("schema/0001.sql")];
+
+/// The latest schema that this program knows.
+const KNOWN: u32 = 1;
+const _: () = assert!(
+    MIGRATIONS.len() == KNOWN as usize,
+    "one migration for each version"
+);
+
+/// Pages of the write-ahead log after which it is moved into the database: 16 MiB.
+const CHECKPOINT_PAGES: i64 = 4_096;
+
+/// Takes the lock that says whose the file is. It goes with the process, however that ends.
+pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-lock");
+    let name = PathBuf::from(name);
+    let unavailable =
+        |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", name.display()));
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&name)
+        .map_err(unavailable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked(path.display().to_string())),
+        Err(TryLockError::Error(error)) => Err(unavailable(error)),
+    }
+}
+
+/// Opens a connection for writing, and brings the schema up to date.
+pub(super) fn writer(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut db = connect(path, flags)?;
+    configure(&db).map_err(|error| refusal(path, error))?;
+    migrate(&mut db, path)?;
+    Ok(db)
+}
+
+/// Opens a connection for reading.
+pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = connect(path, flags)?;
+    db.pragma_update(None, "query_only", true)
+        .map_err(|error| refusal(path, error))?;
+    Ok(db)
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+    let open = || {
+        let db = Connection::open_with_flags(path, flags)?;
+        db.busy_timeout(BUSY)?;
+        db.set_prepared_statement_cache_capacity(128);
+        db.pragma_update(None, "foreign_keys", true)?;
+        db.pragma_update(None, "cache_size", -8 * 1024)?;
+        Ok(db)
+    };
+    open().map_err(|error| refusal(path, error))
+}
+
+fn configure(db: &Connection) -> rusqlite::Result<()> {
+    // The first statement that reads the file: it says whether this is a database at all.
+    db.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    db.pragma_update(None, "secure_delete", true)?;
+    db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)
+}
+
+fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let refused = |error| refusal(path, error);
+    let found: i64 = db
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .map_err(refused)?;
+    let found = u32::try_from(found)
+        .map_err(|_| StoreError::Damaged(format!("{}: schema {found}", path.display())))?;
+    if found > KNOWN {
+        return Err(StoreError::Newer {
+            found,
+            known: KNOWN,
+        });
+    }
+    for (version, sql) in (1..=KNOWN).zip(MIGRATIONS).skip(found as usize) {
+        let step = || -> rusqlite::Result<()> {
+            let step = db.unchecked_transaction()?;
+            step.execute_batch(sql)?;
+            step.pragma_update(None, "user_version", version)?;
+            step.commit()
+        };
+        step().map_err(refused)?;
+    }
+    Ok(())
+}
+
+/// Notes this opening of the store and returns its number.
+pub(super) fn begin_run(db: &Connection, path: &Path, epoch: &str) -> Result<i64, StoreError> {
+    db.query_row(
+        "INSERT INTO runs (epoch) VALUES (?1) RETURNING run",
+        [epoch],
+        |row| row.get(0),
+    )
+    .map_err(|error| refusal(path, error))
+}
+
+fn refusal(path: &Path, error: rusqlite::Error) -> StoreError {
+    let words = format!("{}: {error}", path.display());
+    match error.sqlite_error_code() {
+        // A table that is missing or there already: the file says that it is of our schema.
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown) => {
+            StoreError::Damaged(words)
+        }
+        Some(_) | None => match StoreError::from(&Fault::from(error)) {
+            StoreError::Damaged(_) => StoreError::Damaged(words),
+            StoreError::Unavailable(_) | StoreError::Locked(_) | StoreError::Newer { .. } => {
+                StoreError::Unavailable(words)
+            }
+        },
+    }
+}

@@ -1,0 +1,332 @@
+//! What a record changes in the lists.
+
+use chat_core::event::{Edited, Joined, Posted, RoomCreated, RoomUpdated};
+use chat_core::{Event, Idx, Kind, Record, Role, Seq, UserId};
+use chat_protocol::answer::Mode;
+use rusqlite::{Connection, params};
+
+use super::column::{int, word};
+use super::fault::Result;
+use crate::store::project::{changes_card, fold};
+
+/// Follows one record; returns whether it erased words.
+pub(super) fn project(db: &Connection, record: &Record) -> Result<bool> {
+    let (room, by) = (int(record.room), record.by.id);
+    match &record.event {
+        Event::Posted(it) => post(db, record, it)?,
+        Event::RoomCreated(it) => create(db, record, it)?,
+        Event::RoomUpdated(it) => update(db, room, it)?,
+        Event::AccessChanged(it) => {
+            db.prepare_cached(
+                "UPDATE rooms SET access = coalesce(?2, access), listed = coalesce(?3, listed)
+                 WHERE id = ?1",
+            )?
+            .execute(params![
+                room,
+                it.access.as_ref().map(|access| word(&Mode::from(access))),
+                it.listed
+            ])?;
+        }
+        Event::RoomArchived(_) => set_lifecycle(db, room, "archived")?,
+        Event::RoomUnarchived(_) => set_lifecycle(db, room, "active")?,
+        Event::RoomDeleted(_) => set_lifecycle(db, room, "deleted")?,
+        Event::OwnershipTransferred(it) => {
+            db.prepare_cached("UPDATE rooms SET owner = ?2 WHERE id = ?1")?
+                .execute([room, int(it.to)])?;
+        }
+        Event::Joined(it) => join(db, record, it)?,
+        Event::Left(_) => remove(db, room, by)?,
+        Event::Kicked(it) => remove(db, room, it.user)?,
+        Event::Banned(it) => remove(db, room, it.user)?,
+        Event::RoleChanged(it) => {
+            db.prepare_cached("UPDATE members SET role = ?3 WHERE room = ?1 AND user = ?2")?
+                .execute(params![room, int(it.user), word(&it.role)])?;
+        }
+        Event::NicknameChanged(it) => {
+            db.prepare_cached("UPDATE members SET nickname = ?3 WHERE room = ?1 AND user = ?2")?
+                .execute(params![
+                    room,
+                    int(by),
+                    it.nickname.as_ref().map(|name| name.as_str())
+                ])?;
+        }
+        Event::Edited(it) => edit(db, record, it)?,
+        Event::Deleted(it) => delete(db, record, it.message)?,
+        Event::Reacted(it) => {
+            db.prepare_cached(
+                "INSERT OR IGNORE INTO reactions (room, message, reaction, user, seq)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![
+                room,
+                int(it.message),
+                it.reaction.as_str(),
+                int(by),
+                int(record.seq)
+            ])?;
+        }
+        Event::Unreacted(it) => {
+            db.prepare_cached(
+                "DELETE FROM reactions
+                 WHERE room = ?1 AND message = ?2 AND reaction = ?3 AND user = ?4",
+            )?
+            .execute(params![
+                room,
+                int(it.message),
+                it.reaction.as_str(),
+                int(by)
+            ])?;
+        }
+        Event::GrantChanged(_)
+        | Event::Invited(_)
+        | Event::InviteRevoked(_)
+        | Event::InviteDeclined(_)
+        | Event::Unbanned(_)
+        | Event::Muted(_)
+        | Event::Unmuted(_)
+        | Event::Pinned(_)
+        | Event::Unpinned(_) => {}
+    }
+    if changes_card(&record.event) {
+        db.prepare_cached("UPDATE rooms SET updated_at = ?2 WHERE id = ?1")?
+            .execute([room, int(record.at)])?;
+    }
+    Ok(matches!(record.event, Event::Deleted(_)))
+}
+
+fn create(db: &Connection, record: &Record, it: &RoomCreated) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO rooms (id, head_seq, head_idx, head_sum, kind, name, alias, name_fold,
+             alias_fold, topic, access, listed, lifecycle, owner, members, created_by, created_at,
+             updated_at)
+         VALUES (?1, 0, 0, x'', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'active', ?10, 0, ?11, ?12, ?12)",
+    )?
+    .execute(params![
+        int(record.room),
+        word(&it.kind),
+        it.name.as_ref().map(|name| name.as_str()),
+        it.alias.as_ref().map(|alias| alias.as_str()),
+        it.name.as_ref().map(|name| fold(name.as_str())),
+        it.alias.as_ref().map(|alias| fold(alias.as_str())),
+        it.topic.as_ref().map(|topic| topic.as_str()),
+        word(&Mode::from(&it.access)),
+        it.listed,
+        int(it.owner),
+        int(record.by.id),
+        int(record.at),
+    ])?;
+    let by = record.by.id;
+    if let (Kind::Direct, Some(pair)) = (it.kind, it.pair) {
+        for user in pair {
+            let name = record.by.name.as_ref().filter(|_| user == by);
+            add(
+                db,
+                record,
+                user,
+                Role::Member,
+                name.map(|name| name.as_str()),
+            )?;
+        }
+    } else if it.joined {
+        let role = if by.is_guest() {
+            Role::Guest
+        } else {
+            Role::Admin
+        };
+        add(
+            db,
+            record,
+            by,
+            role,
+            record.by.name.as_ref().map(|name| name.as_str()),
+        )?;
+    }
+    Ok(())
+}
+
+fn update(db: &Connection, room: i64, it: &RoomUpdated) -> Result<()> {
+    if let Some(name) = it.name.as_ref().map(|name| name.as_str()) {
+        db.prepare_cached("UPDATE rooms SET name = ?2, name_fold = ?3 WHERE id = ?1")?
+            .execute(params![room, name, fold(name)])?;
+    }
+    if let Some(alias) = it.alias.as_ref().map(|alias| alias.as_str()) {
+        db.prepare_cached("UPDATE rooms SET alias = ?2, alias_fold = ?3 WHERE id = ?1")?
+            .execute(params![room, alias, fold(alias)])?;
+    }
+    if let Some(topic) = &it.topic {
+        let topic = Some(topic.as_str()).filter(|_| !topic.is_blank());
+        db.prepare_cached("UPDATE rooms SET topic = ?2 WHERE id = ?1")?
+            .execute(params![room, topic])?;
+    }
+    Ok(())
+}
+
+fn set_lifecycle(db: &Connection, room: i64, lifecycle: &str) -> Result<()> {
+    db.prepare_cached("UPDATE rooms SET lifecycle = ?2 WHERE id = ?1")?
+        .execute(params![room, lifecycle])?;
+    Ok(())
+}
+
+fn join(db: &Connection, record: &Record, it: &Joined) -> Result<()> {
+    remove(db, int(record.room), record.by.id)?;
+    add(
+        db,
+        record,
+        record.by.id,
+        it.role,
+        record.by.name.as_ref().map(|name| name.as_str()),
+    )
+}
+
+/// Adds a member. What was said before he came counts as read.
+fn add(
+    db: &Connection,
+    record: &Record,
+    user: UserId,
+    role: Role,
+    name: Option<&str>,
+) -> Result<()> {
+    let room = int(record.room);
+    db.prepare_cached(
+        "INSERT INTO members (room, user, role, since, name, read)
+         VALUES (?1, ?2, ?3, ?4, ?5,
+                 (SELECT coalesce(max(idx), 0) FROM
+                     (SELECT idx FROM messages WHERE room = ?1 ORDER BY seq DESC LIMIT 1)))",
+    )?
+    .execute(params![room, int(user), word(&role), int(record.seq), name])?;
+    db.prepare_cached("UPDATE rooms SET members = members + 1 WHERE id = ?1")?
+        .execute([room])?;
+    Ok(())
+}
+
+fn remove(db: &Connection, room: i64, user: UserId) -> Result<()> {
+    let removed = db
+        .prepare_cached("DELETE FROM members WHERE room = ?1 AND user = ?2")?
+        .execute([room, int(user)])?;
+    if removed > 0 {
+        db.prepare_cached("UPDATE rooms SET members = members - 1 WHERE id = ?1")?
+            .execute([room])?;
+    }
+    Ok(())
+}
+
+fn post(db: &Connection, record: &Record, it: &Posted) -> Result<()> {
+    let (room, by) = (int(record.room), int(record.by.id));
+    db.prepare_cached("INSERT INTO messages (room, seq, idx, thread) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![
+            room,
+            int(record.seq),
+            int(it.idx),
+            it.thread.map(int)
+        ])?;
+    // Posting marks read up to one's own.
+    db.prepare_cached("UPDATE members SET read = ?3 WHERE room = ?1 AND user = ?2")?
+        .execute([room, by, int(it.idx)])?;
+    mention(db, room, it.idx, it.mention_all, &it.mentions)
+}
+
+fn mention<'a>(
+    db: &Connection,
+    room: i64,
+    idx: Idx,
+    all: bool,
+    users: impl IntoIterator<Item = &'a UserId>,
+) -> Result<()> {
+    if all {
+        return mention_one(db, room, idx, UserId::HOUSE);
+    }
+    let named = users.into_iter().filter(|user| **user != UserId::HOUSE);
+    named
+        .into_iter()
+        .try_for_each(|user| mention_one(db, room, idx, *user))
+}
+
+fn mention_one(db: &Connection, room: i64, idx: Idx, user: UserId) -> Result<()> {
+    db.prepare_cached("INSERT OR IGNORE INTO mentions (room, user, idx) VALUES (?1, ?2, ?3)")?
+        .execute([room, int(user), int(idx)])?;
+    Ok(())
+}
+
+/// What an earlier record of the log says of a message.
+struct Known {
+    idx: Idx,
+    mentions: Vec<UserId>,
+    mention_all: bool,
+}
+
+fn edit(db: &Connection, record: &Record, it: &Edited) -> Result<()> {
+    let (room, message) = (int(record.room), int(it.message));
+    if let Some(known) = known(db, room, it.message)? {
+        unmention(db, room, &known)?;
+        mention(db, room, known.idx, known.mention_all, &it.mentions)?;
+    }
+    db.prepare_cached("UPDATE messages SET edit = ?3 WHERE room = ?1 AND seq = ?2")?
+        .execute([room, message, int(record.seq)])?;
+    db.prepare_cached("INSERT INTO edits (room, message, seq) VALUES (?1, ?2, ?3)")?
+        .execute([room, message, int(record.seq)])?;
+    Ok(())
+}
+
+fn delete(db: &Connection, record: &Record, message: Seq) -> Result<()> {
+    let (room, seq) = (int(record.room), int(message));
+    if let Some(known) = known(db, room, message)? {
+        unmention(db, room, &known)?;
+    }
+    // His name goes with the words, and is kept beside them: that he said something is no secret.
+    let name = super::log::record(db, room, message)?.and_then(|posted| posted.by.name);
+    db.prepare_cached(
+        "UPDATE messages SET deleted = ?3, deleted_at = ?4, name = ?5
+         WHERE room = ?1 AND seq = ?2",
+    )?
+    .execute(params![
+        room,
+        seq,
+        int(record.seq),
+        int(record.at),
+        name.as_ref().map(|name| name.as_str())
+    ])?;
+    db.prepare_cached(
+        "UPDATE records SET key = NULL, words = NULL WHERE room = ?1 AND (seq = ?2
+             OR seq IN (SELECT seq FROM edits WHERE room = ?1 AND message = ?2))",
+    )?
+    .execute([room, seq])?;
+    db.prepare_cached("DELETE FROM reactions WHERE room = ?1 AND message = ?2")?
+        .execute([room, seq])?;
+    Ok(())
+}
+
+fn known(db: &Connection, room: i64, message: Seq) -> Result<Option<Known>> {
+    let mut query =
+        db.prepare_cached("SELECT idx, edit FROM messages WHERE room = ?1 AND seq = ?2")?;
+    let mut rows = query.query([room, int(message)])?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    let idx = super::column::number(row, 0)?;
+    let edit: Option<Seq> = super::column::maybe(row, 1)?;
+    let mut known = Known {
+        idx,
+        mentions: Vec::new(),
+        mention_all: false,
+    };
+    for seq in [Some(message), edit].into_iter().flatten() {
+        match super::log::record(db, room, seq)?.map(|record| record.event) {
+            Some(Event::Posted(it)) => {
+                known.mention_all = it.mention_all;
+                known.mentions = it.mentions.into_iter().collect();
+            }
+            Some(Event::Edited(it)) => known.mentions = it.mentions.into_iter().collect(),
+            Some(_) | None => {}
+        }
+    }
+    Ok(Some(known))
+}
+
+fn unmention(db: &Connection, room: i64, known: &Known) -> Result<()> {
+    let everybody = Some(UserId::HOUSE).filter(|_| known.mention_all);
+    for user in known.mentions.iter().copied().chain(everybody) {
+        db.prepare_cached("DELETE FROM mentions WHERE room = ?1 AND user = ?2 AND idx = ?3")?
+            .execute([room, int(user), int(known.idx)])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,224 @@
+//! The one thread that writes: what waits goes to disk in one transaction.
+
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::fault::{Fault, Result};
+use crate::store::StoreError;
+
+/// Pieces of work that wait; callers beyond that wait themselves.
+const QUEUE_JOBS_MAX: usize = 1_024;
+
+/// Pieces of work that share one transaction.
+const BATCH_JOBS_MAX: usize = 256;
+
+/// Transactions after which what was erased leaves the write-ahead log, however busy it is.
+const ERASED_BATCHES_MAX: u32 = 256;
+
+/// The way to the writing thread.
+pub(super) struct Writer {
+    queue: Option<mpsc::Sender<Box<dyn Job>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A piece of work within somebody's transaction.
+trait Job: Send {
+    /// Does it. An error ends the whole transaction.
+    fn run(&mut self, desk: &mut Desk) -> Result<()>;
+
+    /// Tells the caller, once the transaction is durable, or isn't.
+    fn answer(self: Box<Self>, outcome: Result<(), &Fault>);
+}
+
+/// What a piece of work finds in front of it.
+pub(super) struct Desk {
+    /// The connection, within a transaction.
+    pub(super) db: Connection,
+    /// The number of this opening of the store.
+    pub(super) run: i64,
+    /// Whether words were erased that the write-ahead log still has.
+    pub(super) erased: bool,
+}
+
+/// What an error of one piece of work means to the others.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Alone {
+    /// Nothing: it is undone alone.
+    Yes,
+    /// They fail with it: it does its own refusing, and doesn't pay for being undone.
+    No,
+}
+
+struct Work<F, T> {
+    work: Option<F>,
+    alone: Alone,
+    done: Option<Result<T>>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl Writer {
+    /// Starts the thread. It ends when the last sender is gone and the queue is empty.
+    pub(super) fn start(db: Connection, run: i64) -> Result<Self> {
+        let (queue, jobs) = mpsc::channel(QUEUE_JOBS_MAX);
+        let desk = Desk {
+            db,
+            run,
+            erased: false,
+        };
+        let thread = std::thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || write(desk, jobs))
+            .map_err(|error| Fault::Unavailable(error.to_string()))?;
+        Ok(Self {
+            queue: Some(queue),
+            thread: Some(thread),
+        })
+    }
+
+    /// Has a piece of work done, and waits until it is durable.
+    pub(super) async fn write<T, F>(&self, alone: Alone, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Desk) -> Result<T> + Send + 'static,
+    {
+        let gone = || StoreError::Unavailable("the store is closed".into());
+        let (reply, answer) = oneshot::channel();
+        let job = Work {
+            work: Some(work),
+            alone,
+            done: None,
+            reply,
+        };
+        let queue = self.queue.as_ref().ok_or_else(gone)?;
+        queue.send(Box::new(job)).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take() {
+            // A writer that panicked has said so already.
+            drop(thread.join());
+        }
+    }
+}
+
+impl<F, T> Job for Work<F, T>
+where
+    T: Send,
+    F: FnOnce(&mut Desk) -> Result<T> + Send,
+{
+    fn run(&mut self, desk: &mut Desk) -> Result<()> {
+        let Some(work) = self.work.take() else {
+            return Ok(());
+        };
+        if self.alone == Alone::No {
+            self.done = Some(Ok(work(desk)?));
+            return Ok(());
+        }
+        desk.execute("SAVEPOINT job")?;
+        match work(desk) {
+            Err(fault) if fault.is_fatal() => return Err(fault),
+            Err(fault) => {
+                desk.execute("ROLLBACK TO job")?;
+                self.done = Some(Err(fault));
+            }
+            Ok(done) => self.done = Some(Ok(done)),
+        }
+        desk.execute("RELEASE job")
+    }
+
+    fn answer(self: Box<Self>, outcome: Result<(), &Fault>) {
+        let answer = match (outcome, self.done) {
+            (Ok(()), Some(Ok(done))) => Ok(done),
+            (_, Some(Err(fault))) => Err(StoreError::from(&fault)),
+            (Err(fault), _) => Err(StoreError::from(fault)),
+            (Ok(()), None) => Err(StoreError::Unavailable("the work was not begun".into())),
+        };
+        // A caller who has gone away wanted no answer.
+        drop(self.reply.send(answer));
+    }
+}
+
+impl Desk {
+    fn execute(&self, sql: &str) -> Result<()> {
+        self.db.prepare_cached(sql)?.execute([])?;
+        Ok(())
+    }
+
+    /// Does what waits in one transaction, and then answers everybody.
+    fn commit(&mut self, mut jobs: Vec<Box<dyn Job>>) -> Result<()> {
+        let outcome = self.transact(&mut jobs);
+        if outcome.is_err() && !self.db.is_autocommit() {
+            // If even this fails, the next BEGIN does too, and its callers hear of it.
+            drop(self.execute("ROLLBACK"));
+        }
+        for job in jobs {
+            job.answer(outcome.as_ref().map(|_| ()).map_err(|fault| fault));
+        }
+        outcome
+    }
+
+    fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<()> {
+        self.execute("BEGIN IMMEDIATE")?;
+        for job in jobs {
+            job.run(self)?;
+        }
+        self.execute("COMMIT")
+    }
+
+    /// Moves the write-ahead log into the database and cuts it off, so that what was erased is in
+    /// neither. A reader in the way is not waited for: there will be another time.
+    fn forget(&mut self) {
+        let busy: std::result::Result<i64, _> = self
+            .db
+            .busy_timeout(std::time::Duration::ZERO)
+            .and_then(|()| {
+                self.db
+                    .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+            });
+        self.erased = busy != Ok(0);
+        if let Err(error) = self.db.busy_timeout(super::open::BUSY) {
+            tracing::warn!(%error, "the wait for a busy database could not be set");
+        }
+    }
+}
+
+fn write(mut desk: Desk, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
+    let mut batches_since_erased = 0;
+    while let Some(first) = jobs.blocking_recv() {
+        let mut batch = vec![first];
+        while batch.len() < BATCH_JOBS_MAX
+            && let Ok(job) = jobs.try_recv()
+        {
+            batch.push(job);
+        }
+        if let Err(fault) = desk.commit(batch) {
+            tracing::error!(?fault, "a transaction failed");
+            if fault.breaks_trust() {
+                return refuse(jobs, &fault);
+            }
+        }
+        if desk.erased {
+            batches_since_erased += 1;
+            if jobs.is_empty() || batches_since_erased >= ERASED_BATCHES_MAX {
+                desk.forget();
+                batches_since_erased = 0;
+            }
+        }
+    }
+}
+
+/// Answers everybody that nothing is written any more, until the store is opened again.
+fn refuse(mut jobs: mpsc::Receiver<Box<dyn Job>>, fault: &Fault) {
+    let fault = Fault::Unavailable(format!(
+        "nothing is written since a failure that put earlier writes in doubt: {fault:?}"
+    ));
+    while let Some(job) = jobs.blocking_recv() {
+        job.answer(Err(&fault));
+    }
+}

@@ -1,0 +1,12 @@
+//! The server's parts and the program, tested from outside.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that can't go on has failed"
+)]
+
+mod auth;
+mod cli;
+mod clients;
+mod require;
+mod store;

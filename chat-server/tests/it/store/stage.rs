@@ -1,0 +1,169 @@
+//! People who act on an engine, with a store that keeps what they do.
+
+use std::sync::Arc;
+
+use chat_core::commands::{Command, CreateRoom, Join, Post};
+use chat_core::{
+    Actor, Cid, Decision, Engine, Facts, Limits, MessageFact, Name, Need, Record, Request, RoomId,
+    Seq, Standing, Text, Timestamp, UserId,
+};
+use chat_server::store::{Append, Appended, MessageQuery, Place};
+
+use super::Any;
+
+pub(super) const ALICE: UserId = UserId::new(1);
+pub(super) const BOB: UserId = UserId::new(2);
+pub(super) const CAROL: UserId = UserId::new(3);
+
+pub(super) struct Stage {
+    pub(super) store: Any,
+    pub(super) engine: Engine,
+    pub(super) at: Timestamp,
+}
+
+pub(super) fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+pub(super) fn text(body: &str) -> Text {
+    Text::new(body).unwrap()
+}
+
+pub(super) fn room(number: u64) -> RoomId {
+    RoomId::new(number)
+}
+
+fn called(user: UserId) -> Name {
+    match user.number() {
+        1 => name("alice"),
+        2 => name("bob"),
+        3 => name("carol"),
+        number => name(&format!("user {number}")),
+    }
+}
+
+impl Stage {
+    pub(super) fn new(store: Any) -> Self {
+        let mut limits = Limits::default();
+        limits.posts_limited = false;
+        Self {
+            store,
+            engine: Engine::new(limits),
+            at: Timestamp::new(1_000_000),
+        }
+    }
+
+    /// Has a wish decided without keeping what comes of it.
+    pub(super) async fn decide(
+        &mut self,
+        room: RoomId,
+        user: UserId,
+        cid: Option<&str>,
+        command: impl Into<Command>,
+    ) -> Option<Record> {
+        self.at = self.at.plus_ms(1);
+        let standing = Some(Standing::default());
+        let facts = Facts {
+            standing,
+            blocked: Some(false),
+            ..Facts::default()
+        };
+        let mut request = Request {
+            room,
+            actor: Actor::new(user, called(user)),
+            at: self.at,
+            cid: cid.map(|cid| Cid::new(cid).unwrap()),
+            command: command.into(),
+            facts,
+        };
+        loop {
+            match self.engine.decide(&request) {
+                Ok(Decision::New(record)) => return Some(record),
+                Ok(Decision::Need(Need::Message(message))) => {
+                    let (as_of, head) = self.store.head(room, message).await.unwrap();
+                    request.facts.message = Some(MessageFact {
+                        message,
+                        as_of,
+                        head,
+                    });
+                }
+                Ok(Decision::Repeat { .. } | Decision::Signal(_)) | Err(_) => return None,
+                Ok(Decision::Need(need)) => panic!("nobody knows {need:?}"),
+            }
+        }
+    }
+
+    /// Has a wish decided and kept; none if it was refused or is no fact.
+    pub(super) async fn try_act(
+        &mut self,
+        room: RoomId,
+        user: UserId,
+        command: impl Into<Command>,
+    ) -> Option<Arc<Record>> {
+        let record = Arc::new(self.decide(room, user, None, command).await?);
+        self.engine.evolve(&record);
+        assert_eq!(keep(&self.store, &[&record]).await, Appended::Done);
+        Some(record)
+    }
+
+    pub(super) async fn act(
+        &mut self,
+        room: RoomId,
+        user: UserId,
+        command: impl Into<Command>,
+    ) -> Arc<Record> {
+        let command = command.into();
+        let words = format!("{command:?}");
+        match self.try_act(room, user, command).await {
+            Some(record) => record,
+            None => panic!("refused: {words}"),
+        }
+    }
+
+    /// A public channel of Alice's.
+    pub(super) async fn den(&mut self, number: u64) -> RoomId {
+        self.create(number, CreateRoom::named(name("den"))).await
+    }
+
+    pub(super) async fn create(&mut self, number: u64, wish: CreateRoom) -> RoomId {
+        self.act(room(number), ALICE, wish).await;
+        room(number)
+    }
+
+    pub(super) async fn join(&mut self, room: RoomId, user: UserId) -> Seq {
+        self.act(room, user, Join::default()).await.seq
+    }
+
+    pub(super) async fn post(&mut self, room: RoomId, user: UserId, body: &str) -> Seq {
+        self.act(room, user, Post::plain(text(body))).await.seq
+    }
+}
+
+/// Appends records of one room after the one before the first.
+pub(super) async fn keep(store: &Any, records: &[&Arc<Record>]) -> Appended {
+    let answers = store.append(vec![wish(records)]).await.unwrap();
+    answers.into_iter().next().unwrap()
+}
+
+pub(super) fn wish(records: &[&Arc<Record>]) -> Append {
+    let first = records.first().unwrap();
+    Append {
+        room: first.room,
+        after: Seq::new(first.seq.number() - 1),
+        records: records.iter().map(|record| Arc::clone(record)).collect(),
+        snapshot: None,
+    }
+}
+
+/// Everything in a room, as Alice sees it.
+pub(super) fn all(room: RoomId) -> MessageQuery {
+    MessageQuery {
+        room,
+        viewer: ALICE,
+        place: Place::Newest,
+        from: Seq::new(1),
+        to: Seq::new(u64::MAX),
+        thread: None,
+        limit: 10_000,
+    }
+}
