@@ -239,11 +239,8 @@ impl<R> Turn<R> {
                     let (head, members) = (group.head_seq, group.members.into_keys());
                     self.engine.directory_mut().learn(group.id, head, members);
                 }
-                // What isn't a group has no members, and stays so: numbers are used only once.
-                None => self
-                    .engine
-                    .directory_mut()
-                    .learn(paused.room, Seq::new(1), []),
+                // Whoever joins a room that is no group joins no group.
+                None => self.engine.directory_mut().learn_none(paused.room),
             },
             Supply::Message(fact) => paused.facts.message = Some(fact),
             Supply::Proof(proof) => paused.facts.proof = Some(proof),

@@ -24,6 +24,22 @@ stories! {
                alice has read 2");
     }
 
+    fn what_was_made_before_is_found_again_after_it_left_memory() {
+        check("alice open bob as=ab
+               alice create #den cid=c1
+               unload #ab
+               unload #den
+               bob open alice as=ba
+               alice create #den cid=c1 in=#again
+               unload #den
+               alice create #lair cid=c1",
+              "1 alice created: attach alice, attach bob, broadcast
+               1 alice created: attach alice, broadcast
+               bob repeats #ab 1
+               alice repeats #den 1
+               alice refused: this cid was used for another command");
+    }
+
     fn an_old_message_can_still_be_reacted_to_edited_pinned_and_deleted() {
         check("limit posts_limited=false
                alice create #den

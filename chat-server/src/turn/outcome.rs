@@ -86,8 +86,8 @@ impl<R> Turn<R> {
             _ if !claims => again.push_back(mail(room, used)),
             Key::Alias(_) => self.answer(mail(room, used).reply, Err(Refused::NameTaken)),
             Key::Command(..) => again.push_back(mail(room, Some(by.seq))),
-            Key::Direct(..) => self.outputs.push_back(Output::Forward(mail(by.room, None))),
-            Key::Creation(..) => {
+            // With the record that took the key, so that the room is loaded and not founded anew.
+            Key::Direct(..) | Key::Creation(..) => {
                 self.outputs
                     .push_back(Output::Forward(mail(by.room, Some(by.seq))));
             }

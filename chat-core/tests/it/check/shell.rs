@@ -17,6 +17,9 @@ pub(crate) struct Shell {
     pub(crate) blocks: BTreeSet<(UserId, UserId)>,
     pub(crate) visitors: BTreeSet<(RoomId, UserId)>,
     keys: BTreeMap<Key, (RoomId, Seq)>,
+    /// What was read of a message last: it goes with every later request, however old it is by
+    /// then, and the engine has to see that.
+    old_news: BTreeMap<RoomId, MessageFact>,
 }
 
 /// What a client would hear.
@@ -68,6 +71,9 @@ impl Shell {
             request.facts.used = Some(self.used(room, seq));
         }
         for _ in 0..ROUNDS_MAX {
+            if request.facts.message.is_none() {
+                request.facts.message = self.old_news.get(&request.room).cloned();
+            }
             request.facts.visiting = self.visitors.contains(&(request.room, request.actor.id));
             request.facts.visitors = self
                 .visitors
@@ -150,11 +156,13 @@ impl Shell {
             Need::Room(_) => unreachable!("answered by its caller"),
             Need::Group(group) => self.teach(*group),
             Need::Message(message) => {
-                facts.message = Some(MessageFact {
+                let fact = MessageFact {
                     message: *message,
                     as_of: Seq::new(self.logs[&room].len() as u64),
                     head: self.head(room, *message),
-                });
+                };
+                self.old_news.insert(room, fact.clone());
+                facts.message = Some(fact);
             }
             Need::Proof {
                 password,

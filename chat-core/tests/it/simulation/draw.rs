@@ -85,6 +85,7 @@ const WISHES: &[(usize, &str)] = &[
     (5, "transfer"),
     (14, "wait"),
     (3, "back"),
+    (8, "until"),
     (4, "unload"),
     (3, "snapshot"),
     (2, "forget"),

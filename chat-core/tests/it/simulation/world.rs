@@ -25,7 +25,7 @@ pub(crate) struct World {
     /// Whose sessions hear which room, by the effects alone.
     attached: BTreeSet<(RoomId, UserId)>,
     rooms_max: u64,
-    /// How fast time goes from step to step.
+    /// How fast time goes from step to step; 4 is about eight steps a second.
     pace: u64,
     story: Vec<String>,
 }
@@ -39,7 +39,7 @@ impl Default for World {
 impl World {
     /// A world of few rooms and much talk, in which logs grow long.
     pub(crate) fn of_much_talk() -> Self {
-        Self::of(2, 8)
+        Self::of(2, 32)
     }
 
     fn of(rooms_max: u64, pace: u64) -> Self {
@@ -75,7 +75,13 @@ impl World {
 
     /// Takes all steps, and proves afterwards that the logs are the rooms.
     pub(crate) fn live(mut self, steps: &[Draw]) {
-        steps.iter().for_each(|step| self.step(*step));
+        for step in steps {
+            self.step(*step);
+            // Whoever waited for an end acts at that very moment.
+            if step.what != "until" {
+                self.now += u64::from(step.b) * self.pace / 4;
+            }
+        }
         for (id, log) in &self.shell.logs {
             let live = self.shell.room(*id).expect("a log has a room");
             proofs::prove(&live, log);
@@ -97,13 +103,13 @@ impl World {
             (_, who) => person(who % 7),
         };
         let pair = (user, person(draw.a));
-        self.now += u64::from(draw.b) * self.pace;
         match draw.what {
             "wait" => {
                 self.now += span(draw.a);
                 self.skew = 0;
             }
             "back" => self.skew = span(draw.a),
+            "until" => self.wait_for_an_end(room, draw.a),
             "unload" => drop(self.shell.engine.unload(room)),
             "snapshot" => self.reload_from_snapshot(room),
             "forget" => self.shell.engine.directory_mut().forget(room),
@@ -277,6 +283,21 @@ impl World {
             self.shell
                 .engine
                 .load(serde_json::from_str(&snapshot).unwrap());
+        }
+    }
+
+    /// Waits until something ends in the room, or until just before.
+    fn wait_for_an_end(&mut self, room: RoomId, which: u8) {
+        let Some(room) = self.shell.room(room) else {
+            return;
+        };
+        let lasting = room.bans.values().chain(room.invites.values());
+        let ends = lasting.flatten().chain(room.mutes.values());
+        let ends: Vec<u64> = ends.map(|until| until.number()).collect();
+        if !ends.is_empty() {
+            let end = pick(&ends, which) - u64::from(which > 200);
+            self.now = self.now.max(end);
+            self.skew = 0;
         }
     }
 
