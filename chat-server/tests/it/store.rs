@@ -1,5 +1,12 @@
 //! The contract of a store, kept by every adapter.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test that panics has failed, and says where"
+)]
+
 mod accounts;
 mod append;
 mod lists;

@@ -173,26 +173,31 @@ fn mismatch(room: RoomId, seq: Seq) -> Fault {
 }
 
 fn posting(db: &Connection, room: RoomId, line: &Line) -> Result<(Record, Posted)> {
-    let mismatch = || mismatch(room, line.seq);
-    let mut record = log::record(db, int(room), line.seq)?.ok_or_else(mismatch)?;
-    match take(&mut record) {
-        Event::Posted(it) if it.idx == line.idx => Ok((record, it)),
-        _ => Err(mismatch()),
+    let (record, event) = known(db, room, line.seq, line.seq)?;
+    if let Event::Posted(it) = event
+        && it.idx == line.idx
+    {
+        return Ok((record, it));
     }
+    Err(mismatch(room, line.seq))
 }
 
 fn editing(db: &Connection, room: RoomId, message: Seq, seq: Seq) -> Result<(Record, Edited)> {
-    let mismatch = || mismatch(room, message);
-    let mut record = log::record(db, int(room), seq)?.ok_or_else(mismatch)?;
-    match take(&mut record) {
-        Event::Edited(it) if it.message == message => Ok((record, it)),
-        _ => Err(mismatch()),
+    let (record, event) = known(db, room, message, seq)?;
+    if let Event::Edited(it) = event
+        && it.message == message
+    {
+        return Ok((record, it));
     }
+    Err(mismatch(room, message))
 }
 
-/// Takes the event out of a record of which only the rest is needed any more.
-fn take(record: &mut Record) -> Event {
-    std::mem::replace(&mut record.event, Event::Left(Left {}))
+/// A record that a message's line speaks of, and its event taken out of it.
+fn known(db: &Connection, room: RoomId, message: Seq, seq: Seq) -> Result<(Record, Event)> {
+    let record = log::record(db, int(room), seq)?;
+    let mut record = record.ok_or_else(|| mismatch(room, message))?;
+    let event = std::mem::replace(&mut record.event, Event::Left(Left {}));
+    Ok((record, event))
 }
 
 fn tallies(db: &Connection, room: RoomId, message: Seq, viewer: UserId) -> Result<Vec<Tally>> {

@@ -1,6 +1,6 @@
 //! What a record changes in the lists.
 
-use chat_core::event::{Edited, Joined, Posted, RoomCreated, RoomUpdated};
+use chat_core::event::{AccessChanged, Edited, Joined, Posted, Reacted, RoomCreated, RoomUpdated};
 use chat_core::{Event, Idx, Kind, Record, Role, Seq, UserId};
 use chat_protocol::answer::Mode;
 use rusqlite::{Connection, params};
@@ -16,17 +16,7 @@ pub(super) fn project(db: &Connection, record: &Record) -> Result<bool> {
         Event::Posted(it) => post(db, record, it)?,
         Event::RoomCreated(it) => create(db, record, it)?,
         Event::RoomUpdated(it) => update(db, room, it)?,
-        Event::AccessChanged(it) => {
-            db.prepare_cached(
-                "UPDATE rooms SET access = coalesce(?2, access), listed = coalesce(?3, listed)
-                 WHERE id = ?1",
-            )?
-            .execute(params![
-                room,
-                it.access.as_ref().map(|access| word(&Mode::from(access))),
-                it.listed
-            ])?;
-        }
+        Event::AccessChanged(it) => change_access(db, room, it)?,
         Event::RoomArchived(_) => set_lifecycle(db, room, "archived")?,
         Event::RoomUnarchived(_) => set_lifecycle(db, room, "active")?,
         Event::RoomDeleted(_) => set_lifecycle(db, room, "deleted")?,
@@ -52,19 +42,7 @@ pub(super) fn project(db: &Connection, record: &Record) -> Result<bool> {
         }
         Event::Edited(it) => edit(db, record, it)?,
         Event::Deleted(it) => delete(db, record, it.message)?,
-        Event::Reacted(it) => {
-            db.prepare_cached(
-                "INSERT OR IGNORE INTO reactions (room, message, reaction, user, seq)
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
-            )?
-            .execute(params![
-                room,
-                int(it.message),
-                it.reaction.as_str(),
-                int(by),
-                int(record.seq)
-            ])?;
-        }
+        Event::Reacted(it) => react(db, record, it)?,
         Event::Unreacted(it) => {
             db.prepare_cached(
                 "DELETE FROM reactions
@@ -161,6 +139,16 @@ fn update(db: &Connection, room: i64, it: &RoomUpdated) -> Result<()> {
     Ok(())
 }
 
+fn change_access(db: &Connection, room: i64, it: &AccessChanged) -> Result<()> {
+    let access = it.access.as_ref().map(|access| word(&Mode::from(access)));
+    db.prepare_cached(
+        "UPDATE rooms SET access = coalesce(?2, access), listed = coalesce(?3, listed)
+         WHERE id = ?1",
+    )?
+    .execute(params![room, access, it.listed])?;
+    Ok(())
+}
+
 fn set_lifecycle(db: &Connection, room: i64, lifecycle: &str) -> Result<()> {
     db.prepare_cached("UPDATE rooms SET lifecycle = ?2 WHERE id = ?1")?
         .execute(params![room, lifecycle])?;
@@ -244,6 +232,21 @@ fn mention<'a>(
 fn mention_one(db: &Connection, room: i64, idx: Idx, user: UserId) -> Result<()> {
     db.prepare_cached("INSERT OR IGNORE INTO mentions (room, user, idx) VALUES (?1, ?2, ?3)")?
         .execute([room, int(user), int(idx)])?;
+    Ok(())
+}
+
+fn react(db: &Connection, record: &Record, it: &Reacted) -> Result<()> {
+    db.prepare_cached(
+        "INSERT OR IGNORE INTO reactions (room, message, reaction, user, seq)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![
+        int(record.room),
+        int(it.message),
+        it.reaction.as_str(),
+        int(record.by.id),
+        int(record.seq)
+    ])?;
     Ok(())
 }
 

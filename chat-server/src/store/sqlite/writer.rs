@@ -158,7 +158,7 @@ impl Desk {
             drop(self.execute("ROLLBACK"));
         }
         for job in jobs {
-            job.answer(outcome.as_ref().map(|_| ()).map_err(|fault| fault));
+            job.answer(outcome.as_ref().map(|()| ()));
         }
         outcome
     }
@@ -220,5 +220,88 @@ fn refuse(mut jobs: mpsc::Receiver<Box<dyn Job>>, fault: &Fault) {
     ));
     while let Some(job) = jobs.blocking_recv() {
         job.answer(Err(&fault));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    fn writer() -> Writer {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch("CREATE TABLE lines (line TEXT UNIQUE)")
+            .unwrap();
+        Writer::start(db, 1).unwrap()
+    }
+
+    async fn note(writer: &Writer, line: &str) -> Result<(), StoreError> {
+        let line = line.to_owned();
+        writer
+            .write(Alone::Yes, move |desk| {
+                desk.db.execute("INSERT INTO lines VALUES (?1)", [line])?;
+                Ok(())
+            })
+            .await
+    }
+
+    async fn lines(writer: &Writer) -> i64 {
+        let count = |desk: &mut Desk| {
+            Ok(desk
+                .db
+                .query_row("SELECT count(*) FROM lines", [], |row| row.get(0))?)
+        };
+        writer.write(Alone::Yes, count).await.unwrap()
+    }
+
+    async fn fail(writer: &Writer, code: i32) -> Result<(), StoreError> {
+        writer
+            .write(Alone::No, move |desk| {
+                desk.db.execute("INSERT INTO lines VALUES ('half')", [])?;
+                Err(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None).into())
+            })
+            .await
+    }
+
+    #[tokio::test]
+    async fn what_one_caller_may_not_do_is_undone_alone() {
+        let writer = writer();
+        let (one, again, other) =
+            tokio::join!(note(&writer, "a"), note(&writer, "a"), note(&writer, "b"));
+        assert!(one.is_ok() && other.is_ok());
+        assert!(
+            matches!(again, Err(StoreError::Unavailable(_))),
+            "{again:?}"
+        );
+        assert_eq!(lines(&writer).await, 2);
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_refuses_all_of_a_transaction_and_recovers() {
+        let writer = writer();
+        let (before, full) = tokio::join!(note(&writer, "a"), fail(&writer, ffi::SQLITE_FULL));
+        assert!(matches!(full, Err(StoreError::Unavailable(_))), "{full:?}");
+        // They shared a transaction or they didn't: what was refused is not there.
+        assert_eq!(lines(&writer).await, i64::from(before.is_ok()));
+        note(&writer, "b").await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn after_a_failed_sync_nothing_is_acknowledged() {
+        let writer = writer();
+        note(&writer, "a").await.unwrap();
+        let failed = fail(&writer, ffi::SQLITE_IOERR_FSYNC).await;
+        assert!(
+            matches!(failed, Err(StoreError::Unavailable(_))),
+            "{failed:?}"
+        );
+        for _ in 0..3 {
+            let refused = note(&writer, "b").await;
+            assert!(
+                matches!(refused, Err(StoreError::Unavailable(_))),
+                "{refused:?}"
+            );
+        }
     }
 }
