@@ -158,7 +158,7 @@ impl Desk {
             drop(self.execute("ROLLBACK"));
         }
         for job in jobs {
-            job.answer(outcome.as_ref().map(|()| ()));
+            job.answer(outcome.as_ref().copied());
         }
         outcome
     }
