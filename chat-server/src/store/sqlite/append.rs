@@ -37,7 +37,7 @@ fn append_room(desk: &mut Desk, append: &Append) -> Result<Appended> {
     if let Some(taken) = keys::claim(&desk.db, append.room, &append.records)? {
         return Ok(taken);
     }
-    let Some(sum) = write(desk, end, &append.records)? else {
+    let Some(sum) = write(desk, &end, &append.records)? else {
         return Ok(Appended::Done);
     };
     if let Some(room) = &append.snapshot {
@@ -69,13 +69,11 @@ fn end(db: &Connection, room: RoomId) -> Result<End> {
 }
 
 /// Writes the records and what lists show of them; returns the sum after the last one.
-fn write(desk: &mut Desk, end: End, records: &[Arc<Record>]) -> Result<Option<Sum>> {
+fn write(desk: &mut Desk, end: &End, records: &[Arc<Record>]) -> Result<Option<Sum>> {
     let Some(last) = records.last() else {
         return Ok(None);
     };
-    let End {
-        mut sum, mut spot, ..
-    } = end;
+    let (mut sum, mut spot) = (end.sum, end.spot);
     let mut random = vec![0; 16 * records.len()];
     getrandom::fill(&mut random).map_err(|error| Fault::Unavailable(error.to_string()))?;
     for (record, key) in records.iter().zip(random.as_chunks().0) {

@@ -277,8 +277,8 @@ fn delete(db: &Connection, record: &Record, message: Seq) -> Result<()> {
         known.name.as_ref().map(|name| name.as_str())
     ])?;
     db.prepare_cached(
-        "UPDATE records SET key = NULL, words = NULL WHERE room = ?1 AND (seq = ?2
-             OR seq IN (SELECT seq FROM edits WHERE room = ?1 AND message = ?2))",
+        "UPDATE records SET key = NULL, words = NULL WHERE room = ?1 AND seq IN
+             (SELECT ?2 UNION ALL SELECT seq FROM edits WHERE room = ?1 AND message = ?2)",
     )?
     .execute([room, seq])?;
     db.prepare_cached("DELETE FROM reactions WHERE room = ?1 AND message = ?2")?
