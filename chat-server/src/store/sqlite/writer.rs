@@ -1,6 +1,7 @@
 //! The one thread that writes: what waits goes to disk in one transaction.
 
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
@@ -16,6 +17,9 @@ const BATCH_JOBS_MAX: usize = 256;
 
 /// Transactions after which what was erased leaves the write-ahead log, however busy it is.
 const ERASED_BATCHES_MAX: u32 = 256;
+
+/// How long a reader is waited for before what was erased leaves the write-ahead log.
+const FORGET_WAIT: Duration = Duration::from_millis(100);
 
 /// The way to the writing thread.
 pub(super) struct Writer {
@@ -172,15 +176,12 @@ impl Desk {
     }
 
     /// Moves the write-ahead log into the database and cuts it off, so that what was erased is in
-    /// neither. A reader in the way is not waited for: there will be another time.
+    /// neither. A reader in the way is not waited for long: there will be another time.
     fn forget(&mut self) {
-        let busy: std::result::Result<i64, _> = self
-            .db
-            .busy_timeout(std::time::Duration::ZERO)
-            .and_then(|()| {
-                self.db
-                    .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
-            });
+        let busy: std::result::Result<i64, _> = self.db.busy_timeout(FORGET_WAIT).and_then(|()| {
+            self.db
+                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+        });
         self.erased = busy != Ok(0);
         if let Err(error) = self.db.busy_timeout(super::open::BUSY) {
             tracing::warn!(%error, "the wait for a busy database could not be set");

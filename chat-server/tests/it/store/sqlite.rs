@@ -82,6 +82,24 @@ async fn a_position_from_a_lost_future_does_not_continue() {
     }
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn nobody_else_may_read_the_files() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let (folder, path) = file();
+    let store = open(&path);
+    store.check().await.unwrap();
+    let mut files = 0;
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{:?}", entry.path());
+        files += 1;
+    }
+    assert_eq!(files, 4, "the database, its log, the log's index, the lock");
+}
+
 #[tokio::test]
 async fn a_second_holder_is_refused_until_the_first_has_gone() {
     let (_folder, path) = file();
