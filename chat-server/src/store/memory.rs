@@ -35,7 +35,7 @@ struct State {
     aliases: HashMap<String, Holder>,
     directs: HashMap<(UserId, UserId), Holder>,
     /// Clients' own ids by scope and user; a creation's scope is no room.
-    cids: BTreeMap<(Option<RoomId>, UserId), BTreeMap<Cid, (Holder, Timestamp)>>,
+    cids: BTreeMap<(Option<RoomId>, UserId), BTreeMap<Cid, Use>>,
     /// The rooms that a user is a member of, those that were deleted included.
     rooms_of: HashMap<UserId, std::collections::BTreeSet<RoomId>>,
     accounts: Accounts,
@@ -44,6 +44,9 @@ struct State {
     guests_seen: BTreeMap<UserId, Timestamp>,
     settings: HashMap<String, String>,
 }
+
+/// Where a cid was used, and when.
+type Use = (Holder, Timestamp);
 
 impl Memory {
     /// An empty store.

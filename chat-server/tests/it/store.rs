@@ -1,5 +1,12 @@
 //! The contract of a store, kept by every adapter.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test that panics has failed, and says where"
+)]
+
 mod accounts;
 mod append;
 mod lists;
@@ -65,6 +72,7 @@ contract! {
     lists::the_directory_shows_listed_rooms_in_parts,
     lists::the_directory_is_searched_by_name_and_alias,
     lists::members_come_in_the_order_of_their_numbers,
+    lists::who_has_gone_is_listed_no_more,
     lists::the_peer_of_a_direct_room_is_known_by_name,
     lists::a_deleted_room_is_in_no_list,
     lists::standing_counts_rooms,

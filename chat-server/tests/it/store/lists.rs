@@ -194,25 +194,29 @@ pub(super) async fn members_come_in_the_order_of_their_numbers(store: Any) {
     assert!(store.members(den, Some(guest), 2).await.unwrap().is_empty());
 
     stage.act(den, BOB, SetNickname { nickname: None }).await;
+    let bob = &store.members(den, Some(ALICE), 1).await.unwrap()[0];
+    assert_eq!(bob.user.name, Some(name("bob")));
+}
+
+pub(super) async fn who_has_gone_is_listed_no_more(store: Any) {
+    let mut stage = Stage::new(Arc::clone(&store));
+    let den = stage.den(1).await;
+    stage.join(den, BOB).await;
+    stage.join(den, CAROL).await;
     stage.act(den, ALICE, TransferOwnership { to: CAROL }).await;
-    stage
-        .act(
-            den,
-            CAROL,
-            Kick {
-                user: BOB,
-                reason: None,
-            },
-        )
-        .await;
+    let kick = Kick {
+        user: BOB,
+        reason: None,
+    };
+    stage.act(den, CAROL, kick).await;
     stage.act(den, ALICE, Leave {}).await;
     let members = store.members(den, None, 10).await.unwrap();
     let seen: Vec<_> = members
         .iter()
         .map(|member| (member.user.id, member.role))
         .collect();
-    assert_eq!(seen, [(CAROL, Role::Owner), (guest, Role::Guest)]);
-    assert_eq!(store.card(den).await.unwrap().unwrap().members, 2);
+    assert_eq!(seen, [(CAROL, Role::Owner)]);
+    assert_eq!(store.card(den).await.unwrap().unwrap().members, 1);
 }
 
 pub(super) async fn the_peer_of_a_direct_room_is_known_by_name(store: Any) {

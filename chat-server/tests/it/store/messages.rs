@@ -184,7 +184,7 @@ pub(super) async fn a_deleted_message_keeps_its_place_and_loses_its_words(store:
 }
 
 async fn react(stage: &mut Stage, den: RoomId, user: UserId, message: Seq, reaction: &str) {
-    if stage.engine.room(den).unwrap().members.get(&user).is_none() {
+    if !stage.engine.room(den).unwrap().members.contains_key(&user) {
         stage.join(den, user).await;
     }
     let reaction = Reaction::new(reaction).unwrap();

@@ -180,6 +180,8 @@ pub(super) async fn lists_equal_a_naive_recount(store: Any) {
     let mut runner = TestRunner::new(Config::default());
     for number in 1..=24 {
         let draws = steps().new_tree(&mut runner).unwrap().current();
+        // Shown if the story fails, so that it can be told again.
+        println!("room {number}: {draws:?}");
         let mut stage = Stage::new(Arc::clone(&store));
         let den = stage.den(number).await;
         let mut recount = Recount::default();
