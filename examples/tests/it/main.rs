@@ -11,3 +11,4 @@ mod person;
 mod program;
 mod replay;
 mod server;
+mod terminal;
