@@ -15,7 +15,7 @@
 use std::error::Error;
 use std::{env, fs, io};
 
-use chat_core::{Record, Room};
+use chat_core::{Event, Record, Room};
 use chat_protocol::log::{self, Entry, LogError, Sum, WordsKey};
 
 /// A log to begin with.
@@ -44,11 +44,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     println!("the chain of {} entries is whole", entries.len());
 
-    entries.iter_mut().for_each(Entry::erase);
+    for (entry, record) in entries.iter_mut().zip(&records) {
+        if matches!(record.event, Event::Posted(_) | Event::Edited(_)) {
+            entry.erase();
+        }
+    }
     if Room::replayed(&read_back(&entries)?).as_ref() != Some(&room) {
         return Err("the room depends on what was said".into());
     }
-    println!("with every word erased the chain is whole and the room is the same");
+    println!("with everything said erased the chain is whole and the room is the same");
     Ok(())
 }
 

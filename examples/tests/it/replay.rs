@@ -21,7 +21,7 @@ fn a_log_gives_the_room_that_it_made() {
            pinned message 4\n\
          every snapshot and its tail give the same room\n\
          the chain of 10 entries is whole\n\
-         with every word erased the chain is whole and the room is the same\n",
+         with everything said erased the chain is whole and the room is the same\n",
     );
 }
 
