@@ -67,6 +67,11 @@ impl Directory {
         self.groups.remove(&group);
     }
 
+    /// Forgets the groups that are not to be kept.
+    pub fn retain(&mut self, mut keep: impl FnMut(RoomId) -> bool) {
+        self.groups.retain(|group, _| keep(*group));
+    }
+
     /// Follows a record of a group's log, in the log's order. Records of other rooms, and records
     /// that were taken in already, change nothing.
     pub fn hear(&mut self, record: &Record) {

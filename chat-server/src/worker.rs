@@ -214,7 +214,7 @@ impl Worker {
                 _ = sweep.tick() => {
                     let (now, idle) = (self.node.clock().now(), self.node.limits().room_idle_ms);
                     self.turn.borrow_mut().sweep(now, idle);
-                    continue;
+                    None
                 }
             };
             let now = self.node.clock().now();
