@@ -335,9 +335,8 @@ impl Hub {
         if let Some(text) = dialect.answer(ticket, &answer) {
             link.outbox.send_text(&text);
         }
-        if link.in_flight.get() == 0 {
-            link.outbox.wake();
-        }
+        // Whoever waits for this waits for the last one, or for one fewer than too many.
+        link.outbox.wake();
     }
 
     /// Ends the sessions of a user, or those of one log-in.
