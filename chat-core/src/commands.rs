@@ -1,6 +1,9 @@
 //! Wishes: one file each, with its rule beside it.
 
-use serde::{Deserialize, Serialize};
+#[cfg(feature = "schema")]
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::event::Event;
 use crate::id::Seq;
@@ -38,6 +41,37 @@ macro_rules! commands {
             #[must_use]
             pub const fn name(&self) -> &'static str {
                 match self { $(Self::$name(_) => $word,)* }
+            }
+
+            /// Deserializes the wish of this name from what the wire says beside the name; none
+            /// if there is no such wish.
+            ///
+            /// # Errors
+            ///
+            /// What the deserializer says.
+            pub fn deserialize_payload<'de, D: Deserializer<'de>>(
+                name: &str,
+                deserializer: D,
+            ) -> Result<Option<Self>, D::Error> {
+                match name {
+                    $($word => $name::deserialize(deserializer).map(|it| Some(Self::$name(it))),)*
+                    _ => Ok(None),
+                }
+            }
+
+            /// Serializes the wish without its name.
+            ///
+            /// # Errors
+            ///
+            /// What the serializer says.
+            pub fn serialize_payload<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self { $(Self::$name(it) => it.serialize(serializer),)* }
+            }
+
+            /// The schema of each wish without its name, in the order of [`Command::NAMES`].
+            #[cfg(feature = "schema")]
+            pub fn schemas(generator: &mut schemars::SchemaGenerator) -> Vec<(&'static str, schemars::Schema)> {
+                alloc::vec![$(($word, generator.subschema_for::<$name>()),)*]
             }
 
             /// Judges the wish in its room.

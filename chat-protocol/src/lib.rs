@@ -1,4 +1,94 @@
 //! The JSON command enum and every wire dialect of the chat engine, as pure codecs.
+//!
+//! Nothing here touches a socket, a store or a clock: text comes in, values come out, and back.
+//!
+//! * [`Dialect`] is the seam. [`Dialect::decode`] turns a frame into [`Call`]s, each a wish or a
+//!   question ([`Op`]) with a [`Ticket`] for its reply; [`Dialect::answer`] spells the reply;
+//!   [`Dialect::event`], [`Dialect::signal`] and [`Dialect::system`] spell what happens.
+//! * [`command`] is the one list of ops, [`code`] the one list of reasons to refuse.
+//! * [`client`] is the other side: positions, gaps and repeats of a native client.
+//! * `schema`, behind the feature of that name, publishes the native frames as JSON Schema.
+//!
+//! # One room, two dialects
+//!
+//! ```
+//! use chat_core::commands::{Command, Post};
+//! use chat_core::event::Posted;
+//! use chat_core::{Author, Content, Idx, Name, Record, RoomId, Seq, Timestamp, UserId};
+//! use chat_protocol::{Answer, Dialect, Op};
+//!
+//! // A native client says hello to room 12.
+//! let mut calls = Vec::new();
+//! Dialect::Native.decode(r#"{"id":7,"op":"post","d":{"room":12,"body":"hello"}}"#, &mut calls);
+//! let call = calls.pop().unwrap();
+//! let Ok(Op::InRoom { command: Command::Post(post), .. }) = call.op else { panic!("a post") };
+//!
+//! // The engine made it a fact: here, by hand.
+//! let record = Record {
+//!     room: RoomId::new(12),
+//!     seq: Seq::new(42),
+//!     at: Timestamp::new(1_730_000_000_123),
+//!     by: Author { id: UserId::new(3), name: Some(Name::new("ann")?) },
+//!     via: None,
+//!     cid: None,
+//!     event: Posted {
+//!         idx: Idx::new(1),
+//!         reply_to: None,
+//!         thread: None,
+//!         mentions: Default::default(),
+//!         mention_all: false,
+//!         content: Some(Content::plain(post.body)),
+//!     }
+//!     .into(),
+//! };
+//!
+//! // Ann hears that it is done, and everybody hears it in his own words.
+//! let reply = Dialect::Native.answer(&call.ticket, &Ok(Answer::Done { seq: record.seq, dup: false }));
+//! assert_eq!(reply.unwrap(), br#"{"re":7,"ok":{"seq":42}}"#);
+//! assert_eq!(
+//!     Dialect::Native.event(&record, false).unwrap(),
+//!     br#"{"ev":"posted","room":12,"seq":42,"at":1730000000123,"by":{"id":3,"name":"ann"},"d":{"idx":1,"content":{"body":"hello"}}}"#,
+//! );
+//! assert_eq!(
+//!     Dialect::Rooms.event(&record, false).unwrap(),
+//!     br#"message: {"msg":"hello","user":"ann"}"#,
+//! );
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod answer;
+pub mod client;
+pub mod close;
+pub mod code;
+pub mod command;
+pub mod dialect;
+pub mod dialects;
+pub mod event;
+pub mod frame;
 pub mod log;
+pub mod room_ref;
+#[cfg(feature = "schema")]
+pub mod schema;
+pub mod server_frame;
+pub mod signal;
+pub mod spelling;
+pub mod system;
+
+pub use self::answer::Answer;
+pub use self::close::Close;
+pub use self::code::{Class, Code, Refusal};
+pub use self::command::Op;
+pub use self::dialect::{Call, Dialect, Ticket};
+pub use self::event::encode_record;
+pub use self::frame::Frame;
+pub use self::room_ref::RoomRef;
+pub use self::server_frame::ServerFrame;
+pub use self::signal::Signal;
+pub use self::spelling::Spelling;
+pub use self::system::System;
+
+/// Encodes what can't fail to be JSON: our own types, whose maps have numbers or texts as keys.
+pub(crate) fn json(value: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("our own types are JSON")
+}

@@ -1,5 +1,35 @@
 //! Wires the chat engine to WebSockets, HTTP and storage: a library to mount, and a thin binary.
+//!
+//! * [`Server`] is the whole thing: built from a [`Config`](config::Config), mounted as an
+//!   [`axum::Router`] or bound to addresses, and stopped.
+//! * [`serve`] is what the binary does with it.
+//! * [`store::Store`], [`auth::Authenticator`] and [`clock::Clock`] are where an application puts
+//!   in its own.
+//! * [`turn::Turn`] is the server's duty for a room, without a socket, a disk or a clock.
 
+pub mod auth;
 pub mod clock;
+pub mod config;
+pub mod http;
 pub mod limits;
+pub mod logs;
+pub mod mail;
+pub mod metrics;
 pub mod store;
+pub mod turn;
+
+mod desk;
+mod frame;
+mod hub;
+mod janitor;
+mod listener;
+mod node;
+mod outbox;
+mod server;
+mod session;
+mod status;
+mod websocket;
+mod worker;
+
+pub use self::node::Node;
+pub use self::server::{Builder, RunError, Server, serve};

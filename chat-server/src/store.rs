@@ -10,6 +10,7 @@ mod project;
 
 use std::sync::Arc;
 
+use crate::config::StoreUrl;
 use async_trait::async_trait;
 use chat_core::{Head, Idx, Key, Name, Record, Room, RoomId, Seq, Standing, Timestamp, UserId};
 use chat_protocol::answer::{MemberCard, Message, MyRoom, Page, RoomCard};
@@ -83,12 +84,27 @@ pub trait Store: Send + Sync + 'static {
     /// loses his marker.
     async fn marker(&self, room: RoomId, user: UserId) -> Result<Marker, StoreError>;
 
+    /// How far the members of a room have read, in the order of their numbers.
+    async fn markers(&self, room: RoomId, limit: usize) -> Result<Vec<(UserId, Idx)>, StoreError>;
+
     /// Moves members' markers on; one that would go back, or past the last message, stays.
     async fn mark_read(&self, markers: &[(RoomId, UserId, Idx)]) -> Result<(), StoreError>;
 
     /// How many rooms a user is in, and how many he made since a moment, deleted ones included.
     /// Direct rooms don't count: others make them for him.
     async fn standing(&self, user: UserId, since: Timestamp) -> Result<Standing, StoreError>;
+
+    /// Notes that a guest was here at a moment, if he is a member of any room.
+    async fn see_guest(&self, guest: UserId, at: Timestamp) -> Result<(), StoreError>;
+
+    /// Memberships of guests who were last here before a moment; one who was never seen counts as
+    /// seen `now`.
+    async fn guests_unseen(
+        &self,
+        before: Timestamp,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<GuestMember>, StoreError>;
 
     /// Notes that a user wants to hear nothing from another, or that he does again.
     async fn set_block(&self, by: UserId, user: UserId, on: bool) -> Result<(), StoreError>;
@@ -145,6 +161,18 @@ pub trait Store: Send + Sync + 'static {
     async fn check(&self) -> Result<(), StoreError>;
 }
 
+/// Opens the store that a configuration names.
+///
+/// # Errors
+///
+/// [`StoreError`] says why it can't be opened.
+pub fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(match url {
+        StoreUrl::Memory => Arc::new(memory::Memory::new()?),
+        StoreUrl::Sqlite(path) => Arc::new(sqlite::Sqlite::open(path)?),
+    })
+}
+
 /// Records to be appended to one room.
 #[derive(Clone, Debug)]
 pub struct Append {
@@ -184,6 +212,17 @@ pub struct Holder {
     pub room: RoomId,
     /// Its position there.
     pub seq: Seq,
+}
+
+/// A guest's membership.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuestMember {
+    /// The room.
+    pub room: RoomId,
+    /// The guest.
+    pub guest: UserId,
+    /// The name under which he came.
+    pub name: Option<Name>,
 }
 
 /// Which messages.

@@ -1,3 +1,12 @@
-//! The integration tests of the server, as one program.
+//! The server's parts and the program, tested from outside.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that can't go on has failed"
+)]
 
+mod auth;
+mod cli;
+mod clients;
+mod require;
 mod store;

@@ -79,6 +79,7 @@ contract! {
     lists::markers_never_go_back,
     lists::who_joins_has_nothing_unread,
     lists::an_edit_moves_its_mentions,
+    lists::guests_who_stay_away_are_found,
     recount::lists_equal_a_naive_recount,
     accounts::names_and_handles_are_unique_together,
     accounts::an_account_is_found_by_any_of_its_names,

@@ -282,6 +282,11 @@ impl Log {
         Author { id: user, name }
     }
 
+    /// The name under which a member came.
+    pub(super) fn name_of(&self, user: UserId) -> Option<Name> {
+        self.present.get(&user)?.name.clone()
+    }
+
     pub(super) fn members(
         &self,
         after: Option<UserId>,
@@ -319,6 +324,17 @@ impl Log {
             mentions: marker.mentions,
             peer: peer.map(|peer| self.author(peer, accounts)),
         })
+    }
+
+    pub(super) fn markers(&self, limit: usize) -> Vec<(UserId, Idx)> {
+        let members = self.room.members.keys().take(limit);
+        let read = |user| {
+            self.present
+                .get(user)
+                .map(|present| present.read)
+                .unwrap_or_default()
+        };
+        members.map(|user| (*user, read(user))).collect()
     }
 
     pub(super) fn marker(&self, user: UserId) -> Marker {

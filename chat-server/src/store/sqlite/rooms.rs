@@ -223,6 +223,20 @@ pub(super) fn marker(db: &Connection, room: RoomId, user: UserId) -> Result<Mark
         .unwrap_or_default())
 }
 
+/// How far the members of a room have read, in the order of their numbers.
+pub(super) fn markers(db: &Connection, room: RoomId, limit: usize) -> Result<Vec<(UserId, Idx)>> {
+    let mut query = db.prepare_cached(
+        "SELECT m.user, m.read FROM members m JOIN rooms r ON r.id = m.room
+         WHERE m.room = ?1 AND r.lifecycle <> 'deleted' ORDER BY m.user LIMIT ?2",
+    )?;
+    let mut found = query.query([int(room), rows(limit)])?;
+    let mut markers = Vec::new();
+    while let Some(row) = found.next()? {
+        markers.push((number(row, 0)?, number(row, 1)?));
+    }
+    Ok(markers)
+}
+
 /// Moves members' markers on.
 pub(super) fn mark_read(db: &Connection, markers: &[(RoomId, UserId, Idx)]) -> Result<()> {
     let mut update = db.prepare_cached(

@@ -368,3 +368,33 @@ pub(super) async fn an_edit_moves_its_mentions(store: Any) {
     stage.act(den, ALICE, Delete { message: said }).await;
     assert_eq!(store.marker(den, CAROL).await.unwrap(), marker(0, 0, 0));
 }
+
+pub(super) async fn guests_who_stay_away_are_found(store: Any) {
+    let (guest, at) = (UserId::guest(7), Timestamp::new);
+    let mut stage = Stage::new(Arc::clone(&store));
+    let den = stage.den(1).await;
+    stage.join(den, BOB).await;
+    stage.join(den, guest).await;
+    let unseen = |before, now| {
+        let store = Arc::clone(&store);
+        async move {
+            let found = store.guests_unseen(at(before), at(now), 10).await.unwrap();
+            found
+                .into_iter()
+                .map(|it| (it.room, it.guest))
+                .collect::<Vec<_>>()
+        }
+    };
+    // Nobody has seen him yet: his time begins.
+    assert_eq!(unseen(1_000, 5_000).await, []);
+    assert_eq!(unseen(5_001, 6_000).await, [(den, guest)]);
+    store.see_guest(guest, at(9_000)).await.unwrap();
+    store.see_guest(guest, at(8_000)).await.unwrap();
+    assert_eq!(unseen(9_000, 10_000).await, []);
+    assert_eq!(unseen(9_001, 10_000).await, [(den, guest)]);
+    stage.act(den, guest, Leave {}).await;
+    assert_eq!(unseen(9_001, 10_000).await, []);
+    // A visitor leaves no trace.
+    store.see_guest(UserId::guest(8), at(1)).await.unwrap();
+    assert_eq!(unseen(9_001, 10_000).await, []);
+}

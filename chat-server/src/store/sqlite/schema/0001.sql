@@ -71,6 +71,12 @@ CREATE TABLE members (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX members_user ON members (user, room);
 
+-- When guests who are members were last here.
+CREATE TABLE guests (
+    user    INTEGER PRIMARY KEY,
+    seen_at INTEGER NOT NULL
+) STRICT;
+
 -- What became of a message since it was posted, if anything. All else is in its record.
 CREATE TABLE changed (
     room       INTEGER NOT NULL,

@@ -1,0 +1,92 @@
+//! Why a socket closes, and whether to come back.
+
+macro_rules! closes {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $why:literal;)*) => {
+        /// Why the native dialect closes a socket.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Close {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Close {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The WebSocket close code.
+            #[must_use]
+            pub const fn code(self) -> u16 {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// The reason in words.
+            #[must_use]
+            pub const fn why(self) -> &'static str {
+                match self { $(Self::$name => $why,)* }
+            }
+
+            /// Whose code this is.
+            #[must_use]
+            pub const fn from_code(code: u16) -> Option<Self> {
+                match code {
+                    $($code => Some(Self::$name),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+closes! {
+    /// The server stops.
+    ShuttingDown = 4000, "shutting down";
+    /// The reader can't keep up.
+    Lagging = 4002, "lagging";
+    /// A ping stayed without an answer.
+    NoPong = 4003, "no pong";
+    /// The token's time is over.
+    TokenExpired = 4004, "token expired";
+    /// Far too many frames.
+    RateLimited = 4005, "rate limited";
+    /// A fault of the server's.
+    Internal = 4006, "internal error";
+    /// The client doesn't speak the protocol.
+    BadProtocol = 4500, "bad protocol";
+    /// Nobody said who he is.
+    Unauthenticated = 4501, "unauthenticated";
+    /// Pages of this origin aren't welcome.
+    OriginRefused = 4502, "origin refused";
+    /// The account is suspended.
+    Suspended = 4503, "suspended";
+    /// The client speaks another version.
+    Version = 4505, "unknown version";
+    /// The user has too many sessions.
+    TooManySessions = 4506, "too many sessions";
+    /// A frame over the frame limit.
+    FrameTooLarge = 4507, "frame too large";
+}
+
+impl Close {
+    /// Whether a client comes back: under 4500.
+    #[must_use]
+    pub const fn reconnect(self) -> bool {
+        may_reconnect(self.code())
+    }
+}
+
+/// Whether a client comes back after this close code, be it ours or any other.
+#[must_use]
+pub const fn may_reconnect(code: u16) -> bool {
+    code < 4500
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trouble_that_passes_means_come_back() {
+        assert!(Close::ShuttingDown.reconnect() && Close::Lagging.reconnect());
+        assert!(!Close::BadProtocol.reconnect() && !Close::FrameTooLarge.reconnect());
+        assert_eq!(Close::from_code(1006), None);
+    }
+}

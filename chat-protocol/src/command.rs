@@ -1,0 +1,460 @@
+//! The JSON command enum: every op that a client may send, in one list.
+//!
+//! Commands to a room are the core's own payloads; what stands here beside them is about sessions
+//! and questions. Name, decoding and schema of an op come from one line each.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use chat_core::commands::CreateRoom;
+use chat_core::{Cid, Command, Name, Password, Permission, RoomId, Seq, Text, UserId};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::room_ref::RoomRef;
+
+macro_rules! ops {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident = $word:literal {
+            $($(#[$fdoc:meta])* $field:ident: $type:ty $([$attribute:ident])?,)*
+        }
+    )*) => {
+        /// A wish or a question of a client, whatever dialect it came in.
+        ///
+        /// Exhaustive: a new one is a breaking release.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Op {
+            /// Say who one is, and go on where one was.
+            Hello(Hello),
+            /// A command to one room.
+            InRoom {
+                /// The room; none for a command that makes it.
+                room: Option<RoomRef>,
+                /// The client's own id of the command.
+                cid: Option<Cid>,
+                /// The command.
+                command: Command,
+            },
+            /// Read a room's messages.
+            History(History),
+            $($(#[$doc])* $name { $($(#[$fdoc])* $field: $type,)* },)*
+            /// Make a room whose name becomes its alias if that is free. Older dialects only.
+            Create {
+                /// The room.
+                command: CreateRoom,
+                /// Whether to take the name as alias if it is free.
+                alias_if_free: bool,
+            },
+            /// Be in a room under a name, with this socket. Older dialects only.
+            Enter {
+                /// The room.
+                room: RoomRef,
+                /// The name one wants to have there.
+                name: Name,
+                /// The room's password.
+                password: Option<Password>,
+                /// Proof of who one is.
+                token: Option<Token>,
+            },
+            /// Be in a room, or in all rooms, no longer. Older dialects only.
+            Exit {
+                /// The room; all of them if absent.
+                room: Option<RoomRef>,
+            },
+            /// Whether this socket is in a room. Older dialects only.
+            Inside {
+                /// The room.
+                room: RoomRef,
+            },
+            /// The listed rooms and who is in them. Older dialects only.
+            Lobby {},
+        }
+
+        impl Op {
+            /// The names of the native ops that aren't commands to a room; those are
+            /// [`Command::NAMES`].
+            pub const NAMES: &'static [&'static str] = &["hello", "history", $($word,)*];
+
+            /// The op's name as the native dialect spells it; ops that it doesn't have go by
+            /// names of their own.
+            #[must_use]
+            pub const fn name(&self) -> &'static str {
+                match self {
+                    Self::Hello(_) => "hello",
+                    Self::InRoom { command, .. } => command.name(),
+                    Self::History(_) => "history",
+                    $(Self::$name { .. } => $word,)*
+                    Self::Create { .. } => "create",
+                    Self::Enter { .. } => "enter",
+                    Self::Exit { .. } => "exit",
+                    Self::Inside { .. } => "inside",
+                    Self::Lobby { .. } => "lobby",
+                }
+            }
+
+            /// Deserializes the op of this name, one of [`Op::NAMES`], from its payload; none if
+            /// there is no such op.
+            pub(crate) fn deserialize_payload<'de, D: Deserializer<'de>>(
+                name: &str,
+                deserializer: D,
+            ) -> Result<Option<Self>, D::Error> {
+                Ok(Some(match name {
+                    "hello" => Self::Hello(Hello::deserialize(deserializer)?),
+                    "history" => Self::History(History::deserialize(deserializer)?),
+                    $($word => {
+                        let payload::$name { $($field,)* } = Deserialize::deserialize(deserializer)?;
+                        Self::$name { $($field,)* }
+                    })*
+                    _ => return Ok(None),
+                }))
+            }
+
+            /// The schema of each native op's payload that isn't a command's, in the order of
+            /// [`Op::NAMES`].
+            #[cfg(feature = "schema")]
+            pub(crate) fn schemas(
+                generator: &mut schemars::SchemaGenerator,
+            ) -> Vec<(&'static str, schemars::Schema)> {
+                vec![
+                    ("hello", generator.subschema_for::<Hello>()),
+                    ("history", generator.subschema_for::<HistoryFields>()),
+                    $(($word, generator.subschema_for::<payload::$name>()),)*
+                ]
+            }
+        }
+
+        /// The payloads as they are on the wire.
+        mod payload {
+            use super::{Deserialize, Name, Permission, RoomRef, Seq, Status, Text, Token, UserId};
+
+            $(
+                $(#[$doc])*
+                #[derive(Deserialize)]
+                #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+                pub(super) struct $name {
+                    $($(#[$fdoc])* $(#[serde($attribute)])? pub(super) $field: $type,)*
+                }
+            )*
+        }
+    };
+}
+
+ops! {
+    /// Attach this session to rooms.
+    Subscribe = "subscribe" {
+        /// The rooms.
+        rooms: Vec<RoomRef>,
+    }
+    /// Detach this session from rooms.
+    Unsubscribe = "unsubscribe" {
+        /// The rooms.
+        rooms: Vec<RoomRef>,
+    }
+    /// A room as it is, and everything after it.
+    Snapshot = "snapshot" {
+        /// The room.
+        room: RoomRef,
+    }
+    /// Records of a room, to fill a gap.
+    Records = "records" {
+        /// The room.
+        room: RoomRef,
+        /// The last record that one has.
+        since: Seq,
+        /// Most records of the answer.
+        limit: Option<u64>,
+    }
+    /// End the log-in that this session's token came from.
+    Logout = "logout" {
+        /// Whether to end all log-ins of the user.
+        all: bool [default],
+    }
+    /// Go on with a fresh token.
+    Refresh = "refresh" {
+        /// The token.
+        token: Token,
+    }
+    /// Tell others how one is.
+    SetStatus = "set_status" {
+        /// Online or away.
+        status: Status,
+        /// A few words.
+        text: Option<Text>,
+    }
+    /// Hear nothing more from a user.
+    Block = "block" {
+        /// The user.
+        user: UserId,
+    }
+    /// Undo that.
+    Unblock = "unblock" {
+        /// The user.
+        user: UserId,
+    }
+    /// A room's card.
+    Room = "room" {
+        /// The room.
+        room: RoomRef,
+    }
+    /// The rooms that one is a member of, with counts.
+    Rooms = "rooms" {}
+    /// The listed rooms.
+    Directory = "directory" {
+        /// Words that the name has to contain.
+        search: Option<Text>,
+        /// Where the part before this one ended.
+        cursor: Option<Text>,
+        /// Most rooms of the answer.
+        limit: Option<u64>,
+    }
+    /// A room's members.
+    Members = "members" {
+        /// The room.
+        room: RoomRef,
+        /// The last member of the part before this one.
+        after: Option<UserId>,
+        /// Most members of the answer.
+        limit: Option<u64>,
+    }
+    /// Who is banned from a room.
+    Bans = "bans" {
+        /// The room.
+        room: RoomRef,
+    }
+    /// Who is invited to a room.
+    Invites = "invites" {
+        /// The room.
+        room: RoomRef,
+    }
+    /// One message.
+    Message = "message" {
+        /// The room.
+        room: RoomRef,
+        /// The message.
+        message: Seq,
+    }
+    /// A room's pinned messages.
+    Pins = "pins" {
+        /// The room.
+        room: RoomRef,
+    }
+    /// How far the members have read.
+    Markers = "markers" {
+        /// The room.
+        room: RoomRef,
+    }
+    /// Who is present in a room.
+    Presence = "presence" {
+        /// The room.
+        room: RoomRef,
+    }
+    /// What one is and may do in a room.
+    Permissions = "permissions" {
+        /// The room.
+        room: RoomRef,
+    }
+    /// Why somebody may or may not do something.
+    Explain = "explain" {
+        /// The room.
+        room: RoomRef,
+        /// What.
+        permission: Permission,
+        /// Who; oneself if absent.
+        user: Option<UserId>,
+    }
+    /// Find an account by name.
+    User = "user" {
+        /// The name.
+        name: Name,
+    }
+    /// Every bound of engine and server.
+    Limits = "limits" {}
+}
+
+/// Who one is, and where one was.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct Hello {
+    /// Proof of who one is.
+    pub token: Option<Token>,
+    /// A guest without one.
+    pub guest: Option<GuestHello>,
+    /// The client's own name and version, for the log.
+    pub client: Option<Text>,
+    /// The positions to go on from: epoch and last record of each room.
+    pub resume: BTreeMap<RoomId, (String, Seq)>,
+    /// The rooms to attach beside those.
+    pub subscribe: Subscribe,
+}
+
+/// A guest who says hello.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct GuestHello {
+    /// The name he wants to go by.
+    pub name: Name,
+}
+
+/// The rooms that a session attaches when it says hello.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Subscribe {
+    /// All rooms of the user: `"mine"`.
+    Mine,
+    /// These: a list.
+    Rooms(Vec<RoomId>),
+    /// None: `"none"`.
+    #[default]
+    None,
+}
+
+impl<'de> Deserialize<'de> for Subscribe {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match SubscribeWire::deserialize(deserializer)? {
+            SubscribeWire::Word(SubscribeWord::Mine) => Self::Mine,
+            SubscribeWire::Word(SubscribeWord::None) => Self::None,
+            SubscribeWire::Rooms(rooms) => Self::Rooms(rooms),
+        })
+    }
+}
+
+impl Serialize for Subscribe {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Mine => serializer.serialize_str("mine"),
+            Self::Rooms(rooms) => rooms.serialize(serializer),
+            Self::None => serializer.serialize_str("none"),
+        }
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Subscribe {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Subscribe".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        SubscribeWire::json_schema(generator)
+    }
+}
+
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(
+    untagged,
+    expecting = "neither \"mine\" nor \"none\" nor a list of rooms"
+)]
+enum SubscribeWire {
+    Word(SubscribeWord),
+    Rooms(Vec<RoomId>),
+}
+
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+enum SubscribeWord {
+    Mine,
+    None,
+}
+
+/// A question for a room's messages.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "HistoryFields")]
+pub struct History {
+    /// The room.
+    pub room: RoomRef,
+    /// Where to read.
+    pub place: Place,
+    /// Only the thread that begins with this message.
+    pub thread: Option<Seq>,
+    /// Most messages of the answer.
+    pub limit: Option<u64>,
+}
+
+/// Where to read in a room's messages. On the wire: `before`, `after`, `around`, or none of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The newest ones.
+    Newest,
+    /// Those before this one.
+    Before(Seq),
+    /// Those after this one.
+    After(Seq),
+    /// This one, with those before and after it.
+    Around(Seq),
+}
+
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+struct HistoryFields {
+    room: RoomRef,
+    #[serde(default)]
+    before: Option<Seq>,
+    #[serde(default)]
+    after: Option<Seq>,
+    #[serde(default)]
+    around: Option<Seq>,
+    #[serde(default)]
+    thread: Option<Seq>,
+    #[serde(default)]
+    limit: Option<u64>,
+}
+
+impl TryFrom<HistoryFields> for History {
+    type Error = &'static str;
+
+    fn try_from(it: HistoryFields) -> Result<Self, Self::Error> {
+        let place = match (it.before, it.after, it.around) {
+            (None, None, None) => Place::Newest,
+            (Some(seq), None, None) => Place::Before(seq),
+            (None, Some(seq), None) => Place::After(seq),
+            (None, None, Some(seq)) => Place::Around(seq),
+            (Some(_), Some(_), _) => return Err("conflicting field `after`"),
+            (_, _, Some(_)) => return Err("conflicting field `around`"),
+        };
+        Ok(Self {
+            room: it.room,
+            place,
+            thread: it.thread,
+            limit: it.limit,
+        })
+    }
+}
+
+/// How somebody is, as he says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Here.
+    Online,
+    /// Not at the keyboard.
+    Away,
+}
+
+/// Proof of who somebody is. `Debug` hides it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(transparent)]
+pub struct Token(String);
+
+impl Token {
+    /// Takes a token as the client wrote it.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The token, for whoever checks it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(hidden)")
+    }
+}

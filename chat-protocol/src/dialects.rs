@@ -1,0 +1,4 @@
+//! The dialects, one file each.
+
+pub mod native;
+pub mod rooms;

@@ -1,0 +1,60 @@
+//! `chat.v1.json`: the dialect that can say everything.
+
+use chat_core::Record;
+use serde::Serialize;
+
+use crate::answer::Answer;
+use crate::code::{Code, Refusal};
+use crate::dialect::{self, Call};
+use crate::event::encode_record;
+use crate::frame::Frame;
+
+/// What a reply needs to know of its frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    /// The client's number of the frame.
+    pub id: Option<u64>,
+}
+
+/// Reads a message of one or several frames, a line each.
+pub(crate) fn decode(text: &str, calls: &mut Vec<Call>) {
+    for line in text
+        .split('\n')
+        .filter(|line| !line.trim_ascii().is_empty())
+    {
+        let Frame { id, op } = Frame::decode(line);
+        calls.push(Call {
+            ticket: dialect::Ticket::Native(Ticket { id }),
+            op,
+        });
+    }
+}
+
+/// Spells the reply. A frame without a number gets none, unless it couldn't be read at all.
+pub(crate) fn answer(ticket: &Ticket, answer: &Result<Answer, Refusal>) -> Option<Vec<u8>> {
+    let re = ticket.id;
+    match answer {
+        Ok(ok) => re.map(|_| crate::json(&Reply::Ok { re, ok })),
+        Err(err) => {
+            let wanted = re.is_some() || err.code == Code::BadFrame;
+            wanted.then(|| crate::json(&Reply::Err { re, err }))
+        }
+    }
+}
+
+/// Spells the refusal of a frame that nobody has read.
+pub(crate) fn refuse(err: &Refusal) -> Vec<u8> {
+    crate::json(&Reply::Err { re: None, err })
+}
+
+/// Spells a record. What a filtered stream left out is for [`encode_record`] to tell.
+pub(crate) fn event(record: &Record, own: bool) -> Vec<u8> {
+    encode_record(record, own, None)
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Reply<'a> {
+    Ok { re: Option<u64>, ok: &'a Answer },
+    Err { re: Option<u64>, err: &'a Refusal },
+}

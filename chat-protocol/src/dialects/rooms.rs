@@ -1,0 +1,404 @@
+//! The dialect of `000_7e03b1ce85711bc4.txt`: `type` and `payload`, a name per room.
+//!
+//! It has no tokens of its own, no history, and one word for what happens: a chat line. Unknown
+//! requests are passed over in silence; refusals without a phrase of their own are said in words.
+
+use std::borrow::Cow;
+
+use chat_core::commands::{CreateRoom, Entry, Post};
+use chat_core::{Content, Event, Name, Password, Record, Text};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::answer::{Answer, LobbyRoom, Mode};
+use crate::code::{Code, Refusal};
+use crate::command::{Op, Token};
+use crate::dialect::{self, Call};
+use crate::room_ref::RoomRef;
+use crate::spelling::Spelling;
+
+/// Rooms of one list.
+const LOBBY_ROOMS_MAX: usize = 1_000;
+
+/// Bytes of one list.
+const LOBBY_BYTES_MAX: usize = 256 * 1024;
+
+/// Which request it was, and the room as the client spelled it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ticket {
+    /// `create`.
+    Create,
+    /// `query` for `rooms`.
+    Rooms,
+    /// `query` for `userInRoom`.
+    UserInRoom,
+    /// `join`.
+    Join(String),
+    /// `chat`.
+    Chat,
+    /// `leave`; of all rooms if it names none.
+    Leave(Option<String>),
+    /// Nothing that could be read.
+    Unreadable,
+}
+
+#[derive(Deserialize)]
+struct Request<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
+    #[serde(borrow, default)]
+    payload: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Payload<'a> {
+    #[serde(borrow)]
+    name: Option<&'a RawValue>,
+    #[serde(borrow)]
+    visibility: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pass: Option<&'a RawValue>,
+    #[serde(borrow)]
+    query: Option<&'a RawValue>,
+    #[serde(borrow)]
+    room_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    msg: Option<&'a RawValue>,
+    #[serde(borrow)]
+    token: Option<&'a RawValue>,
+}
+
+/// Whether a socket's first frame is in this dialect.
+pub(crate) fn recognises(text: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Shape<'a> {
+        #[serde(borrow, rename = "type")]
+        kind: Cow<'a, str>,
+        #[serde(borrow, default)]
+        payload: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        action: Option<&'a RawValue>,
+    }
+    match object::<Shape<'_>>(text) {
+        Some(shape) if shape.action.is_some() => false,
+        Some(shape) => match &*shape.kind {
+            "create" | "query" | "join" | "leave" => true,
+            "chat" => shape.payload.is_some(),
+            _ => false,
+        },
+        None => false,
+    }
+}
+
+/// Reads one frame; unknown requests leave no call.
+pub(crate) fn decode(text: &str, calls: &mut Vec<Call>) {
+    let call = match object::<Request<'_>>(text) {
+        Some(request) => request.call(),
+        None => Some(unreadable()),
+    };
+    if let Some((ticket, op)) = call {
+        calls.push(Call {
+            ticket: dialect::Ticket::Rooms(ticket),
+            op,
+        });
+    }
+}
+
+/// Reads an object; a list of its fields' values would do for serde.
+fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
+    let is_object = text.trim_ascii_start().starts_with('{');
+    is_object.then(|| serde_json::from_str(text).ok()).flatten()
+}
+
+type Reading = (Ticket, Result<Op, Refusal>);
+
+fn unreadable() -> Reading {
+    (
+        Ticket::Unreadable,
+        Err(Refusal::bad_frame("Invalid message")),
+    )
+}
+
+impl Request<'_> {
+    fn call(&self) -> Option<Reading> {
+        let known = matches!(&*self.kind, "create" | "query" | "join" | "chat" | "leave");
+        if !known {
+            return None;
+        }
+        let payload = match self.payload {
+            None if self.kind == "leave" => {
+                return Some((Ticket::Leave(None), Ok(Op::Exit { room: None })));
+            }
+            None => return Some(unreadable()),
+            Some(raw) => object::<Payload<'_>>(raw.get()),
+        };
+        let Some(payload) = payload else {
+            return Some(unreadable());
+        };
+        let reading = match &*self.kind {
+            "create" => payload.create(),
+            "query" => return payload.query(),
+            "join" => payload.join(),
+            "chat" => payload.chat(),
+            _ => Some(payload.leave()),
+        };
+        Some(reading.unwrap_or_else(unreadable))
+    }
+}
+
+impl Payload<'_> {
+    fn create(&self) -> Option<Reading> {
+        let name = text(self.name)?;
+        Some((Ticket::Create, self.create_op(&name)))
+    }
+
+    fn create_op(&self, name: &str) -> Result<Op, Refusal> {
+        let name = read_name(name)?;
+        let visibility = text(self.visibility).unwrap_or(Cow::Borrowed("public"));
+        let private = match &*visibility {
+            "public" => false,
+            "private" => true,
+            _ => {
+                let refusal = Refusal::bad_argument("visibility");
+                return Err(refusal.with_words("Visibility is public or private"));
+            }
+        };
+        let access = match self.pass() {
+            Some(password) => Entry::Password { password },
+            None if private => {
+                let refusal = Refusal::bad_argument("pass");
+                return Err(refusal.with_words("Private rooms need a password"));
+            }
+            None => Entry::Open,
+        };
+        let command = CreateRoom {
+            access: Some(access),
+            listed: Some(true),
+            join: false,
+            ..CreateRoom::named(name)
+        };
+        Ok(Op::Create {
+            command,
+            alias_if_free: true,
+        })
+    }
+
+    fn query(&self) -> Option<Reading> {
+        let Some(query) = text(self.query) else {
+            return Some(unreadable());
+        };
+        match &*query {
+            "rooms" => Some((Ticket::Rooms, Ok(Op::Lobby {}))),
+            "userInRoom" => {
+                let room = room(&text(self.room_id).unwrap_or_default());
+                Some((Ticket::UserInRoom, Ok(Op::Inside { room })))
+            }
+            _ => None,
+        }
+    }
+
+    fn join(&self) -> Option<Reading> {
+        let (name, spelled) = (text(self.name)?, text(self.room_id)?);
+        let op = read_name(&name).map(|name| Op::Enter {
+            room: room(&spelled),
+            name,
+            password: self.pass(),
+            token: text(self.token).filter(|it| !it.is_empty()).map(Token::new),
+        });
+        Some((Ticket::Join(spelled.into_owned()), op))
+    }
+
+    fn chat(&self) -> Option<Reading> {
+        let (spelled, body) = (text(self.room_id)?, text(self.msg)?);
+        let op = match Text::new(&*body) {
+            Ok(body) => Ok(Op::InRoom {
+                room: Some(room(&spelled)),
+                cid: None,
+                command: Post::plain(body).into(),
+            }),
+            Err(error) => Err(Refusal::bad_argument("msg").with_words(error.to_string())),
+        };
+        Some((Ticket::Chat, op))
+    }
+
+    fn leave(&self) -> Reading {
+        let spelled = text(self.room_id);
+        let op = Op::Exit {
+            room: spelled.as_deref().map(room),
+        };
+        (Ticket::Leave(spelled.map(Cow::into_owned)), Ok(op))
+    }
+
+    fn pass(&self) -> Option<Password> {
+        text(self.pass)
+            .filter(|pass| !pass.is_empty())
+            .map(Password::new)
+    }
+}
+
+fn room(spelled: &str) -> RoomRef {
+    RoomRef::read(Spelling::Code, spelled)
+}
+
+fn read_name(text: &str) -> Result<Name, Refusal> {
+    Name::new(text).map_err(|error| Refusal::bad_argument("name").with_words(error.to_string()))
+}
+
+/// A value as text: a string says what it says, anything else its JSON, so a number its digits.
+fn text(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
+    #[derive(Deserialize)]
+    struct Said<'a>(#[serde(borrow)] Cow<'a, str>);
+
+    let json = value?.get();
+    match serde_json::from_str::<Said<'_>>(json) {
+        Ok(Said(text)) => Some(text),
+        // A string that holds no text, such as half a surrogate pair.
+        Err(_) if json.starts_with('"') => None,
+        Err(_) => Some(Cow::Borrowed(json)),
+    }
+}
+
+/// Spells the reply, if there is one: a chat line that went well has none.
+pub(crate) fn answer(ticket: &Ticket, answer: &Result<Answer, Refusal>) -> Option<Vec<u8>> {
+    match answer {
+        Ok(answer) => granted(ticket, answer),
+        Err(refusal) => Some(say(1, refused(ticket, refusal))),
+    }
+}
+
+fn granted(ticket: &Ticket, answer: &Answer) -> Option<Vec<u8>> {
+    match (ticket, answer) {
+        (Ticket::Create, Answer::Created { room, .. }) => {
+            let code = Spelling::Code.write(*room);
+            Some(say(
+                0,
+                format!("Room created successfully, Room id: {code}"),
+            ))
+        }
+        (Ticket::Rooms, Answer::Lobby(rooms)) => Some(lobby(rooms)),
+        (Ticket::UserInRoom, Answer::Inside(true)) => Some(say(0, "User exists in the room")),
+        (Ticket::UserInRoom, Answer::Inside(false)) => {
+            Some(say(1, "User does not exist in the room"))
+        }
+        (Ticket::Join(room), Answer::Entered { already: true, .. }) => {
+            Some(say(1, format!("You are already in the Room: {room}")))
+        }
+        (Ticket::Join(room), Answer::Entered { already: false, .. }) => {
+            Some(say(0, format!("Successfully joined the Room: {room}")))
+        }
+        // Clients know it by its missing quote.
+        (Ticket::Leave(Some(room)), Answer::Exited { name, .. }) => {
+            Some(say(0, format!("User '{name}' left the Room '{room}")))
+        }
+        (Ticket::Leave(None), Answer::ExitedAll {}) => Some(say(0, "Left all rooms")),
+        _ => None,
+    }
+}
+
+fn refused<'a>(ticket: &Ticket, refusal: &'a Refusal) -> Cow<'a, str> {
+    match (ticket, refusal.code) {
+        (Ticket::Unreadable, Code::BadFrame) => Cow::Borrowed("Invalid message"),
+        (_, Code::RoomNotFound) => Cow::Borrowed("Room does not exist"),
+        (Ticket::Join(_), Code::WrongPassword) => Cow::Borrowed("Invalid Pass Key!"),
+        (Ticket::Chat, Code::NotAMember) => Cow::Borrowed("You are not in the Room"),
+        (Ticket::Leave(Some(room)), Code::NotAMember) => {
+            Cow::Owned(format!("You are not in the Room: {room}"))
+        }
+        _ => Cow::Borrowed(&refusal.msg),
+    }
+}
+
+fn say(code: u8, message: impl AsRef<str>) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Said<'a> {
+        code: u8,
+        message: &'a str,
+    }
+    crate::json(&Said {
+        code,
+        message: message.as_ref(),
+    })
+}
+
+/// The bare list of rooms, as much of it as a list may hold. A room with a crowd that doesn't fit
+/// stands there without names.
+fn lobby(rooms: &[LobbyRoom]) -> Vec<u8> {
+    let mut list = vec![b'['];
+    for room in rooms.iter().take(LOBBY_ROOMS_MAX) {
+        let fits = |entry: &Vec<u8>| list.len() + entry.len() + 2 <= LOBBY_BYTES_MAX;
+        let listed = Listed::from(room);
+        let whole = Some(crate::json(&listed)).filter(fits);
+        let bare = || {
+            Some(crate::json(&Listed {
+                people: Vec::new(),
+                ..listed
+            }))
+            .filter(fits)
+        };
+        let Some(entry) = whole.or_else(bare) else {
+            break;
+        };
+        if list.len() > 1 {
+            list.push(b',');
+        }
+        list.extend(entry);
+    }
+    list.push(b']');
+    list
+}
+
+#[derive(Serialize)]
+struct Listed<'a> {
+    id: String,
+    name: &'a str,
+    people: Vec<Person<'a>>,
+    visibility: &'static str,
+}
+
+#[derive(Serialize)]
+struct Person<'a> {
+    name: &'a str,
+}
+
+impl<'a> From<&'a LobbyRoom> for Listed<'a> {
+    fn from(room: &'a LobbyRoom) -> Self {
+        let card = &room.card;
+        let name = card.name.as_ref().or(card.alias.as_ref());
+        Self {
+            id: Spelling::Code.write(card.id),
+            name: name.map_or("", Name::as_str),
+            people: room
+                .people
+                .iter()
+                .map(|name| Person {
+                    name: name.as_str(),
+                })
+                .collect(),
+            visibility: match card.access {
+                Mode::Open => "public",
+                Mode::Password | Mode::Invite | Mode::Groups => "private",
+            },
+        }
+    }
+}
+
+/// Spells a chat line; there is no word for anything else.
+pub(crate) fn event(record: &Record) -> Option<Vec<u8>> {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        msg: &'a str,
+        user: &'a str,
+    }
+    let Event::Posted(posted) = &record.event else {
+        return None;
+    };
+    let Content { body, .. } = posted.content.as_ref()?;
+    let user = record.by.name.as_ref().map_or("", Name::as_str);
+    let mut frame = b"message: ".to_vec();
+    frame.extend(crate::json(&Line {
+        msg: body.as_str(),
+        user,
+    }));
+    Some(frame)
+}

@@ -1,0 +1,151 @@
+//! What happened, as the native dialect tells it: `{"ev":"posted","room":12,"seq":42,...}`.
+
+use chat_core::event::{AccessChanged, RoomCreated};
+use chat_core::{Access, Author, Cid, Event, Record, RoomId, Seq, Timestamp};
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+
+use crate::answer::Records;
+
+/// Encodes a record for those who hear it.
+///
+/// `own` adds the cid, for the sessions of whoever sent the command. `prev` is the last record
+/// that the same hearers got; it is left out where it is the one before. The hash of a room's
+/// password never leaves.
+///
+/// # Examples
+///
+/// ```
+/// use chat_core::event::Left;
+/// use chat_core::{Author, Record, RoomId, Seq, Timestamp, UserId};
+/// use chat_protocol::event::encode_record;
+///
+/// let record = Record {
+///     room: RoomId::new(12),
+///     seq: Seq::new(42),
+///     at: Timestamp::new(1_730_000_000_123),
+///     by: Author { id: UserId::new(3), name: None },
+///     via: None,
+///     cid: None,
+///     event: Left {}.into(),
+/// };
+/// assert_eq!(
+///     encode_record(&record, false, Some(Seq::new(40))),
+///     br#"{"ev":"left","room":12,"seq":42,"prev":40,"at":1730000000123,"by":{"id":3},"d":{}}"#,
+/// );
+/// ```
+#[must_use]
+pub fn encode_record(record: &Record, own: bool, prev: Option<Seq>) -> Vec<u8> {
+    crate::json(&Told { record, own, prev })
+}
+
+/// A record in the shape that clients know.
+struct Told<'a> {
+    record: &'a Record,
+    own: bool,
+    prev: Option<Seq>,
+}
+
+impl Serialize for Told<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let record = self.record;
+        let prev = self.prev.filter(|prev| prev.next() != record.seq);
+        let mut frame = serializer.serialize_struct("Event", 8)?;
+        frame.serialize_field("ev", record.event.name())?;
+        frame.serialize_field("room", &record.room)?;
+        frame.serialize_field("seq", &record.seq)?;
+        if let Some(prev) = prev {
+            frame.serialize_field("prev", &prev)?;
+        }
+        frame.serialize_field("at", &record.at)?;
+        frame.serialize_field("by", &record.by)?;
+        if let Some(cid) = record.cid.as_ref().filter(|_| self.own) {
+            frame.serialize_field("cid", cid)?;
+        }
+        frame.serialize_field("d", &Public(&record.event))?;
+        frame.end()
+    }
+}
+
+/// An event's payload without secrets.
+struct Public<'a>(&'a Event);
+
+impl Serialize for Public<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Event::RoomCreated(it) = self.0 {
+            if is_secret(&it.access) {
+                let it = RoomCreated {
+                    access: it.access.public(),
+                    ..it.clone()
+                };
+                return it.serialize(serializer);
+            }
+        }
+        if let Event::AccessChanged(it) = self.0 {
+            if it.access.as_ref().is_some_and(is_secret) {
+                let access = it.access.as_ref().map(Access::public);
+                return AccessChanged {
+                    access,
+                    ..it.clone()
+                }
+                .serialize(serializer);
+            }
+        }
+        self.0.serialize_payload(serializer)
+    }
+}
+
+fn is_secret(access: &Access) -> bool {
+    match access {
+        Access::Password { hash } => !hash.is_empty(),
+        Access::Open | Access::Invite | Access::Groups { groups: _ } => false,
+    }
+}
+
+/// Serializes the answer to `records`: the same frames in a list.
+pub(crate) fn serialize_records<S: Serializer>(
+    records: &Records,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut prev = records.since;
+    let told: Vec<Told<'_>> = records
+        .events
+        .iter()
+        .map(|record| {
+            let own = record.by.id == records.reader;
+            let told = Told {
+                record,
+                own,
+                prev: Some(prev),
+            };
+            prev = record.seq;
+            told
+        })
+        .collect();
+    let mut answer = serializer.serialize_struct("Records", 3)?;
+    answer.serialize_field("events", &told)?;
+    answer.serialize_field("upto", &records.upto)?;
+    answer.serialize_field("head", &records.head)?;
+    answer.end()
+}
+
+/// A record as a client got it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// The room.
+    pub room: RoomId,
+    /// The record's position.
+    pub seq: Seq,
+    /// The record before it, as far as this client may see.
+    pub prev: Seq,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub by: Author,
+    /// The client's own id of the command, if it was one of this user's.
+    pub cid: Option<Cid>,
+    /// The event's name.
+    pub name: String,
+    /// What happened; none if this client is older than the event.
+    pub event: Option<Event>,
+}

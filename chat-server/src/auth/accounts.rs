@@ -1,0 +1,386 @@
+//! The accounts of this server: signing up, logging in, tokens, and their end.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chat_core::{Name, Password, UserId};
+
+use crate::auth::error::{AuthError, TokenFault};
+use crate::auth::foreign::{self, ForeignRules};
+use crate::auth::hashing::Hasher;
+use crate::auth::limiter::{Attempt, Limiter, Origin};
+use crate::auth::link::Linker;
+use crate::auth::token::{Opened, Secret, Signer, Use};
+use crate::auth::{Authenticator, Identity, Revocation, Token, rules};
+use crate::clock::Clock;
+use crate::limits::ServerLimits;
+use crate::store::{Account, Created, NewAccount, Store, StoreError};
+
+mod grants;
+mod operator;
+
+/// The accounts of this server, its guests, and their tokens.
+///
+/// Tokens are signed and short-lived; each log-in is a grant with an id in its tokens. A log-out
+/// ends the grant; a change of password, a suspension and a log-out everywhere raise the user's
+/// epoch, which ends all tokens that name a lower one. Whoever holds live sessions closes those that
+/// [fall under](Identity::falls_under) the [`Revocation`].
+pub struct Accounts {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    hasher: Arc<Hasher>,
+    limiter: Arc<Limiter>,
+    linker: Linker,
+    signer: Signer,
+    config: AccountsConfig,
+}
+
+/// What an operator decides about accounts.
+#[derive(Clone, Debug)]
+pub struct AccountsConfig {
+    /// What tokens are signed with. Without one a secret is drawn once and kept in the store.
+    pub secret: Option<Secret>,
+    /// Whether guests are admitted.
+    pub guests: bool,
+    /// How long an access token counts, in milliseconds.
+    pub token_ms: u64,
+    /// How long a log-in can be refreshed, in milliseconds.
+    pub grant_ms: u64,
+    /// How long a guest may come back as himself, in milliseconds.
+    pub guest_token_ms: u64,
+    /// What counts of tokens that were made elsewhere with the same secret.
+    pub foreign: ForeignRules,
+}
+
+impl From<&ServerLimits> for AccountsConfig {
+    fn from(limits: &ServerLimits) -> Self {
+        Self {
+            secret: None,
+            guests: true,
+            token_ms: limits.token_ms,
+            grant_ms: limits.grant_ms,
+            guest_token_ms: limits.guest_token_ms,
+            foreign: ForeignRules::default(),
+        }
+    }
+}
+
+/// A wish for an account.
+#[derive(Clone, Debug)]
+pub struct SignUp {
+    /// Its name.
+    pub name: String,
+    /// Its e-mail address.
+    pub email: Option<String>,
+    /// Its handle.
+    pub handle: Option<String>,
+    /// Its password.
+    pub password: Password,
+}
+
+/// Somebody who has just logged in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedIn {
+    /// Who.
+    pub identity: Identity,
+    /// The token to act with.
+    pub access: Token,
+    /// The token to get another access token with.
+    pub refresh: Token,
+}
+
+/// A changed password: all earlier log-ins have ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PasswordChanged {
+    /// What has ended.
+    pub revocation: Revocation,
+    /// The log-in that begins with the change.
+    pub signed_in: SignedIn,
+}
+
+impl Accounts {
+    /// The accounts that a store keeps.
+    ///
+    /// # Errors
+    ///
+    /// If the store can't say or keep the secret.
+    pub async fn open(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        hasher: Arc<Hasher>,
+        limiter: Arc<Limiter>,
+        config: AccountsConfig,
+    ) -> Result<Self, StoreError> {
+        let secret = match &config.secret {
+            Some(secret) => secret.clone(),
+            None => Secret::kept(store.as_ref()).await?,
+        };
+        Ok(Self {
+            linker: Linker::new(Arc::clone(&store), Arc::clone(&clock)),
+            signer: Signer::new(&secret),
+            store,
+            clock,
+            hasher,
+            limiter,
+            config,
+        })
+    }
+
+    /// Makes an account and logs in to it, and remembers from where: strangers' guesses won't lock
+    /// its owner out there. Its password has at least `password_bytes_min` bytes.
+    ///
+    /// # Errors
+    ///
+    /// If something is taken or can't be used.
+    pub async fn sign_up_from(
+        &self,
+        wish: &SignUp,
+        password_bytes_min: usize,
+        origin: Origin<'_>,
+    ) -> Result<SignedIn, AuthError> {
+        let signed_in = self.sign_up(wish, password_bytes_min).await?;
+        self.limiter.remember(signed_in.identity.user, origin);
+        Ok(signed_in)
+    }
+
+    /// Makes an account and logs in to it, from nowhere in particular, as an operator does.
+    ///
+    /// # Errors
+    ///
+    /// If something is taken or can't be used.
+    pub async fn sign_up(
+        &self,
+        wish: &SignUp,
+        password_bytes_min: usize,
+    ) -> Result<SignedIn, AuthError> {
+        let name = rules::name("name", &wish.name)?;
+        let email = wish.email.as_deref().map(rules::email).transpose()?;
+        let handle = wish.handle.as_deref();
+        let handle = handle.map(|text| rules::name("handle", text)).transpose()?;
+        check_length(&wish.password, password_bytes_min)?;
+        // What is taken is said before a password is hashed for nothing.
+        if self.is_registered(name.as_str()).await? {
+            return Err(AuthError::NameTaken);
+        }
+        let hash = self.hasher.hash(&wish.password).await?;
+        let created = self
+            .store
+            .create_account(NewAccount {
+                name,
+                email,
+                handle,
+                password_hash: Some(hash),
+                at: self.clock.now(),
+            })
+            .await
+            .map_err(|error| AuthError::storage(&error))?;
+        match created {
+            Created::Account(account) => self.begin(&account),
+            Created::NameTaken => Err(AuthError::NameTaken),
+            Created::HandleTaken => Err(AuthError::HandleTaken),
+            Created::EmailTaken => Err(AuthError::EmailTaken),
+        }
+    }
+
+    /// Logs in with a name, an e-mail address or a handle.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError::BadCredentials`] alike for an unknown user and a wrong password, after the same
+    /// work; or what else stands in the way.
+    pub async fn log_in(
+        &self,
+        login: &str,
+        password: &Password,
+        origin: Origin<'_>,
+    ) -> Result<SignedIn, AuthError> {
+        let account = self.find(login).await?;
+        let account = self.prove(account, login, password, origin).await?;
+        if account.suspended {
+            return Err(AuthError::Suspended);
+        }
+        self.begin(&account)
+    }
+
+    /// Logs in, or makes the account if nobody has that name.
+    ///
+    /// # Errors
+    ///
+    /// As [`Accounts::log_in`] and [`Accounts::sign_up`].
+    pub async fn log_in_or_sign_up(
+        &self,
+        name: &str,
+        password: &Password,
+        origin: Origin<'_>,
+    ) -> Result<SignedIn, AuthError> {
+        if self.is_registered(name).await? {
+            return self.log_in(name, password, origin).await;
+        }
+        let wish = SignUp {
+            name: name.to_owned(),
+            email: None,
+            handle: None,
+            password: password.clone(),
+        };
+        match self.sign_up_from(&wish, 1, origin).await {
+            // Somebody was quicker; perhaps himself.
+            Err(AuthError::NameTaken) => self.log_in(name, password, origin).await,
+            outcome => outcome,
+        }
+    }
+
+    /// Changes a password by somebody who knows the old one. All log-ins end, another begins.
+    ///
+    /// # Errors
+    ///
+    /// If the old password is wrong or the other one can't be used.
+    pub async fn change_password(
+        &self,
+        identity: &Identity,
+        old: &Password,
+        new: &Password,
+        password_bytes_min: usize,
+        origin: Origin<'_>,
+    ) -> Result<PasswordChanged, AuthError> {
+        check_length(new, password_bytes_min)?;
+        let account = self.account(identity).await?;
+        let name = account.name.clone();
+        let account = self
+            .prove(Some(account), name.as_str(), old, origin)
+            .await?;
+        let revocation = self.write_password(account.user, new).await?;
+        let account = self.account(identity).await?;
+        Ok(PasswordChanged {
+            revocation,
+            signed_in: self.begin(&account)?,
+        })
+    }
+
+    /// Whether a name, or one that looks like it, a handle or an e-mail address has an account.
+    ///
+    /// # Errors
+    ///
+    /// If the store can't say.
+    pub async fn is_registered(&self, login: &str) -> Result<bool, AuthError> {
+        Ok(self.find(login).await?.is_some())
+    }
+
+    /// The account of an identity.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError::AccountNeeded`] for a guest.
+    pub async fn account(&self, identity: &Identity) -> Result<Account, AuthError> {
+        let account = self.account_of(identity.user).await?;
+        account.ok_or(AuthError::AccountNeeded)
+    }
+
+    /// Whether an account was logged in to with its password from this address, within the life of
+    /// an access token.
+    ///
+    /// # Errors
+    ///
+    /// If the store can't say.
+    pub async fn logged_in_from(&self, login: &str, address: IpAddr) -> Result<bool, AuthError> {
+        let Some(account) = self.find(login).await? else {
+            return Ok(false);
+        };
+        let last = self.limiter.last_log_in(account.user, address);
+        Ok(last.is_some_and(|at| self.clock.now().ms_since(at) < self.config.token_ms))
+    }
+
+    async fn prove(
+        &self,
+        account: Option<Account>,
+        login: &str,
+        password: &Password,
+        origin: Origin<'_>,
+    ) -> Result<Account, AuthError> {
+        check_length(password, 1)?;
+        let user = account.as_ref().map(|account| account.user);
+        let attempt = self.limiter.log_in(user, login, origin)?;
+        let hash = account.as_ref().and_then(|it| it.password_hash.as_deref());
+        let outcome = match hash {
+            Some(hash) => self.hasher.verify(password, hash).await,
+            None => self.hasher.verify_nobody(password).await,
+        };
+        let settle = match &outcome {
+            Ok(true) => Attempt::succeed,
+            Ok(false) => Attempt::fail,
+            Err(_) => Attempt::withdraw,
+        };
+        settle(attempt);
+        match (outcome?, account) {
+            (true, Some(account)) => Ok(account),
+            (_, _) => Err(AuthError::BadCredentials),
+        }
+    }
+
+    /// The epoch is raised after the hash is written: who was quick enough to prove the old
+    /// password holds a token of the old epoch.
+    async fn write_password(&self, user: UserId, new: &Password) -> Result<Revocation, AuthError> {
+        let hash = self.hasher.hash(new).await?;
+        self.store
+            .set_password(user, &hash)
+            .await
+            .map_err(|error| AuthError::storage(&error))?;
+        self.revoke_all(user).await
+    }
+
+    async fn find(&self, login: &str) -> Result<Option<Account>, AuthError> {
+        // Nothing that long is anybody's name or address.
+        if login.len() > Name::BYTES_MAX {
+            return Ok(None);
+        }
+        let account = self.store.find_account(login).await;
+        account.map_err(|error| AuthError::storage(&error))
+    }
+
+    async fn account_of(&self, user: UserId) -> Result<Option<Account>, AuthError> {
+        let account = self.store.account(user).await;
+        account.map_err(|error| AuthError::storage(&error))
+    }
+}
+
+#[async_trait]
+impl Authenticator for Accounts {
+    async fn authenticate(&self, token: &str) -> Result<Identity, AuthError> {
+        let now = self.clock.now();
+        match self.signer.open(token, now)? {
+            Opened::Own(claims) => match claims.usage {
+                Use::Access => self.standing(&claims).await,
+                Use::Guest if claims.user()?.is_guest() => self.standing(&claims).await,
+                Use::Guest | Use::Refresh => Err(TokenFault::Use.into()),
+            },
+            Opened::Foreign(claims) => {
+                foreign::admit(&self.linker, &self.config.foreign, token, &claims, now).await
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Accounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accounts")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+fn check_length(password: &Password, bytes_min: usize) -> Result<(), AuthError> {
+    let bytes = password.expose().len();
+    if bytes > Password::BYTES_MAX {
+        return Err(AuthError::PasswordTooLong {
+            bytes_max: Password::BYTES_MAX,
+        });
+    }
+    if bytes < bytes_min.max(1) {
+        return Err(AuthError::BadArgument {
+            field: "password",
+            why: "is too short",
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,382 @@
+//! Passwords become hashes on a few threads of their own, so that no worker ever waits for one.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::{io, thread};
+
+use argon2::password_hash::phc::{Ident, Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use chat_core::Password;
+use subtle::ConstantTimeEq;
+use tokio::sync::oneshot;
+
+/// A pool of threads that hash and compare passwords: argon2id, as PHC strings.
+///
+/// Each thread keeps one block of memory and uses it again, so the pool's memory is the number of
+/// threads times the cost, whatever the load. What doesn't fit into the queue is refused at once.
+/// The threads end when the pool is dropped.
+pub struct Hasher {
+    jobs: SyncSender<Job>,
+    done: Arc<AtomicU64>,
+    cost: HashingCost,
+}
+
+/// How much work one hash is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashingCost {
+    /// Memory in KiB, at least 8.
+    pub memory_kib: u32,
+    /// Passes over the memory, at least 1.
+    pub passes: u32,
+}
+
+impl Default for HashingCost {
+    /// 19 MiB and two passes, the least that the OWASP password storage cheat sheet asks for.
+    fn default() -> Self {
+        Self {
+            memory_kib: 19 * 1024,
+            passes: 2,
+        }
+    }
+}
+
+/// Why a password was neither hashed nor compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HashError {
+    /// The queue is full.
+    #[error("too many passwords wait to be hashed")]
+    Busy,
+    /// A password may not be empty.
+    #[error("a password may not be empty")]
+    Empty,
+    /// The password is longer than any may be.
+    #[error("a password has at most {bytes_max} bytes")]
+    TooLong {
+        /// The longest.
+        bytes_max: usize,
+    },
+    /// What the password is to be compared with is no hash of this kind.
+    #[error("a stored hash can't be read")]
+    Unreadable,
+    /// The threads have ended.
+    #[error("the hashing threads have ended")]
+    Stopped,
+    /// There is no memory or no randomness.
+    #[error("a password can't be hashed")]
+    Failed,
+}
+
+impl Hasher {
+    /// Starts threads which hash at this cost, and a queue of this length before them.
+    ///
+    /// # Errors
+    ///
+    /// If a thread can't be started, or the cost is none.
+    pub fn start(threads: usize, queue_max: usize, cost: HashingCost) -> io::Result<Self> {
+        let params = Params::new(cost.memory_kib, cost.passes, 1, None)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))?;
+        let (jobs, queue) = sync_channel(queue_max.max(1));
+        let queue = Arc::new(Mutex::new(queue));
+        let done = Arc::new(AtomicU64::new(0));
+        for number in 0..threads.max(1) {
+            let thread = HashingThread {
+                queue: Arc::clone(&queue),
+                done: Arc::clone(&done),
+                params: params.clone(),
+                memory: Vec::new(),
+            };
+            thread::Builder::new()
+                .name(format!("hashing-{number}"))
+                .spawn(move || thread.run())?;
+        }
+        Ok(Self { jobs, done, cost })
+    }
+
+    /// Hashes a password with a salt of its own.
+    ///
+    /// # Errors
+    ///
+    /// If the password is empty or over [`Password::BYTES_MAX`] bytes, or the queue is full.
+    pub async fn hash(&self, password: &Password) -> Result<String, HashError> {
+        match self.ask(password, Work::Hash).await? {
+            Done::Hash(hash) => Ok(hash),
+            Done::Fits(_) => Err(HashError::Failed),
+        }
+    }
+
+    /// Whether a password fits a hash, in a time that doesn't depend on where they differ.
+    ///
+    /// # Errors
+    ///
+    /// If the password is empty or too long, the queue is full, or the hash can't be read.
+    pub async fn verify(&self, password: &Password, hash: &str) -> Result<bool, HashError> {
+        match self.ask(password, Work::Verify(hash.into())).await? {
+            Done::Fits(fits) => Ok(fits),
+            Done::Hash(_) => Err(HashError::Failed),
+        }
+    }
+
+    /// Does the work of comparing where there is nothing to compare with, so that the time doesn't
+    /// tell whether an account exists. The answer is always no.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hasher::verify`].
+    pub async fn verify_nobody(&self, password: &Password) -> Result<bool, HashError> {
+        match self.ask(password, Work::Nobody).await? {
+            Done::Fits(_) | Done::Hash(_) => Ok(false),
+        }
+    }
+
+    /// How many passwords were hashed or compared so far.
+    #[must_use]
+    pub fn done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    async fn ask(&self, password: &Password, work: Work) -> Result<Done, HashError> {
+        let bytes = password.expose().len();
+        if bytes == 0 {
+            return Err(HashError::Empty);
+        }
+        if bytes > Password::BYTES_MAX {
+            return Err(HashError::TooLong {
+                bytes_max: Password::BYTES_MAX,
+            });
+        }
+        let (answer, reply) = oneshot::channel();
+        let job = Job {
+            password: password.clone(),
+            work,
+            answer,
+        };
+        self.jobs.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => HashError::Busy,
+            TrySendError::Disconnected(_) => HashError::Stopped,
+        })?;
+        reply.await.map_err(|_| HashError::Stopped)?
+    }
+}
+
+impl fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hasher")
+            .field("cost", &self.cost)
+            .field("done", &self.done())
+            .finish_non_exhaustive()
+    }
+}
+
+struct Job {
+    password: Password,
+    work: Work,
+    answer: oneshot::Sender<Result<Done, HashError>>,
+}
+
+enum Work {
+    Hash,
+    Verify(Box<str>),
+    Nobody,
+}
+
+enum Done {
+    Hash(String),
+    Fits(bool),
+}
+
+struct HashingThread {
+    queue: Arc<Mutex<Receiver<Job>>>,
+    done: Arc<AtomicU64>,
+    params: Params,
+    memory: Vec<Block>,
+}
+
+impl HashingThread {
+    fn run(mut self) {
+        loop {
+            let next = self
+                .queue
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .recv();
+            let Ok(job) = next else { return };
+            // Whoever asked has gone away: the work would be for nobody.
+            if job.answer.is_closed() {
+                continue;
+            }
+            let outcome = self.work(&job);
+            self.done.fetch_add(1, Ordering::Relaxed);
+            // If the asker left meanwhile, nobody misses the answer.
+            drop(job.answer.send(outcome));
+        }
+    }
+
+    fn work(&mut self, job: &Job) -> Result<Done, HashError> {
+        match &job.work {
+            Work::Hash => self.hash(&job.password).map(Done::Hash),
+            Work::Verify(hash) => self.verify(&job.password, hash).map(Done::Fits),
+            Work::Nobody => {
+                let mut out = [0; OUTPUT_BYTES];
+                let params = self.params.clone();
+                self.derive(params, &job.password, &[0; SALT_BYTES], &mut out)?;
+                Ok(Done::Fits(false))
+            }
+        }
+    }
+
+    fn hash(&mut self, password: &Password) -> Result<String, HashError> {
+        let mut salt = [0; SALT_BYTES];
+        getrandom::fill(&mut salt).map_err(|_| HashError::Failed)?;
+        let mut out = [0; OUTPUT_BYTES];
+        let params = self.params.clone();
+        let spelled = ParamsString::try_from(&params).map_err(|_| HashError::Failed)?;
+        self.derive(params, password, &salt, &mut out)?;
+        let hash = PasswordHash {
+            algorithm: Ident::new(ALGORITHM).map_err(|_| HashError::Failed)?,
+            version: Some(Version::V0x13.into()),
+            params: spelled,
+            salt: Some(Salt::new(&salt).map_err(|_| HashError::Failed)?),
+            hash: Some(Output::new(&out).map_err(|_| HashError::Failed)?),
+        };
+        Ok(hash.to_string())
+    }
+
+    fn verify(&mut self, password: &Password, hash: &str) -> Result<bool, HashError> {
+        let parsed = PasswordHash::new(hash).map_err(|_| HashError::Unreadable)?;
+        let (Some(salt), Some(expected)) = (&parsed.salt, &parsed.hash) else {
+            return Err(HashError::Unreadable);
+        };
+        let is_ours =
+            parsed.algorithm.as_str() == ALGORITHM && parsed.version == Some(Version::V0x13.into());
+        let params = Params::try_from(&parsed).map_err(|_| HashError::Unreadable)?;
+        if !is_ours || params.m_cost() > MEMORY_KIB_MAX || params.t_cost() > PASSES_MAX {
+            return Err(HashError::Unreadable);
+        }
+        let mut out = vec![0; expected.as_bytes().len()];
+        self.derive(params, password, salt.as_ref(), &mut out)?;
+        Ok(expected.as_bytes().ct_eq(&out).into())
+    }
+
+    fn derive(
+        &mut self,
+        params: Params,
+        password: &Password,
+        salt: &[u8],
+        out: &mut [u8],
+    ) -> Result<(), HashError> {
+        let blocks = params.block_count();
+        if self.memory.len() < blocks {
+            self.memory.resize(blocks, Block::default());
+        }
+        let outcome = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+            .hash_password_into_with_memory(
+                password.expose().as_bytes(),
+                salt,
+                out,
+                self.memory.as_mut_slice(),
+            )
+            .map_err(|_| HashError::Failed);
+        // A hash from elsewhere may cost more than ours; its memory isn't kept.
+        self.memory.truncate(self.params.block_count());
+        self.memory.shrink_to_fit();
+        outcome
+    }
+}
+
+const ALGORITHM: &str = "argon2id";
+const SALT_BYTES: usize = 16;
+const OUTPUT_BYTES: usize = 32;
+/// The most that a stored hash may cost, lest one from elsewhere stops the pool.
+const MEMORY_KIB_MAX: u32 = 256 * 1024;
+const PASSES_MAX: u32 = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHEAP: HashingCost = HashingCost {
+        memory_kib: 8,
+        passes: 1,
+    };
+
+    fn password(text: &str) -> Password {
+        Password::new(text)
+    }
+
+    #[tokio::test]
+    async fn a_password_fits_its_hash_and_no_other_does() {
+        let hasher = Hasher::start(1, 4, CHEAP).unwrap();
+        let hash = hasher.hash(&password("sesame")).await.unwrap();
+        assert!(hasher.verify(&password("sesame"), &hash).await.unwrap());
+        assert!(!hasher.verify(&password("sesamo"), &hash).await.unwrap());
+        assert_ne!(hash, hasher.hash(&password("sesame")).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn the_default_cost_is_what_is_promised() {
+        let hasher = Hasher::start(1, 4, HashingCost::default()).unwrap();
+        let hash = hasher.hash(&password("sesame")).await.unwrap();
+        assert!(
+            hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{hash}"
+        );
+        assert!(hasher.verify(&password("sesame"), &hash).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn passwords_count_whole_up_to_1024_bytes_and_longer_ones_are_not_hashed() {
+        let hasher = Hasher::start(1, 4, CHEAP).unwrap();
+        let longest = "x".repeat(1024);
+        let almost = format!("{}y", "x".repeat(1023));
+        let hash = hasher.hash(&password(&longest)).await.unwrap();
+        assert!(hasher.verify(&password(&longest), &hash).await.unwrap());
+        assert!(!hasher.verify(&password(&almost), &hash).await.unwrap());
+        let done = hasher.done();
+        assert_eq!(
+            hasher.hash(&password(&"x".repeat(1025))).await,
+            Err(HashError::TooLong { bytes_max: 1024 })
+        );
+        assert_eq!(hasher.hash(&password("")).await, Err(HashError::Empty));
+        assert_eq!(hasher.done(), done);
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_refuses_at_once() {
+        let slow = HashingCost {
+            memory_kib: 19 * 1024,
+            passes: 4,
+        };
+        let hasher = Arc::new(Hasher::start(1, 1, slow).unwrap());
+        let password = password("sesame");
+        // All are asked before the first can be done; one is hashed, one waits.
+        let (a, b, c, d) = tokio::join!(
+            hasher.hash(&password),
+            hasher.hash(&password),
+            hasher.hash(&password),
+            hasher.hash(&password),
+        );
+        let outcomes = [a, b, c, d];
+        assert!(outcomes.iter().any(Result::is_ok));
+        assert!(outcomes.contains(&Err(HashError::Busy)));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_hash_is_an_error_and_not_a_no() {
+        let hasher = Hasher::start(1, 4, CHEAP).unwrap();
+        for hash in [
+            "",
+            "sesame",
+            "$2b$12$abcdefghijklmnopqrstuv",
+            "$argon2d$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo",
+            "$argon2id$v=19$m=4000000,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo",
+        ] {
+            assert_eq!(
+                hasher.verify(&password("sesame"), hash).await,
+                Err(HashError::Unreadable),
+                "{hash}"
+            );
+        }
+    }
+}

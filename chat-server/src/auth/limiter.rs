@@ -1,0 +1,396 @@
+//! How often somebody may guess a password.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chat_core::{Bucket, RoomId, Timestamp, UserId};
+
+use crate::clock::Clock;
+use crate::limits::ServerLimits;
+
+/// Budgets of wrong passwords, for each account, address and room, over all dialects together.
+///
+/// Only wrong passwords cost something; attempts under way count as wrong until they turn out to be
+/// right, so many at once gain nothing. Who was right before, from the same device or address, has
+/// a budget of his own: a stranger's guesses can't lock him out.
+#[derive(Debug)]
+pub struct Limiter {
+    clock: Arc<dyn Clock>,
+    rules: AttemptRules,
+    keys: RandomState,
+    state: Mutex<State>,
+}
+
+/// How many wrong passwords there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttemptRules {
+    /// Whether they are counted at all.
+    pub counted: bool,
+    /// How many at once.
+    pub burst: u64,
+    /// Milliseconds after which a further one is allowed.
+    pub refill_ms: u64,
+}
+
+impl From<&ServerLimits> for AttemptRules {
+    fn from(limits: &ServerLimits) -> Self {
+        Self {
+            counted: limits.rate_limits,
+            burst: limits.attempts_burst,
+            refill_ms: limits.attempt_refill_ms,
+        }
+    }
+}
+
+/// From where somebody speaks.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// The address of the connection.
+    pub address: IpAddr,
+    /// What the client calls its device, if it does.
+    pub device: Option<&'a str>,
+}
+
+impl Origin<'_> {
+    /// An address, without a device.
+    #[must_use]
+    pub const fn of(address: IpAddr) -> Self {
+        Self {
+            address,
+            device: None,
+        }
+    }
+}
+
+/// Too many wrong passwords.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many attempts")]
+pub struct RateLimited {
+    /// Milliseconds after which another attempt is heard.
+    pub retry_ms: u64,
+}
+
+impl Limiter {
+    /// No attempts so far.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>, rules: AttemptRules) -> Arc<Self> {
+        Arc::new(Self {
+            clock,
+            rules,
+            keys: RandomState::new(),
+            state: Mutex::default(),
+        })
+    }
+
+    /// Begins a log-in: to an account, or to a log-in name that nobody has, which counts the same.
+    ///
+    /// # Errors
+    ///
+    /// [`RateLimited`] if there were too many wrong ones.
+    pub fn log_in(
+        self: &Arc<Self>,
+        account: Option<UserId>,
+        login: &str,
+        origin: Origin<'_>,
+    ) -> Result<Attempt, RateLimited> {
+        let subject = match account {
+            Some(user) => Subject::Account(user),
+            None => Subject::Login(self.keys.hash_one(login.trim().to_lowercase())),
+        };
+        let shared = vec![Key::Subject(subject), Key::Address(network(origin.address))];
+        self.begin(subject, shared, self.devices(origin))
+    }
+
+    /// Begins to enter a room with a password.
+    ///
+    /// # Errors
+    ///
+    /// [`RateLimited`] if there were too many wrong ones.
+    pub fn enter(
+        self: &Arc<Self>,
+        room: RoomId,
+        user: UserId,
+        origin: Origin<'_>,
+    ) -> Result<Attempt, RateLimited> {
+        let subject = Subject::Room(room);
+        // The user's budget for rooms isn't the one for his log-ins, which strangers may spend.
+        let shared = vec![
+            Key::Subject(subject),
+            Key::Entering(user),
+            Key::Address(network(origin.address)),
+        ];
+        let mut devices = vec![Device::User(user)];
+        devices.extend(self.devices(origin));
+        self.begin(subject, shared, devices)
+    }
+
+    /// Remembers where an account was made: who makes it knows its password.
+    pub fn remember(&self, account: UserId, origin: Origin<'_>) {
+        let at = self.clock.now();
+        let mut state = self.lock();
+        for device in self.devices(origin) {
+            state.remember(Subject::Account(account), device, at);
+        }
+    }
+
+    /// When this address was last right about an account's password, as far as it is remembered.
+    #[must_use]
+    pub fn last_log_in(&self, account: UserId, address: IpAddr) -> Option<Timestamp> {
+        let state = self.lock();
+        let device = Device::Address(network(address));
+        state.success(Subject::Account(account), device)
+    }
+
+    fn begin(
+        self: &Arc<Self>,
+        subject: Subject,
+        shared: Vec<Key>,
+        devices: Vec<Device>,
+    ) -> Result<Attempt, RateLimited> {
+        let now = self.now();
+        let mut state = self.lock();
+        let known = devices
+            .iter()
+            .find(|device| state.success(subject, **device).is_some());
+        let keys = match known {
+            _ if !self.rules.counted => Vec::new(),
+            Some(device) => vec![Key::Own(subject, *device)],
+            None => shared,
+        };
+        let waits = keys.iter().map(|key| state.wait_ms(key, now, self.rules));
+        let retry_ms = waits.max().unwrap_or(0);
+        if retry_ms > 0 {
+            return Err(RateLimited { retry_ms });
+        }
+        if !state.make_place(keys.len(), now) {
+            return Err(RateLimited {
+                retry_ms: self.rules.refill_ms,
+            });
+        }
+        for key in &keys {
+            state.budgets.entry(*key).or_default().under_way += 1;
+        }
+        Ok(Attempt {
+            limiter: Arc::clone(self),
+            subject,
+            keys,
+            devices,
+            settled: false,
+        })
+    }
+
+    fn settle(&self, attempt: &Attempt, outcome: Outcome) {
+        let now = self.now();
+        let mut state = self.lock();
+        for key in &attempt.keys {
+            let budget = state.budgets.entry(*key).or_default();
+            budget.under_way = budget.under_way.saturating_sub(1);
+            if outcome == Outcome::Wrong {
+                budget.bucket = budget.bucket.spent(now, self.rules.refill_ms);
+            }
+        }
+        if outcome == Outcome::Right {
+            let today = self.clock.now();
+            for device in &attempt.devices {
+                state.remember(attempt.subject, *device, today);
+            }
+        }
+    }
+
+    fn devices(&self, origin: Origin<'_>) -> Vec<Device> {
+        // The device's own name comes first: its budget can't be spent by neighbours behind the
+        // same address.
+        let named = origin
+            .device
+            .map(|device| Device::Named(self.keys.hash_one(device)));
+        let address = Device::Address(network(origin.address));
+        named.into_iter().chain([address]).collect()
+    }
+
+    fn now(&self) -> Timestamp {
+        let ms = self.clock.elapsed().as_millis();
+        Timestamp::new(u64::try_from(ms).unwrap_or(u64::MAX))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One attempt, under way. Dropped without an outcome it counts as wrong, so hanging up early gains
+/// nothing.
+#[derive(Debug)]
+#[must_use]
+pub struct Attempt {
+    limiter: Arc<Limiter>,
+    subject: Subject,
+    keys: Vec<Key>,
+    devices: Vec<Device>,
+    settled: bool,
+}
+
+impl Attempt {
+    /// The password was right: nothing is spent, and the device is known from here on.
+    pub fn succeed(mut self) {
+        self.settle(Outcome::Right);
+    }
+
+    /// The password was wrong.
+    pub fn fail(mut self) {
+        self.settle(Outcome::Wrong);
+    }
+
+    /// Nothing was compared, so nothing was learned.
+    pub fn withdraw(mut self) {
+        self.settle(Outcome::None);
+    }
+
+    fn settle(&mut self, outcome: Outcome) {
+        if !self.settled {
+            self.settled = true;
+            self.limiter.settle(self, outcome);
+        }
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        self.settle(Outcome::Wrong);
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Right,
+    Wrong,
+    None,
+}
+
+/// What a password is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Subject {
+    Account(UserId),
+    Login(u64),
+    Room(RoomId),
+}
+
+impl Subject {
+    /// How many devices are remembered: a person has a few, a room has many visitors.
+    const fn devices_max(self) -> usize {
+        match self {
+            Self::Account(_) | Self::Login(_) => 8,
+            Self::Room(_) => 256,
+        }
+    }
+}
+
+/// What somebody can be known by who was right before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Device {
+    Named(u64),
+    Address(IpAddr),
+    User(UserId),
+}
+
+/// Whose budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    Subject(Subject),
+    Address(IpAddr),
+    Entering(UserId),
+    Own(Subject, Device),
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Budget {
+    bucket: Bucket,
+    under_way: u64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    budgets: HashMap<Key, Budget>,
+    /// The budgets at which those that are full are looked for next.
+    sweep_at: usize,
+    known: HashMap<Subject, Vec<(Device, Timestamp)>>,
+}
+
+impl State {
+    fn wait_ms(&self, key: &Key, now: Timestamp, rules: AttemptRules) -> u64 {
+        let Some(budget) = self.budgets.get(key) else {
+            return 0;
+        };
+        let wait_ms = budget.bucket.wait_ms(now, rules.burst, rules.refill_ms);
+        if wait_ms > 0 {
+            return wait_ms;
+        }
+        let is_crowded = if let Key::Address(_) = key {
+            // Many people may live behind one address and come back at the same moment. Whatever
+            // turns out to be wrong beyond the burst is a debt that the address waits for.
+            budget.under_way >= UNDER_WAY_PER_ADDRESS_MAX
+        } else {
+            let burst_left = rules.burst.saturating_sub(budget.under_way);
+            budget.bucket.wait_ms(now, burst_left, rules.refill_ms) > 0
+        };
+        // Attempts under way are over in a moment.
+        if is_crowded { UNDER_WAY_RETRY_MS } else { 0 }
+    }
+
+    /// Whether there is a place for more budgets, once those are forgotten that are full.
+    fn make_place(&mut self, more: usize, now: Timestamp) -> bool {
+        if self.budgets.len() + more > self.sweep_at {
+            self.budgets
+                .retain(|_, budget| budget.under_way > 0 || !budget.bucket.is_full(now));
+            self.sweep_at = (2 * self.budgets.len()).clamp(SWEEP_FROM, BUDGETS_MAX);
+        }
+        self.budgets.len() + more <= BUDGETS_MAX
+    }
+
+    fn success(&self, subject: Subject, device: Device) -> Option<Timestamp> {
+        let devices = self.known.get(&subject)?;
+        let (_, at) = devices.iter().find(|(known, _)| *known == device)?;
+        Some(*at)
+    }
+
+    fn remember(&mut self, subject: Subject, device: Device, at: Timestamp) {
+        let devices = self.known.entry(subject).or_default();
+        devices.retain(|(known, _)| *known != device);
+        if devices.len() >= subject.devices_max() {
+            // The one that wasn't used for longest.
+            devices.remove(0);
+        }
+        devices.push((device, at));
+        if self.known.len() > SUBJECTS_MAX {
+            self.forget_older_half();
+        }
+    }
+
+    fn forget_older_half(&mut self) {
+        let last = |devices: &[(Device, Timestamp)]| devices.last().map(|(_, at)| *at);
+        let mut times: Vec<_> = self.known.values().map(|devices| last(devices)).collect();
+        let half = times.len() / 2;
+        let (_, median, _) = times.select_nth_unstable(half);
+        let median = *median;
+        self.known.retain(|_, devices| last(devices) > median);
+    }
+}
+
+/// The part of an address that one customer of a provider has: all of an IPv4 address, the first
+/// half of an IPv6 address.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (!0 << 64))),
+    }
+}
+
+const BUDGETS_MAX: usize = 65_536;
+const SWEEP_FROM: usize = 1_024;
+const SUBJECTS_MAX: usize = 65_536;
+const UNDER_WAY_RETRY_MS: u64 = 250;
+const UNDER_WAY_PER_ADDRESS_MAX: u64 = 32;
+
+#[cfg(test)]
+mod tests;

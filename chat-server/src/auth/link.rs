@@ -1,0 +1,192 @@
+//! Accounts of people who have their accounts elsewhere.
+
+use std::sync::Arc;
+
+use chat_core::{Name, Timestamp, UserId};
+use tokio::sync::Mutex;
+
+use crate::auth::error::{AuthError, TokenFault};
+use crate::auth::token::{drawn_hex, grant_of};
+use crate::auth::{Identity, rules};
+use crate::clock::Clock;
+use crate::store::{Account, Created, NewAccount, Store};
+
+/// Finds or makes the account that somebody from elsewhere is here.
+pub(super) struct Linker {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    /// First sights take turns, lest two of one person at once make two accounts.
+    turn: Mutex<()>,
+}
+
+/// Somebody from elsewhere.
+pub(super) struct Newcomer<'a> {
+    /// Who vouches for him.
+    pub(super) issuer: &'a str,
+    /// What he is there.
+    pub(super) id: &'a str,
+    /// What he is called there.
+    pub(super) name: &'a str,
+    /// His address, if he has one there.
+    pub(super) email: Option<&'a str>,
+    /// What becomes of a name that has a password here.
+    pub(super) held: Held,
+}
+
+/// What becomes of somebody from elsewhere whose name has a password here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    /// He is refused, until an operator links the two.
+    Refused,
+    /// He gets a name like it.
+    Suffixed,
+}
+
+/// The token that somebody from elsewhere came with.
+pub(super) struct Pass<'a> {
+    pub(super) token: &'a str,
+    /// When it was made, if it says so.
+    pub(super) made_s: Option<u64>,
+    /// When it ends, if it does.
+    pub(super) ends_at: Option<Timestamp>,
+}
+
+impl Linker {
+    pub(super) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            store,
+            clock,
+            turn: Mutex::new(()),
+        }
+    }
+
+    /// Admits somebody from elsewhere whose token is signed and in its time.
+    pub(super) async fn admit(
+        &self,
+        newcomer: &Newcomer<'_>,
+        pass: &Pass<'_>,
+    ) -> Result<Identity, AuthError> {
+        let account = self.account_of(newcomer).await?;
+        let grant = grant_of(pass.token).ok_or(TokenFault::Segments)?;
+        let holds = self
+            .store
+            .token_holds(account.user, &grant, account.token_epoch)
+            .await
+            .map_err(|error| AuthError::storage(&error))?;
+        if !holds || self.is_revoked(&account, pass.made_s).await? {
+            return Err(TokenFault::Revoked.into());
+        }
+        if account.suspended {
+            return Err(AuthError::Suspended);
+        }
+        Ok(Identity {
+            user: account.user,
+            name: account.name,
+            grant: Some(grant.into()),
+            token_epoch: account.token_epoch,
+            expires_at: pass.ends_at,
+            suspended: false,
+        })
+    }
+
+    /// Notes when a user's epoch was raised. Tokens from elsewhere name no epoch, only the moment
+    /// at which they were made.
+    pub(super) async fn note_revocation(&self, user: UserId, epoch: u64) -> Result<u64, AuthError> {
+        // A setting is written once, and so is this moment: each epoch has its own. If it wasn't
+        // noted when it came, it counts as come when it is first asked for.
+        let now = self.clock.now().number().to_string();
+        let at = self
+            .store
+            .setting(&format!("revoked/{user}/{epoch}"), &now)
+            .await
+            .map_err(|error| AuthError::storage(&error))?;
+        at.parse().map_err(|_| AuthError::Unavailable)
+    }
+
+    async fn is_revoked(&self, account: &Account, made_s: Option<u64>) -> Result<bool, AuthError> {
+        if account.token_epoch == 0 {
+            return Ok(false);
+        }
+        let revoked_at = self
+            .note_revocation(account.user, account.token_epoch)
+            .await?;
+        // Who doesn't say when he was admitted elsewhere can't show that it was later.
+        Ok(made_s.is_none_or(|made_s| made_s.saturating_mul(1_000) < revoked_at))
+    }
+
+    async fn account_of(&self, newcomer: &Newcomer<'_>) -> Result<Account, AuthError> {
+        if let Some(account) = self.linked(newcomer).await? {
+            return Ok(account);
+        }
+        let _turn = self.turn.lock().await;
+        if let Some(account) = self.linked(newcomer).await? {
+            return Ok(account);
+        }
+        let name = presentable(newcomer.name)?;
+        if newcomer.held == Held::Refused {
+            let holder = self.store.find_account(name.as_str()).await;
+            let holder = holder.map_err(|error| AuthError::storage(&error))?;
+            if holder.is_some_and(|account| account.password_hash.is_some()) {
+                return Err(TokenFault::NameHeld.into());
+            }
+        }
+        let made = self.make_account(&name, newcomer.email).await?;
+        self.store
+            .link(newcomer.issuer, newcomer.id, made.user)
+            .await
+            .map_err(|error| AuthError::storage(&error))?;
+        // Another node may have been quicker; the first link stays.
+        Ok(self.linked(newcomer).await?.unwrap_or(made))
+    }
+
+    async fn linked(&self, newcomer: &Newcomer<'_>) -> Result<Option<Account>, AuthError> {
+        self.store
+            .linked(newcomer.issuer, newcomer.id)
+            .await
+            .map_err(|error| AuthError::storage(&error))
+    }
+
+    async fn make_account(&self, name: &Name, email: Option<&str>) -> Result<Account, AuthError> {
+        let mut email = email.and_then(|email| rules::email(email).ok());
+        let mut tries = 0_u32;
+        let mut candidate = name.clone();
+        loop {
+            let created = self
+                .store
+                .create_account(NewAccount {
+                    name: candidate.clone(),
+                    email: email.clone(),
+                    handle: None,
+                    password_hash: None,
+                    at: self.clock.now(),
+                })
+                .await
+                .map_err(|error| AuthError::storage(&error))?;
+            match created {
+                Created::Account(account) => return Ok(account),
+                // The address is no identity here; its first holder keeps it.
+                Created::EmailTaken => email = None,
+                Created::NameTaken | Created::HandleTaken => {
+                    tries += 1;
+                    candidate = suffixed(name, tries)?;
+                }
+            }
+        }
+    }
+}
+
+/// The name as an account may have it: what stands before an `@`, shortened if it must be.
+fn presentable(name: &str) -> Result<Name, AuthError> {
+    let before = name.split('@').find(|part| !part.trim().is_empty());
+    let short: String = before.unwrap_or_default().chars().take(64).collect();
+    rules::name("name", &short).map_err(|_| TokenFault::Claims.into())
+}
+
+fn suffixed(name: &Name, tries: u32) -> Result<Name, AuthError> {
+    let suffix = match tries {
+        0..10 => (tries + 1).to_string(),
+        10..20 => drawn_hex::<4>().map_err(|error| AuthError::storage(&error))?,
+        _ => return Err(AuthError::NameTaken),
+    };
+    rules::name("name", &format!("{name}-{suffix}"))
+}

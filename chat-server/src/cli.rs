@@ -1,0 +1,116 @@
+//! The command line: what can be asked of the program, and who does it.
+
+mod accounts;
+mod environment;
+mod failure;
+mod health;
+mod options;
+mod serve;
+
+use std::io::{self, Write};
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+
+use self::failure::Failure;
+use self::options::Options;
+use chat_server::config::DEFAULT_TOML;
+
+/// A chat server: rooms over WebSockets and HTTP, kept in one file.
+///
+/// Every option below has a variable CHAT_<NAME> and a key in chat.toml as well: a flag beats the
+/// environment, the environment beats the file, the file beats the default.
+#[derive(Parser)]
+#[command(name = "chat-server", version, disable_help_subcommand = true)]
+struct Cli {
+    #[command(flatten)]
+    options: Options,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server; this is what happens without a command
+    Serve,
+    /// Say whether the configuration is sound
+    CheckConfig,
+    /// Tell about the configuration
+    #[command(subcommand)]
+    Config(Config),
+    /// Make and change accounts
+    #[command(subcommand)]
+    User(accounts::User),
+    /// Print an access token of an account
+    Gentoken {
+        /// The account's name
+        name: String,
+    },
+    /// Ask a running server whether it is ready; exit 0 if so and 1 otherwise
+    Health {
+        /// The address to ask instead of the configured one
+        #[arg(long, value_name = "http://HOST:PORT")]
+        url: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Config {
+    /// Print a file with every key and its default
+    Default,
+}
+
+/// Does what the command line asks for.
+pub(crate) fn run() -> Result<(), Failure> {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return explain(&error),
+    };
+    match cli.command {
+        None | Some(Command::Serve) => serve::run(&cli.options),
+        Some(Command::CheckConfig) => {
+            environment::load(&cli.options)?;
+            environment::log_filter()?;
+            print("ok\n")
+        }
+        Some(Command::Config(Config::Default)) => print(DEFAULT_TOML),
+        Some(Command::User(user)) => accounts::run(&cli.options, user),
+        Some(Command::Gentoken { name }) => accounts::print_token(&cli.options, &name),
+        Some(Command::Health { url }) => health::run(&cli.options, url.as_deref()),
+    }
+}
+
+/// Writes to standard output. A reader that went away early is no failure of ours.
+fn print(text: &str) -> Result<(), Failure> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Failed(format!(
+            "can't write to standard output: {error}"
+        ))),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// What clap answers: help and version on standard output, a mistake as one line.
+fn explain(answer: &clap::Error) -> Result<(), Failure> {
+    let text = answer.render().to_string();
+    if matches!(
+        answer.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
+        return print(&text);
+    }
+    if answer.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return Err(Failure::Usage(
+            "which command? See chat-server --help".into(),
+        ));
+    }
+    // The first paragraph says what is wrong; usage and tips follow.
+    let lines = text
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .map(str::trim);
+    let said = lines.collect::<Vec<_>>().join(" ");
+    let what = said.strip_prefix("error: ").unwrap_or(&said);
+    Err(Failure::Usage(format!("{what}; see chat-server --help")))
+}

@@ -1,0 +1,205 @@
+//! Accounts and tokens, by hand. The store is opened as the server opens it, so a running server
+//! that holds it is noticed.
+
+use std::fmt::Write as _;
+use std::io;
+use std::sync::Arc;
+
+use chat_core::Password;
+use chat_server::auth::hashing::{Hasher, HashingCost};
+use chat_server::auth::limiter::{AttemptRules, Limiter};
+use chat_server::auth::{Accounts, AccountsConfig, AuthError, SignUp};
+use chat_server::clock::{Clock, SystemClock};
+use chat_server::config::{Config, StoreUrl};
+use chat_server::store::{Store, StoreError};
+use clap::{Args, Subcommand};
+
+use super::failure::Failure;
+use super::options::Options;
+use super::{environment, print, serve};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum User {
+    /// Make an account
+    Add {
+        /// Its name
+        name: String,
+        /// Its e-mail address
+        #[arg(long)]
+        email: Option<String>,
+        #[command(flatten)]
+        password: PasswordFrom,
+    },
+    /// Change an account's password; everybody who is logged in to it is logged out
+    Passwd {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        password: PasswordFrom,
+    },
+    /// Suspend an account: it can neither log in nor act
+    Suspend {
+        /// Its name
+        name: String,
+        /// Let it act again
+        #[arg(long)]
+        lift: bool,
+    },
+}
+
+/// Where a password comes from.
+#[derive(Args, Debug)]
+pub(crate) struct PasswordFrom {
+    /// Read the password from the first line of standard input; without it one is drawn and
+    /// printed
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+/// Makes or changes an account.
+pub(crate) fn run(options: &Options, user: User) -> Result<(), Failure> {
+    let config = environment::load(options)?;
+    match user {
+        User::Add {
+            name,
+            email,
+            password,
+        } => {
+            let chosen = password.choose()?;
+            let wish = SignUp {
+                name,
+                email,
+                handle: None,
+                password: chosen.password.clone(),
+            };
+            let bytes_min = config.server_limits.password_bytes_min;
+            with(&config, async |_, accounts| {
+                Ok(accounts.sign_up(&wish, bytes_min).await?)
+            })?;
+            chosen.show()
+        }
+        User::Passwd { name, password } => {
+            let chosen = password.choose()?;
+            with(&config, async |_, accounts| {
+                Ok(accounts.set_password(&name, &chosen.password).await?)
+            })?;
+            chosen.show()
+        }
+        User::Suspend { name, lift } => with(&config, async |store, accounts| {
+            let account = store.find_account(&name).await?;
+            let account = account.ok_or(AuthError::UserNotFound)?;
+            accounts.suspend(account.user, !lift).await?;
+            Ok(())
+        }),
+    }
+}
+
+/// Prints an access token of an account.
+pub(crate) fn print_token(options: &Options, name: &str) -> Result<(), Failure> {
+    let config = environment::load(options)?;
+    let signed_in = with(&config, async |_, accounts| {
+        Ok(accounts.token_for(name).await?)
+    })?;
+    print(&format!("{}\n", signed_in.access.expose()))
+}
+
+/// Opens the configured store and does something with its accounts.
+fn with<T>(
+    config: &Config,
+    work: impl AsyncFnOnce(Arc<dyn Store>, Accounts) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    if config.store == StoreUrl::Memory {
+        let why = "the store memory: forgets accounts at once; configure another".to_owned();
+        return Err(Failure::Usage(why));
+    }
+    serve::runtime()?.block_on(async {
+        let store = chat_server::store::open(&config.store)?;
+        let accounts = accounts(Arc::clone(&store), config).await?;
+        work(store, accounts).await
+    })
+}
+
+/// The accounts of a store, for one thing to be done with them.
+async fn accounts(store: Arc<dyn Store>, config: &Config) -> Result<Accounts, Failure> {
+    let limits = &config.server_limits;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let hasher = Hasher::start(1, 1, HashingCost::default())
+        .map_err(|error| Failure::Failed(format!("can't start a thread: {error}")))?;
+    let limiter = Limiter::new(Arc::clone(&clock), AttemptRules::from(limits));
+    let rules = AccountsConfig::from(config);
+    Ok(Accounts::open(store, clock, Arc::new(hasher), limiter, rules).await?)
+}
+
+/// What an operator did wrong with an account, or what went wrong meanwhile.
+impl From<AuthError> for Failure {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Unavailable => Self::Store(StoreError::Unavailable(error.to_string())),
+            AuthError::BadArgument { .. } | AuthError::PasswordTooLong { .. } => {
+                Self::Usage(error.to_string())
+            }
+            AuthError::Unauthenticated
+            | AuthError::TokenExpired
+            | AuthError::TokenInvalid(_)
+            | AuthError::BadCredentials
+            | AuthError::Suspended
+            | AuthError::RateLimited { .. }
+            | AuthError::NameTaken
+            | AuthError::EmailTaken
+            | AuthError::HandleTaken
+            | AuthError::AccountNeeded
+            | AuthError::GuestsRefused
+            | AuthError::UserNotFound
+            | AuthError::Busy { .. } => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl PasswordFrom {
+    /// The password that standard input holds, or a drawn one.
+    fn choose(&self) -> Result<Chosen, Failure> {
+        if self.password_stdin {
+            let mut line = String::new();
+            let read = io::stdin().read_line(&mut line);
+            read.map_err(|error| Failure::Failed(format!("can't read the password: {error}")))?;
+            let line = line.trim_end_matches(['\n', '\r']);
+            if line.is_empty() {
+                return Err(Failure::Usage(
+                    "the password on standard input is empty".into(),
+                ));
+            }
+            return Ok(Chosen {
+                password: Password::new(line),
+                drawn: false,
+            });
+        }
+        let mut bytes = [0_u8; 12];
+        getrandom::fill(&mut bytes)
+            .map_err(|error| Failure::Failed(format!("can't draw a password: {error}")))?;
+        let mut text = String::new();
+        for byte in bytes {
+            write!(text, "{byte:02x}").unwrap_or_default();
+        }
+        Ok(Chosen {
+            password: Password::new(text),
+            drawn: true,
+        })
+    }
+}
+
+/// A password, and whether anybody knows it yet.
+struct Chosen {
+    password: Password,
+    drawn: bool,
+}
+
+impl Chosen {
+    /// Prints a drawn password: there is no other way to learn it.
+    fn show(&self) -> Result<(), Failure> {
+        if self.drawn {
+            print(&format!("{}\n", self.password.expose()))
+        } else {
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The options that every command shares, as words; what they mean is the configuration's.
+
+use std::path::PathBuf;
+
+use chat_server::config::{Given, Setting};
+use clap::Args;
+
+/// What the command line says about settings. It has no debug form: it may hold a secret.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The configuration file; chat.toml if there is one
+    #[arg(short, long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Where to accept connections, for one dialect (native, rooms) or all of them; repeatable
+    /// [default: 127.0.0.1:8080]
+    #[arg(long, global = true, value_name = "[DIALECT=]ADDR")]
+    listen: Vec<String>,
+
+    /// Where to serve metrics and the operator's face apart from the public port
+    #[arg(long, global = true, value_name = "ADDR")]
+    admin_listen: Option<String>,
+
+    /// Where rooms and accounts are kept: sqlite:PATH or memory: [default: sqlite:chat.db]
+    #[arg(long, global = true, value_name = "URL")]
+    store: Option<String>,
+
+    /// How nodes hear of each other [default: local:]
+    #[arg(long, global = true, value_name = "URL")]
+    bus: Option<String>,
+
+    /// Threads that serve rooms and sessions [default: one per core]
+    #[arg(long, global = true, value_name = "N")]
+    workers: Option<String>,
+
+    /// Whether somebody without an account may come in [default: on]
+    #[arg(long, global = true, value_name = "on|off")]
+    guests: Option<String>,
+
+    /// Whether a guest may use the name of an account [default: refused]
+    #[arg(long, global = true, value_name = "refused|free")]
+    registered_names: Option<String>,
+
+    /// Whether posts, commands and log-ins are bounded in speed [default: on]
+    #[arg(long, global = true, value_name = "on|off")]
+    rate_limits: Option<String>,
+
+    /// What tokens are signed with [default: drawn once and kept in the store]
+    #[arg(long, global = true, value_name = "SECRET")]
+    jwt_secret: Option<String>,
+
+    /// How long a token counts that doesn't say so itself [default: 24]
+    #[arg(long, global = true, value_name = "HOURS")]
+    jwt_ttl_hours: Option<String>,
+
+    /// Origins of browser pages that may connect beside the server's own, separated by commas
+    #[arg(long, global = true, value_name = "LIST")]
+    origins: Option<String>,
+
+    /// How log lines look [default: text]
+    #[arg(long, global = true, value_name = "text|json")]
+    log_format: Option<String>,
+}
+
+impl Options {
+    /// The settings that were given as flags.
+    pub(crate) fn given(&self) -> Given {
+        let mut given = Given::default();
+        for setting in Setting::ALL {
+            let texts: Vec<String> = match setting {
+                Setting::Listen => self.listen.clone(),
+                Setting::AdminListen => self.admin_listen.iter().cloned().collect(),
+                Setting::Store => self.store.iter().cloned().collect(),
+                Setting::Bus => self.bus.iter().cloned().collect(),
+                Setting::Workers => self.workers.iter().cloned().collect(),
+                Setting::Guests => self.guests.iter().cloned().collect(),
+                Setting::RegisteredNames => self.registered_names.iter().cloned().collect(),
+                Setting::RateLimits => self.rate_limits.iter().cloned().collect(),
+                Setting::JwtSecret => self.jwt_secret.iter().cloned().collect(),
+                Setting::JwtTtlHours => self.jwt_ttl_hours.iter().cloned().collect(),
+                Setting::Origins => self.origins.iter().cloned().collect(),
+                Setting::LogFormat => self.log_format.iter().cloned().collect(),
+            };
+            if !texts.is_empty() {
+                let flag = format!("--{}", setting.key().replace('_', "-"));
+                given.set(setting, flag, texts);
+            }
+        }
+        given
+    }
+}

@@ -1,0 +1,112 @@
+//! Running the server until somebody says stop.
+
+use std::io;
+use std::process;
+use std::thread;
+
+use chat_server::clock::{Clock, SystemClock};
+use chat_server::logs;
+use chat_server::metrics::Metrics;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
+
+use super::environment;
+use super::failure::Failure;
+use super::options::Options;
+
+/// Runs the server. The first SIGTERM or ctrl-c asks it to end, the second ends it.
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    let config = environment::load(options)?;
+    let filter = environment::log_filter()?;
+    let metrics = Metrics::new(SystemClock::new().now());
+    let dropped = metrics.log_lines_dropped.clone();
+    let _flush = logs::start(config.log_format, &filter, io::stderr(), dropped)?;
+
+    let shutdown = signals()?;
+    runtime()?.block_on(async {
+        chat_server::serve(config, metrics, async {
+            // A sender that is gone means that no signal can come any more.
+            if shutdown.await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        })
+        .await
+    })?;
+    Ok(())
+}
+
+/// A runtime for this thread.
+pub(crate) fn runtime() -> Result<Runtime, Failure> {
+    let built = Builder::new_current_thread().enable_all().build();
+    built.map_err(|error| Failure::Failed(format!("can't start: {error}")))
+}
+
+/// Hears signals on a thread of its own, so that the second one works whatever the server does.
+fn signals() -> Result<oneshot::Receiver<()>, Failure> {
+    let (tell, told) = oneshot::channel();
+    let runtime = runtime()?;
+    // Signals are caught from here on, not from when the thread gets to run.
+    let mut signals = {
+        let _entered = runtime.enter();
+        Signals::new().map_err(|error| Failure::Failed(format!("can't hear signals: {error}")))?
+    };
+    let listen = move || {
+        runtime.block_on(async {
+            signals.next().await;
+            tracing::info!("shutting down");
+            // Who doesn't listen any more is ending already.
+            tell.send(()).unwrap_or_default();
+            signals.next().await;
+            eprintln!("chat-server: ended by a second signal");
+            process::exit(1);
+        });
+    };
+    let spawned = thread::Builder::new().name("signals".into()).spawn(listen);
+    spawned.map_err(|error| Failure::Failed(format!("can't start a thread: {error}")))?;
+    Ok(told)
+}
+
+/// SIGTERM and ctrl-c.
+#[cfg(unix)]
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let terminate = signal(SignalKind::terminate())?;
+        Ok(Self {
+            terminate,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for the next one.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Ctrl-c alone, where there are no signals.
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    /// Waits for the next one.
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! How a server is set up: one plain struct, and the four places that it is merged from.
+//!
+//! A flag beats the environment, the environment beats the file, the file beats the default. Only
+//! the binary reads the environment and the file; what it found comes in as [`Given`] and
+//! [`File`].
+
+mod file;
+mod listen;
+mod merge;
+mod secret;
+mod setting;
+mod url;
+
+use std::num::NonZeroUsize;
+use std::thread;
+
+use chat_core::Limits;
+
+pub use self::file::File;
+pub use self::listen::Listen;
+pub use self::merge::{ConfigError, Given, Loaded, load};
+pub use self::secret::Secret;
+pub use self::setting::Setting;
+pub use self::url::{BusUrl, StoreUrl};
+use crate::auth::{self, AccountsConfig, ForeignRules};
+use crate::limits::ServerLimits;
+
+/// The default configuration as a file in TOML, with a word on every key.
+pub const DEFAULT_TOML: &str = include_str!("config/default.toml");
+
+/// Everything that an operator decides about a server. The default runs as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// Where connections are accepted.
+    pub listen: Vec<Listen>,
+    /// Where metrics and the operator's face are served apart from the public port, if they are.
+    pub admin_listen: Option<Listen>,
+    /// Where rooms and accounts are kept.
+    pub store: StoreUrl,
+    /// How nodes hear of each other.
+    pub bus: BusUrl,
+    /// How many threads serve rooms and sessions; one per core if absent.
+    pub workers: Option<NonZeroUsize>,
+    /// Whether somebody without an account may come in under a name.
+    pub guests: bool,
+    /// Whether a guest may use the name of an account.
+    pub registered_names: RegisteredNames,
+    /// What tokens are signed with. If absent, a secret is drawn once and kept in the store.
+    pub jwt_secret: Option<Secret>,
+    /// How long a token counts that doesn't say so itself, in hours after it was issued.
+    pub jwt_ttl_hours: u64,
+    /// Origins of browser pages that may connect, beside the server's own.
+    pub origins: Vec<String>,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// The bounds of the engine.
+    pub limits: Limits,
+    /// The bounds of the server.
+    pub server_limits: ServerLimits,
+}
+
+impl Config {
+    /// The number of workers: what is configured, or one per core.
+    #[must_use]
+    pub fn worker_count(&self) -> NonZeroUsize {
+        self.workers
+            .or_else(|| thread::available_parallelism().ok())
+            .unwrap_or(NonZeroUsize::MIN)
+    }
+
+    /// Switches off every bound on how fast somebody may act, for trusted use and benchmarks.
+    pub fn lift_rate_limits(&mut self) {
+        self.limits.posts_limited = false;
+        self.server_limits.rate_limits = false;
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: vec![Listen::default()],
+            admin_listen: None,
+            store: StoreUrl::default(),
+            bus: BusUrl::Local,
+            workers: None,
+            guests: true,
+            registered_names: RegisteredNames::Refused,
+            jwt_secret: None,
+            jwt_ttl_hours: 24,
+            origins: Vec::new(),
+            log_format: LogFormat::Text,
+            limits: Limits::default(),
+            server_limits: ServerLimits::default(),
+        }
+    }
+}
+
+impl From<&Config> for AccountsConfig {
+    fn from(config: &Config) -> Self {
+        let secret = config.jwt_secret.as_ref().map(Secret::expose);
+        let ttl_ms = config.jwt_ttl_hours.saturating_mul(HOUR_MS);
+        Self {
+            secret: secret.and_then(|secret| auth::Secret::new(secret.as_bytes())),
+            guests: config.guests,
+            foreign: ForeignRules {
+                ttl_ms,
+                ..ForeignRules::default()
+            },
+            ..Self::from(&config.server_limits)
+        }
+    }
+}
+
+/// Whether a guest may use the name of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegisteredNames {
+    /// He may not: whoever bears the name has logged in.
+    Refused,
+    /// He may: names tell nothing about who somebody is.
+    Free,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// A line for people.
+    Text,
+    /// A JSON object on each line.
+    Json,
+}
+
+const HOUR_MS: u64 = 60 * 60 * 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accounts_follow_the_configuration() {
+        let mut config = Config {
+            guests: false,
+            jwt_ttl_hours: 2,
+            jwt_secret: Secret::new("a secret"),
+            ..Config::default()
+        };
+        config.server_limits.token_ms = 5;
+        let accounts = AccountsConfig::from(&config);
+        assert!(accounts.secret.is_some());
+        assert!(!accounts.guests);
+        assert_eq!((accounts.token_ms, accounts.foreign.ttl_ms), (5, 7_200_000));
+        assert!(AccountsConfig::from(&Config::default()).secret.is_none());
+    }
+}

@@ -1,0 +1,71 @@
+//! What is spoken over HTTP, and the way from there to a WebSocket.
+
+pub mod auth;
+pub mod problem;
+
+mod api;
+mod health;
+mod openapi;
+mod upgrade;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{any, get};
+use chat_protocol::close::Close;
+use chat_protocol::dialect::Dialect;
+
+use crate::auth::Revocation;
+use crate::http::upgrade::Door;
+use crate::node::Node;
+
+/// Everything that is served to clients. A listener that is bound to a dialect speaks it on every
+/// path.
+pub(crate) fn router(node: &Node, dialect: Option<Dialect>) -> Router {
+    let door = |dialect| Door {
+        node: node.clone(),
+        dialect,
+    };
+    if dialect.is_some() {
+        return Router::new().fallback(any(upgrade::handle).with_state(door(dialect)));
+    }
+    Router::new()
+        .route(
+            "/v1/ws",
+            any(upgrade::handle).with_state(door(Some(Dialect::Native))),
+        )
+        .merge(accounts(node))
+        .merge(api::router(node))
+        .merge(openapi::router())
+        .merge(admin_routes(node, node.config().admin_listen.is_none()))
+        .fallback(any(upgrade::handle).with_state(door(None)))
+}
+
+/// What is served to operators.
+pub(crate) fn admin_router(node: &Node) -> Router {
+    admin_routes(node, true)
+}
+
+fn admin_routes(node: &Node, metrics: bool) -> Router {
+    let router = Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready).with_state(node.clone()));
+    if metrics {
+        router.route("/metrics", get(health::metrics).with_state(node.clone()))
+    } else {
+        router
+    }
+}
+
+fn accounts(node: &Node) -> Router {
+    let revoker = node.clone();
+    let on_revoked = Arc::new(move |revocation: Revocation| {
+        revoker.revoke_soon(&revocation, Close::Unauthenticated);
+    });
+    auth::router(
+        node.accounts().clone(),
+        node.authenticator().clone(),
+        on_revoked,
+        node.limits(),
+    )
+}

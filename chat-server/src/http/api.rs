@@ -1,0 +1,180 @@
+//! The native dialect over plain HTTP: frames in, frames out, and the lists that pages ask for.
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use chat_core::{Cid, RoomId, Seq};
+use chat_protocol::answer::Answer;
+use chat_protocol::code::{Code, Refusal};
+use chat_protocol::command::{History, Op, Place};
+use chat_protocol::dialect::{Call, Dialect};
+use chat_protocol::room_ref::RoomRef;
+use serde::Deserialize;
+
+use crate::auth::Identity;
+use crate::desk::Desk;
+use crate::http::auth::bearer;
+use crate::http::problem::Problem;
+use crate::node::Node;
+
+/// Commands and questions over HTTP.
+pub(super) fn router(node: &Node) -> Router {
+    Router::new()
+        .route("/v1/cmd", post(commands))
+        .route("/v1/rooms", get(rooms))
+        .route("/v1/rooms/{id}/messages", get(messages))
+        .layer(DefaultBodyLimit::max(node.limits().http_body_bytes_max))
+        .with_state(node.clone())
+}
+
+/// Frames that one request may hold.
+const CALLS_MAX: usize = 100;
+
+/// Carries out the frames of a body, one after the other.
+async fn commands(
+    State(node): State<Node>,
+    headers: HeaderMap,
+    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+) -> Result<Response, Problem> {
+    let identity = who(&node, &headers).await?;
+    let body = body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Refusal::too_large(node.limits().http_body_bytes_max as u64)
+        }
+        _ => Refusal::bad_frame("the body can't be read"),
+    })?;
+    let text = std::str::from_utf8(&body).map_err(|_| Refusal::bad_frame("the body is no text"))?;
+    let key = match headers.get("idempotency-key") {
+        Some(key) => Some(cid(key.to_str().unwrap_or_default())?),
+        None => None,
+    };
+    let mut calls = Vec::new();
+    Dialect::Native.decode(text, &mut calls);
+    if calls.is_empty() || calls.len() > CALLS_MAX {
+        return Err(Refusal::bad_frame("a request holds 1 to 100 frames").into());
+    }
+    if key.is_some() && calls.len() > 1 {
+        return Err(Refusal::bad_frame("an idempotency key goes with one frame").into());
+    }
+    let mut replies = Vec::new();
+    for call in calls {
+        let Call { ticket, op } = call;
+        let answer = match op {
+            Ok(op) => perform(&node, &identity, with_key(op, key.as_ref())).await,
+            Err(refusal) => Err(refusal),
+        };
+        if let Some(reply) = Dialect::Native.answer(&ticket, &answer) {
+            if !replies.is_empty() {
+                replies.push(b'\n');
+            }
+            replies.extend(reply);
+        }
+    }
+    Ok(([(CONTENT_TYPE, "application/json")], replies).into_response())
+}
+
+/// The rooms that one is a member of.
+async fn rooms(State(node): State<Node>, headers: HeaderMap) -> Result<Response, Problem> {
+    let identity = who(&node, &headers).await?;
+    Ok(ok(&perform(&node, &identity, Op::Rooms {}).await?))
+}
+
+#[derive(Deserialize)]
+struct Range {
+    before: Option<u64>,
+    after: Option<u64>,
+    around: Option<u64>,
+    thread: Option<u64>,
+    limit: Option<u64>,
+}
+
+/// A page of a room's history.
+async fn messages(
+    State(node): State<Node>,
+    Path(room): Path<String>,
+    range: Result<Query<Range>, axum::extract::rejection::QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let identity = who(&node, &headers).await?;
+    let Query(range) =
+        range.map_err(|_| Refusal::bad_argument("before").with_words("the query can't be read"))?;
+    let room = room
+        .parse::<u64>()
+        .ok()
+        .and_then(|room| RoomId::try_from(room).ok());
+    let room = RoomRef::id(room.ok_or_else(|| Refusal::new(Code::RoomNotFound))?);
+    let place = match (range.before, range.after, range.around) {
+        (None, None, None) => Place::Newest,
+        (Some(seq), None, None) => Place::Before(Seq::new(seq)),
+        (None, Some(seq), None) => Place::After(Seq::new(seq)),
+        (None, None, Some(seq)) => Place::Around(Seq::new(seq)),
+        (_, _, _) => return Err(Refusal::bad_argument("before").into()),
+    };
+    let (thread, limit) = (range.thread.map(Seq::new), range.limit);
+    let history = History {
+        room,
+        place,
+        thread,
+        limit,
+    };
+    Ok(ok(&perform(&node, &identity, Op::History(history)).await?))
+}
+
+/// Does what can be done without a socket.
+async fn perform(node: &Node, identity: &Identity, op: Op) -> Result<Answer, Refusal> {
+    let actor = identity.actor();
+    let desk = Desk {
+        node,
+        actor: &actor,
+        from: None,
+    };
+    match op {
+        Op::InRoom { room, cid, command } => desk.command(room.as_ref(), cid, command).await,
+        op => match desk.query(op).await {
+            Some(answer) => answer,
+            None => Err(Refusal::bad_frame("this needs a WebSocket")),
+        },
+    }
+}
+
+async fn who(node: &Node, headers: &HeaderMap) -> Result<Identity, Problem> {
+    let identity = node.authenticate(bearer(headers)?).await?;
+    if identity.suspended {
+        return Err(Refusal::new(Code::Suspended).into());
+    }
+    Ok(identity)
+}
+
+fn cid(text: &str) -> Result<Cid, Problem> {
+    Cid::new(text).map_err(|_| Refusal::bad_argument("cid").into())
+}
+
+/// The op with the request's key as its cid, if it has none of its own.
+fn with_key(op: Op, key: Option<&Cid>) -> Op {
+    match op {
+        Op::InRoom {
+            room,
+            cid: None,
+            command,
+        } => Op::InRoom {
+            room,
+            cid: key.cloned(),
+            command,
+        },
+        op => op,
+    }
+}
+
+fn ok(answer: &Answer) -> Response {
+    match serde_json::to_vec(answer) {
+        Ok(body) => ([(CONTENT_TYPE, "application/json")], body).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "an answer can't be written");
+            Problem::from(Refusal::new(Code::Unavailable)).into_response()
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The WebSocket handshake (RFC 6455, section 4.2), and whose pages may make it.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::header::{
+    CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use chat_protocol::close::Close;
+use chat_protocol::code::{Code, Refusal};
+use chat_protocol::dialect::Dialect;
+use hyper::upgrade::OnUpgrade;
+use tungstenite::handshake::derive_accept_key;
+
+use crate::http::problem::Problem;
+use crate::node::Node;
+use crate::session::Arrival;
+
+/// Where connections come in.
+#[derive(Clone)]
+pub(super) struct Door {
+    pub(super) node: Node,
+    /// The dialect that is spoken behind it; if any may be, the first frame tells.
+    pub(super) dialect: Option<Dialect>,
+}
+
+/// The subprotocol of the native dialect.
+const SUBPROTOCOL: &str = "chat.v1.json";
+
+/// Answers a handshake and hands the connection to a worker.
+pub(super) async fn handle(State(door): State<Door>, mut request: Request) -> Response {
+    let headers = request.headers();
+    if !is_upgrade(request.method(), headers) {
+        return not_a_socket(door.dialect);
+    }
+    let Some(key) = headers
+        .get(SEC_WEBSOCKET_KEY)
+        .map(|key| derive_accept_key(key.as_bytes()))
+    else {
+        return refused(StatusCode::BAD_REQUEST, "a handshake needs a key");
+    };
+    if headers
+        .get(SEC_WEBSOCKET_VERSION)
+        .is_none_or(|version| version != "13")
+    {
+        let version = [(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"))];
+        return (StatusCode::UPGRADE_REQUIRED, version).into_response();
+    }
+    let native = door.dialect == Some(Dialect::Native);
+    let strict = native || !door.node.config().origins.is_empty();
+    if strict && !is_welcome(headers, &door.node.config().origins) {
+        return refused(StatusCode::FORBIDDEN, Close::OriginRefused.why());
+    }
+    if door.node.is_stopping() {
+        return Problem::from(Refusal::new(Code::ShuttingDown)).into_response();
+    }
+    let speaks = speaks(headers, SUBPROTOCOL);
+    let token = crate::http::auth::bearer(headers).ok().map(str::to_owned);
+    let address = address(&request);
+    let Some(silent) = door.node.silent(address) else {
+        return Problem::from(Refusal::rate_limited(crate::node::RECONNECT_MS)).into_response();
+    };
+    let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
+        return refused(
+            StatusCode::UPGRADE_REQUIRED,
+            "this connection can't be upgraded",
+        );
+    };
+    let arrival = Arrival {
+        upgrade,
+        dialect: door.dialect,
+        address,
+        token,
+        silent,
+    };
+    if door
+        .node
+        .worker_for_connection()
+        .arrivals
+        .send(arrival)
+        .await
+        .is_err()
+    {
+        return Problem::from(Refusal::new(Code::ShuttingDown)).into_response();
+    }
+    switch(&key, native && speaks)
+}
+
+fn switch(accept: &str, subprotocol: bool) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    if let Ok(accept) = HeaderValue::from_str(accept) {
+        headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    if subprotocol {
+        headers.insert(
+            SEC_WEBSOCKET_PROTOCOL,
+            HeaderValue::from_static(SUBPROTOCOL),
+        );
+    }
+    response
+}
+
+fn is_upgrade(method: &Method, headers: &HeaderMap) -> bool {
+    method == Method::GET
+        && has_word(headers, &CONNECTION, "upgrade")
+        && has_word(headers, &UPGRADE, "websocket")
+}
+
+/// Whether one of a header's comma-separated words is this one.
+fn has_word(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|it| it.trim().eq_ignore_ascii_case(word))
+}
+
+fn speaks(headers: &HeaderMap, subprotocol: &str) -> bool {
+    has_word(headers, &SEC_WEBSOCKET_PROTOCOL, subprotocol)
+}
+
+/// Whether a page of this origin may connect: one of the server's own, one that is allowed, or no
+/// page at all.
+fn is_welcome(headers: &HeaderMap, allowed: &[String]) -> bool {
+    let Some(origin) = headers.get(ORIGIN) else {
+        return true;
+    };
+    let Ok(origin) = origin.to_str() else {
+        return false;
+    };
+    if allowed
+        .iter()
+        .any(|it| it == "*" || it.trim_end_matches('/').eq_ignore_ascii_case(origin))
+    {
+        return true;
+    }
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let (Some(host), Some((_, authority))) = (host, origin.split_once("://")) else {
+        return false;
+    };
+    host.eq_ignore_ascii_case(authority)
+}
+
+/// Where a request comes from.
+fn address(request: &Request) -> IpAddr {
+    request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip())
+}
+
+fn not_a_socket(dialect: Option<Dialect>) -> Response {
+    match dialect {
+        Some(_) => refused(StatusCode::UPGRADE_REQUIRED, "this is a WebSocket"),
+        None => refused(StatusCode::NOT_FOUND, "there is nothing here"),
+    }
+}
+
+fn refused(status: StatusCode, words: &str) -> Response {
+    (status, format!("{words}\n")).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(origin: Option<&'static str>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, HeaderValue::from_static("chat.example:8080"));
+        headers.extend(origin.map(|origin| (ORIGIN, HeaderValue::from_static(origin))));
+        headers
+    }
+
+    #[test]
+    fn pages_of_other_origins_are_welcome_only_if_they_are_named() {
+        let allowed = ["https://front.example".to_owned()];
+        for (origin, welcome) in [
+            (None, true),
+            (Some("http://chat.example:8080"), true),
+            (Some("https://front.example"), true),
+            (Some("https://front.example.evil"), false),
+            (Some("http://chat.example"), false),
+            (Some("null"), false),
+        ] {
+            assert_eq!(
+                is_welcome(&headers(origin), &allowed),
+                welcome,
+                "{origin:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,422 @@
+//! One worker's sessions, and what they hear: the way from a durable record to the sockets.
+
+mod audience;
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_core::{Effect, Record, RoomId, Seq, Timestamp, UserId};
+use chat_protocol::close::Close;
+use chat_protocol::dialect::{Dialect, Ticket};
+use chat_protocol::signal::Signal;
+
+use self::audience::{Audience, Seat};
+use crate::mail::{Delivery, Refused, Reply, SessionKey};
+use crate::metrics::Metrics;
+use crate::outbox::Outbox;
+
+/// What a worker knows of its sessions.
+pub(crate) struct Hub {
+    metrics: Metrics,
+    links: HashMap<u64, Rc<Link>>,
+    users: HashMap<UserId, Vec<u64>>,
+    rooms: HashMap<RoomId, Audience>,
+    dirty: Vec<RoomId>,
+}
+
+/// What the hub and a session share.
+pub(crate) struct Link {
+    pub(crate) key: SessionKey,
+    pub(crate) outbox: Rc<Outbox>,
+    /// The spelling, once it is known.
+    pub(crate) dialect: Cell<Option<Dialect>>,
+    /// Commands whose answers are still to come.
+    pub(crate) in_flight: Cell<usize>,
+    /// When anything was read from the socket.
+    pub(crate) heard_at: Cell<Duration>,
+    /// When its token ends.
+    pub(crate) expires_at: Cell<Option<Timestamp>>,
+    /// Whether it was told that its token ends soon.
+    pub(crate) warned: Cell<bool>,
+    /// When it has to have said hello.
+    pub(crate) hello_by: Cell<Option<Duration>>,
+    /// Whether rooms that its user joins are attached to it by themselves.
+    pub(crate) follows: Cell<bool>,
+    /// The log-in that it came by.
+    pub(crate) grant: RefCell<Option<Arc<str>>>,
+    news: RefCell<VecDeque<News>>,
+}
+
+/// What a session has to do something about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    /// Its user is a member of this room since the record after this one.
+    Joined(RoomId, Seq),
+    /// It hears this room no more.
+    Detached(RoomId),
+    /// Something of this room after this record passed it by: it has to catch up.
+    Gap(RoomId, Seq),
+    /// It is to be pinged.
+    Ping,
+    /// Its token ends at this moment.
+    Expiring(Timestamp),
+    /// It has to end.
+    End(Close),
+}
+
+impl Link {
+    pub(crate) fn new(key: SessionKey, outbox: Rc<Outbox>, dialect: Option<Dialect>) -> Self {
+        Self {
+            key,
+            outbox,
+            dialect: Cell::new(dialect),
+            in_flight: Cell::new(0),
+            heard_at: Cell::default(),
+            expires_at: Cell::new(None),
+            warned: Cell::new(false),
+            hello_by: Cell::new(None),
+            follows: Cell::new(false),
+            grant: RefCell::default(),
+            news: RefCell::default(),
+        }
+    }
+
+    /// Why the session has to end at this moment, if its time is over.
+    pub(crate) fn overdue(&self, now: Duration, wall: Timestamp) -> Option<Close> {
+        if self.hello_by.get().is_some_and(|by| now >= by) {
+            return Some(Close::Unauthenticated);
+        }
+        let left_ms = self
+            .expires_at
+            .get()?
+            .number()
+            .saturating_sub(wall.number());
+        if left_ms == 0 {
+            return Some(Close::TokenExpired);
+        }
+        let soon = left_ms <= EXPIRY_NOTICE_MS;
+        if soon && !self.warned.replace(soon) {
+            self.tell(News::Expiring(wall.plus_ms(left_ms)));
+        }
+        None
+    }
+
+    pub(crate) fn tell(&self, news: News) {
+        self.news.borrow_mut().push_back(news);
+        self.outbox.wake();
+    }
+
+    pub(crate) fn has_news(&self) -> bool {
+        !self.news.borrow().is_empty()
+    }
+
+    pub(crate) fn next_news(&self) -> Option<News> {
+        self.news.borrow_mut().pop_front()
+    }
+}
+
+/// How long before its end a session hears that its token ends, in milliseconds.
+const EXPIRY_NOTICE_MS: u64 = 60_000;
+
+impl Hub {
+    pub(crate) fn new(metrics: Metrics) -> Self {
+        Self {
+            metrics,
+            links: HashMap::new(),
+            users: HashMap::new(),
+            rooms: HashMap::new(),
+            dirty: Vec::new(),
+        }
+    }
+
+    pub(crate) fn register(&mut self, link: Rc<Link>) {
+        self.links.insert(link.key.number, link);
+    }
+
+    /// Forgets a session that has ended; gives the rooms in which it had a seat, and as whom.
+    pub(crate) fn forget(&mut self, session: SessionKey) -> Vec<(RoomId, UserId)> {
+        self.links.remove(&session.number);
+        self.users.retain(|_, sessions| {
+            sessions.retain(|number| *number != session.number);
+            !sessions.is_empty()
+        });
+        let mut seats = Vec::new();
+        self.rooms.retain(|room, audience| {
+            if let Some(seat) = audience.seat(session) {
+                seats.push((*room, seat.user));
+                audience.leave(|seat| seat.session == session);
+            }
+            !audience.is_empty()
+        });
+        seats
+    }
+
+    /// Notes that a session acts for a user.
+    pub(crate) fn identify(&mut self, session: SessionKey, user: UserId) {
+        let sessions = self.users.entry(user).or_default();
+        if !sessions.contains(&session.number) {
+            sessions.push(session.number);
+        }
+    }
+
+    pub(crate) fn links(&self) -> impl Iterator<Item = &Rc<Link>> {
+        self.links.values()
+    }
+
+    /// How far a room is heard here.
+    pub(crate) fn head(&self, room: RoomId) -> Option<Seq> {
+        self.rooms.get(&room).map(|audience| audience.head)
+    }
+
+    /// Gives a session a seat, behind until it has caught up. `head` is the room's, in case nobody
+    /// of this worker hears it yet.
+    pub(crate) fn sit(&mut self, session: SessionKey, user: UserId, room: RoomId, head: Seq) {
+        let Some(link) = self.links.get(&session.number) else {
+            return;
+        };
+        let Some(dialect) = link.dialect.get() else {
+            return;
+        };
+        let seat = Seat {
+            session,
+            user,
+            dialect,
+            outbox: link.outbox.clone(),
+            caught_up: false,
+        };
+        self.rooms
+            .entry(room)
+            .or_insert_with(|| Audience::at(head))
+            .sit(seat);
+    }
+
+    /// Takes a session's seat away.
+    pub(crate) fn rise(&mut self, session: SessionKey, room: RoomId) -> Option<UserId> {
+        let audience = self.rooms.get_mut(&room)?;
+        let user = audience.seat(session)?.user;
+        audience.leave(|seat| seat.session == session);
+        if audience.is_empty() {
+            self.rooms.remove(&room);
+        }
+        Some(user)
+    }
+
+    /// Lets a session that has been sent everything up to `position` hear the room from here on;
+    /// else tells how far the room is.
+    pub(crate) fn catch_up(&mut self, session: SessionKey, room: RoomId, position: Seq) -> CatchUp {
+        let Some(audience) = self.rooms.get_mut(&room) else {
+            return CatchUp::Gone;
+        };
+        if audience.seat(session).is_none() {
+            return CatchUp::Gone;
+        }
+        if audience.head > position {
+            return CatchUp::Behind;
+        }
+        if audience.head < position {
+            return CatchUp::Ahead;
+        }
+        audience.flush();
+        if let Some(seat) = audience.seat(session) {
+            seat.caught_up = true;
+        }
+        CatchUp::Live
+    }
+
+    /// Delivers a durable record, and follows its effects on the sessions of this worker.
+    ///
+    /// Tells whether the room has something to flush.
+    pub(crate) fn deliver(&mut self, delivery: &Delivery) -> bool {
+        let record = &delivery.record;
+        let room = record.room;
+        let mut heard = false;
+        if let Some(audience) = self.rooms.get_mut(&room) {
+            if audience.head.next() == record.seq {
+                audience.hear(delivery);
+                heard = true;
+            } else if audience.head < record.seq {
+                self.skip(room, record.seq);
+            }
+        }
+        for effect in record.effects().iter() {
+            match effect {
+                Effect::Broadcast | Effect::Regrant(_) | Effect::Rejudge => {}
+                Effect::Attach(user) => self.announce(user, record),
+                Effect::Detach(user) => self.expel(room, user),
+                Effect::Notify(user) => self.notify(user, record),
+                Effect::Close => self.close(room),
+            }
+        }
+        if heard {
+            self.soil(room);
+        }
+        heard
+    }
+
+    /// Notes that a room has something to flush.
+    fn soil(&mut self, room: RoomId) {
+        if !self.dirty.contains(&room) {
+            self.dirty.push(room);
+        }
+    }
+
+    /// Writes what the rooms of this round have gathered.
+    pub(crate) fn flush(&mut self) {
+        for room in std::mem::take(&mut self.dirty) {
+            if let Some(audience) = self.rooms.get_mut(&room) {
+                let written = audience.flush();
+                self.metrics.deliveries.inc_by(written.frames);
+                self.metrics.bytes_out.inc_by(written.bytes);
+            }
+        }
+    }
+
+    /// Passes on something ephemeral; a session that is behind with its reading may miss it.
+    pub(crate) fn signal(&mut self, signal: &Signal, origin: Option<SessionKey>) {
+        let Some(audience) = self.rooms.get_mut(&signal.room) else {
+            return;
+        };
+        audience.flush();
+        for dialect in Dialect::ALL {
+            let Some(text) = dialect.signal(signal) else {
+                continue;
+            };
+            for seat in audience.seats() {
+                if seat.dialect != dialect || Some(seat.session) == origin {
+                    continue;
+                }
+                if dialect.resumes() {
+                    if !seat.outbox.send_text_if_idle(&text) {
+                        self.metrics.signals_dropped.inc();
+                    }
+                } else {
+                    seat.outbox.send_text(&text);
+                }
+            }
+        }
+    }
+
+    /// Detaches a user from a room.
+    pub(crate) fn expel(&mut self, room: RoomId, user: UserId) {
+        let Some(audience) = self.rooms.get_mut(&room) else {
+            return;
+        };
+        for session in audience.leave(|seat| seat.user == user) {
+            if let Some(link) = self.links.get(&session.number) {
+                link.tell(News::Detached(room));
+            }
+        }
+        if audience.is_empty() {
+            self.rooms.remove(&room);
+        }
+    }
+
+    /// Answers a command of a session.
+    pub(crate) fn reply(
+        &self,
+        session: SessionKey,
+        ticket: &Ticket,
+        outcome: Result<Reply, Refused>,
+    ) {
+        let Some(link) = self.links.get(&session.number) else {
+            return;
+        };
+        link.in_flight.set(link.in_flight.get().saturating_sub(1));
+        let answer = crate::desk::spoken(outcome);
+        if let Err(refusal) = &answer {
+            self.metrics.refused(refusal.class);
+        }
+        let Some(dialect) = link.dialect.get() else {
+            return;
+        };
+        if let Some(text) = dialect.answer(ticket, &answer) {
+            link.outbox.send_text(&text);
+        }
+        if link.in_flight.get() == 0 {
+            link.outbox.wake();
+        }
+    }
+
+    /// Ends the sessions of a user, or those of one log-in.
+    pub(crate) fn revoke(&self, user: UserId, grant: Option<&str>, close: Close) {
+        for number in self.users.get(&user).into_iter().flatten() {
+            let Some(link) = self.links.get(number) else {
+                continue;
+            };
+            let concerned = grant.is_none() || link.grant.borrow().as_deref() == grant;
+            if concerned {
+                link.tell(News::End(close));
+            }
+        }
+    }
+
+    /// A user is a member of a room: his sessions that want that hear it from this record on.
+    fn announce(&self, user: UserId, record: &Record) {
+        let before = Seq::new(record.seq.number().saturating_sub(1));
+        for number in self.users.get(&user).into_iter().flatten() {
+            if let Some(link) = self.links.get(number).filter(|link| link.follows.get()) {
+                link.tell(News::Joined(record.room, before));
+            }
+        }
+    }
+
+    /// Tells a user's sessions that are not in the room.
+    fn notify(&mut self, user: UserId, record: &Record) {
+        for number in self.users.get(&user).into_iter().flatten() {
+            let Some(link) = self.links.get(number) else {
+                continue;
+            };
+            let seated = self
+                .rooms
+                .get_mut(&record.room)
+                .is_some_and(|it| it.seat(link.key).is_some());
+            let text = link
+                .dialect
+                .get()
+                .and_then(|dialect| dialect.event(record, false));
+            if let Some(text) = text.filter(|_| !seated) {
+                link.outbox.send_text(&text);
+            }
+        }
+    }
+
+    /// Something between was lost: everybody reads it from the store.
+    fn skip(&mut self, room: RoomId, to: Seq) {
+        let Some(audience) = self.rooms.get_mut(&room) else {
+            return;
+        };
+        let from = audience.head;
+        for session in audience.interrupt(to) {
+            if let Some(link) = self.links.get(&session.number) {
+                link.tell(News::Gap(room, from));
+            }
+        }
+    }
+
+    fn close(&mut self, room: RoomId) {
+        let Some(mut audience) = self.rooms.remove(&room) else {
+            return;
+        };
+        for session in audience.leave(|_| true) {
+            if let Some(link) = self.links.get(&session.number) {
+                link.tell(News::Detached(room));
+            }
+        }
+    }
+}
+
+/// Where a session stands that catches up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CatchUp {
+    /// It hears the room by itself from here on.
+    Live,
+    /// The room is further: there is something to read.
+    Behind,
+    /// What the session has read is still on its way to this worker.
+    Ahead,
+    /// It has no seat any more.
+    Gone,
+}

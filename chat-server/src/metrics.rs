@@ -1,0 +1,326 @@
+//! What the server counts, for Prometheus.
+//!
+//! Every handle is an atomic that is counted up without order or lock; cloning [`Metrics`] clones
+//! handles. Labels hold nothing but names out of this program, so their number is bounded.
+
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_core::Timestamp;
+use chat_protocol::{Class, Dialect};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+/// Handles to everything that is counted.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Metrics {
+    /// Sessions that have said who they are.
+    pub sessions: Gauge,
+    /// Frames that clients sent.
+    pub frames_in: Counter,
+    /// Frames that were put into a session's outbox: an event for a hundred members counts a
+    /// hundred times.
+    pub deliveries: Counter,
+    /// Bytes that were written to sockets.
+    pub bytes_out: Counter,
+    /// Bytes that wait in the outboxes of all sessions.
+    pub outbox_bytes: Gauge,
+    /// Sessions that were closed because they didn't keep up.
+    pub sessions_lagging: Counter,
+    /// Signals that were dropped because somebody didn't keep up.
+    pub signals_dropped: Counter,
+    /// Batches that the store didn't take.
+    pub append_failures: Counter,
+    /// Rooms in memory.
+    pub rooms_loaded: Gauge,
+    /// Reads of the store for clients that catch up.
+    pub catch_up_reads: Counter,
+    /// Log lines that were dropped because the sink didn't take them.
+    pub log_lines_dropped: Counter,
+    requests_decided: Counter,
+    append_batches: Counter,
+    records_appended: Counter,
+    append_seconds: Histogram,
+    connections: Family<Spoken, Gauge>,
+    requests_refused: Family<Refused, Counter>,
+    resident_bytes: Gauge,
+    registry: Arc<Registry>,
+}
+
+impl Metrics {
+    /// Counts from zero, for a process that started at this moment.
+    #[must_use]
+    pub fn new(started_at: Timestamp) -> Self {
+        let mut metrics = Self {
+            sessions: Gauge::default(),
+            frames_in: Counter::default(),
+            deliveries: Counter::default(),
+            bytes_out: Counter::default(),
+            outbox_bytes: Gauge::default(),
+            sessions_lagging: Counter::default(),
+            signals_dropped: Counter::default(),
+            requests_decided: Counter::default(),
+            append_batches: Counter::default(),
+            records_appended: Counter::default(),
+            // From a tenth of a millisecond to half a minute.
+            append_seconds: Histogram::new(exponential_buckets(0.0001, 2.0, 19)),
+            append_failures: Counter::default(),
+            rooms_loaded: Gauge::default(),
+            catch_up_reads: Counter::default(),
+            log_lines_dropped: Counter::default(),
+            connections: Family::default(),
+            requests_refused: Family::default(),
+            resident_bytes: Gauge::default(),
+            registry: Arc::default(),
+        };
+        metrics.registry = Arc::new(metrics.register(started_at));
+        metrics
+    }
+
+    /// Open connections that speak a dialect. Whoever counts one keeps the handle, and counts it
+    /// down in the end.
+    #[must_use]
+    pub fn connections(&self, dialect: Dialect) -> Gauge {
+        let spoken = Spoken {
+            dialect: dialect.name(),
+        };
+        self.connections.get_or_create(&spoken).clone()
+    }
+
+    /// Counts requests that were decided in one turn, whatever the answer.
+    pub fn requests_decided(&self, requests: usize) {
+        self.requests_decided.inc_by(whole(requests));
+    }
+
+    /// Counts a refused request by what its sender may do about it.
+    pub fn refused(&self, class: Class) {
+        let refused = Refused {
+            class: label(class),
+        };
+        self.requests_refused.get_or_create(&refused).inc();
+    }
+
+    /// Counts a batch of records that the store has answered for, and how long that took.
+    pub fn appended(&self, records: usize, took: Duration) {
+        self.append_batches.inc();
+        self.records_appended.inc_by(whole(records));
+        self.append_seconds.observe(took.as_secs_f64());
+    }
+
+    /// Everything in the text format of OpenMetrics.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        if let Some(bytes) = resident_bytes() {
+            self.resident_bytes.set(bytes);
+        }
+        let mut text = String::new();
+        // Writing into a string can't fail.
+        encode(&mut text, &self.registry).unwrap_or_default();
+        text
+    }
+
+    fn register(&self, started_at: Timestamp) -> Registry {
+        let mut registry = Registry::with_prefix("chat");
+        self.register_sessions(&mut registry);
+        self.register_requests(&mut registry);
+        self.register_process(&mut registry, started_at);
+        registry
+    }
+
+    fn register_sessions(&self, registry: &mut Registry) {
+        registry.register("connections", "Open connections", self.connections.clone());
+        registry.register(
+            "sessions",
+            "Sessions that said who they are",
+            self.sessions.clone(),
+        );
+        registry.register(
+            "frames_in",
+            "Frames that clients sent",
+            self.frames_in.clone(),
+        );
+        registry.register(
+            "deliveries",
+            "Frames put into outboxes",
+            self.deliveries.clone(),
+        );
+        registry.register(
+            "out_bytes",
+            "Bytes written to sockets",
+            self.bytes_out.clone(),
+        );
+        registry.register(
+            "outbox_bytes",
+            "Bytes waiting in outboxes",
+            self.outbox_bytes.clone(),
+        );
+        registry.register(
+            "sessions_lagging",
+            "Sessions closed because they did not keep up",
+            self.sessions_lagging.clone(),
+        );
+        registry.register(
+            "signals_dropped",
+            "Signals dropped because somebody did not keep up",
+            self.signals_dropped.clone(),
+        );
+        let help = "Reads of the store for clients that catch up";
+        registry.register("catch_up_reads", help, self.catch_up_reads.clone());
+    }
+
+    fn register_requests(&self, registry: &mut Registry) {
+        let decided = self.requests_decided.clone();
+        registry.register(
+            "requests_decided",
+            "Requests decided, whatever the answer",
+            decided,
+        );
+        registry.register(
+            "requests_refused",
+            "Refusals by class",
+            self.requests_refused.clone(),
+        );
+        let batches = self.append_batches.clone();
+        registry.register(
+            "append_batches",
+            "Transactions that appended records",
+            batches,
+        );
+        registry.register(
+            "records_appended",
+            "Records appended",
+            self.records_appended.clone(),
+        );
+        let failures = self.append_failures.clone();
+        registry.register(
+            "append_failures",
+            "Batches that the store did not take",
+            failures,
+        );
+        registry.register_with_unit(
+            "append",
+            "How long appending a batch took",
+            Unit::Seconds,
+            self.append_seconds.clone(),
+        );
+        registry.register("rooms_loaded", "Rooms in memory", self.rooms_loaded.clone());
+    }
+
+    fn register_process(&self, registry: &mut Registry, started_at: Timestamp) {
+        let dropped = self.log_lines_dropped.clone();
+        registry.register(
+            "log_lines_dropped",
+            "Log lines that the sink did not take",
+            dropped,
+        );
+        let resident = self.resident_bytes.clone();
+        registry.register("resident_bytes", "Resident memory", resident);
+        let started: Gauge = Gauge::default();
+        started.set(i64::try_from(started_at.number() / 1000).unwrap_or(i64::MAX));
+        let help = "When the process started, in Unix seconds";
+        registry.register("process_start_time_seconds", help, started);
+    }
+}
+
+/// A label of connections.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Spoken {
+    dialect: &'static str,
+}
+
+/// A label of refusals.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Refused {
+    class: &'static str,
+}
+
+/// A class as clients read it.
+const fn label(class: Class) -> &'static str {
+    match class {
+        Class::Invalid => "invalid",
+        Class::Auth => "auth",
+        Class::Forbidden => "forbidden",
+        Class::NotFound => "not_found",
+        Class::Conflict => "conflict",
+        Class::Limit => "limit",
+        Class::Position => "position",
+        Class::Server => "server",
+    }
+}
+
+fn whole(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+/// Resident memory in bytes, where the system tells it. `status` says it in kilobytes; `statm`
+/// would in pages, whose size it doesn't say.
+fn resident_bytes() -> Option<i64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: i64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kilobytes.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The value of a metric in the text, by its full name and labels.
+    fn value(text: &str, name: &str) -> Option<f64> {
+        text.lines()
+            .find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+    }
+
+    #[test]
+    fn what_is_counted_through_any_clone_is_shown() {
+        let metrics = Metrics::new(Timestamp::new(1_730_000_000_000));
+        metrics.clone().frames_in.inc_by(3);
+        metrics.connections(Dialect::Rooms).inc();
+        metrics.refused(Class::Limit);
+        metrics.appended(7, Duration::from_millis(2));
+        let text = metrics.encode();
+        assert_eq!(value(&text, "chat_frames_in_total"), Some(3.0));
+        assert_eq!(
+            value(&text, "chat_connections{dialect=\"rooms\"}"),
+            Some(1.0)
+        );
+        assert_eq!(
+            value(&text, "chat_requests_refused_total{class=\"limit\"}"),
+            Some(1.0)
+        );
+        assert_eq!(value(&text, "chat_append_seconds_count"), Some(1.0));
+        assert_eq!(value(&text, "chat_records_appended_total"), Some(7.0));
+        assert_eq!(
+            value(&text, "chat_process_start_time_seconds"),
+            Some(1_730_000_000.0)
+        );
+    }
+
+    #[test]
+    fn every_metric_bears_the_prefix_and_a_word_of_help() {
+        let text = Metrics::new(Timestamp::new(0)).encode();
+        let helps = text
+            .lines()
+            .filter(|line| line.starts_with("# HELP chat_"))
+            .count();
+        assert!(helps > 15, "{text}");
+        let strange = |line: &&str| !line.starts_with('#') && !line.starts_with("chat_");
+        assert_eq!(text.lines().find(strange), None);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_memory_of_the_process_is_read_when_it_is_asked_for() {
+        let text = Metrics::new(Timestamp::new(0)).encode();
+        assert!(value(&text, "chat_resident_bytes").unwrap() > 100_000.0);
+    }
+}

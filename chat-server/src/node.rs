@@ -1,0 +1,387 @@
+//! One process: its workers, its store, its accounts, and what is needed to reach them.
+//!
+//! Nobody else starts threads that live as long as the server.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use chat_core::{Limits, RoomId, UserId};
+use chat_protocol::answer::PublishedLimits;
+use chat_protocol::close::Close;
+use chat_protocol::code::{Code, Refusal};
+use chat_protocol::dialect::Dialect;
+
+use crate::auth::hashing::Hasher;
+use crate::auth::limiter::Limiter;
+use crate::auth::{Accounts, AuthError, Authenticator, Identity, Revocation};
+use crate::clock::Clock;
+use crate::config::{Config, RegisteredNames};
+use crate::limits::ServerLimits;
+use crate::mail::Mail;
+use crate::metrics::Metrics;
+use crate::status::Statuses;
+use crate::store::Store;
+use crate::worker::{self, Address, Order, Slots};
+
+/// A handle to the process's parts. Cheap to clone, of use on any thread.
+#[derive(Clone)]
+pub struct Node(Arc<Parts>);
+
+/// What a node is made of.
+pub(crate) struct Parts {
+    pub(crate) config: Config,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) accounts: Arc<Accounts>,
+    pub(crate) authenticator: Arc<dyn Authenticator>,
+    pub(crate) hasher: Arc<Hasher>,
+    pub(crate) limiter: Arc<Limiter>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: Metrics,
+    pub(crate) workers: Vec<Slots>,
+    /// Live sessions of each user.
+    pub(crate) sessions: Mutex<HashMap<UserId, usize>>,
+    /// Sockets of each address that haven't said who they are.
+    pub(crate) silent: Mutex<HashMap<IpAddr, usize>>,
+    pub(crate) statuses: Statuses,
+    pub(crate) connections: AtomicUsize,
+    pub(crate) next_worker: AtomicUsize,
+    pub(crate) stopping: AtomicBool,
+    pub(crate) threads: Mutex<Vec<JoinHandle<io::Result<()>>>>,
+}
+
+/// How long a client that is sent away waits at most before it comes back, in milliseconds.
+pub(crate) const RECONNECT_MS: u64 = 1_000;
+
+/// How long the workers may take to end.
+const STOP: Duration = Duration::from_secs(5);
+
+impl Node {
+    /// Puts the parts together and starts a thread for each worker.
+    pub(crate) fn start(
+        make: impl FnOnce(Vec<Slots>) -> Parts,
+        workers: usize,
+        mail_max: usize,
+    ) -> io::Result<Self> {
+        let (slots, inboxes): (Vec<_>, Vec<_>) =
+            (0..workers).map(|_| worker::boxes(mail_max)).unzip();
+        let node = Self(Arc::new(make(slots)));
+        for (index, inboxes) in inboxes.into_iter().enumerate() {
+            let its = node.clone();
+            let thread = std::thread::Builder::new()
+                .name(format!("worker-{index}"))
+                .spawn(move || worker::run(its, index, inboxes))?;
+            node.threads().push(thread);
+        }
+        Ok(node)
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    pub(crate) fn limits(&self) -> &ServerLimits {
+        &self.0.config.server_limits
+    }
+
+    pub(crate) fn engine_limits(&self) -> &Limits {
+        &self.0.config.limits
+    }
+
+    /// The store that everything is kept in.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.0.store
+    }
+
+    /// The accounts that are built in.
+    #[must_use]
+    pub fn accounts(&self) -> &Arc<Accounts> {
+        &self.0.accounts
+    }
+
+    pub(crate) fn authenticator(&self) -> &Arc<dyn Authenticator> {
+        &self.0.authenticator
+    }
+
+    pub(crate) fn hasher(&self) -> &Hasher {
+        &self.0.hasher
+    }
+
+    pub(crate) fn limiter(&self) -> &Arc<Limiter> {
+        &self.0.limiter
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.0.clock
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    pub(crate) fn statuses(&self) -> &Statuses {
+        &self.0.statuses
+    }
+
+    pub(crate) fn guests_welcome(&self) -> bool {
+        self.0.config.guests
+    }
+
+    pub(crate) fn registered_names_free(&self) -> bool {
+        self.0.config.registered_names == RegisteredNames::Free
+    }
+
+    /// Whether the server takes on more.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.0.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Random bits.
+    pub(crate) fn draw(&self) -> u64 {
+        getrandom::u64().unwrap_or_else(|_| {
+            // A system without randomness has nothing better than its clock.
+            u64::try_from(self.clock().elapsed().as_nanos()).unwrap_or(u64::MAX)
+        })
+    }
+
+    pub(crate) fn workers(&self) -> usize {
+        self.0.workers.len()
+    }
+
+    pub(crate) fn worker(&self, index: usize) -> Option<&Slots> {
+        self.0.workers.get(index)
+    }
+
+    /// The worker that owns a room.
+    pub(crate) fn worker_of(&self, room: RoomId) -> &Slots {
+        let index = usize::try_from(room.number() % self.workers().max(1) as u64).unwrap_or(0);
+        self.worker(index)
+            .expect("a node has a worker for each remainder")
+    }
+
+    /// The worker for a connection: the one whose thread this is, else the next one.
+    pub(crate) fn worker_for_connection(&self) -> &Slots {
+        let index = worker::here().unwrap_or_else(|| {
+            self.0.next_worker.fetch_add(1, Ordering::Relaxed) % self.workers().max(1)
+        });
+        self.worker(index)
+            .expect("a worker's number is one of the node's")
+    }
+
+    /// Sends something to a room; waits while its worker has more than it can do.
+    pub(crate) async fn send(&self, mail: Mail<Address>) -> Result<(), Refusal> {
+        let sent = self.worker_of(mail.room).mail.send(mail).await;
+        sent.map_err(|_| Refusal::new(Code::ShuttingDown).with_retry(RECONNECT_MS))
+    }
+
+    /// Who the holder of a token is.
+    pub(crate) async fn authenticate(&self, token: &str) -> Result<Identity, AuthError> {
+        self.0.authenticator.authenticate(token).await
+    }
+
+    /// Takes on a session of a user, unless he has too many.
+    pub(crate) fn admit(&self, user: UserId) -> bool {
+        let mut sessions = self
+            .0
+            .sessions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let count = sessions.entry(user).or_default();
+        if *count >= self.limits().sessions_per_user_max {
+            return false;
+        }
+        *count += 1;
+        self.0.metrics.sessions.inc();
+        true
+    }
+
+    /// Whether a user has a live session.
+    pub(crate) fn is_here(&self, user: UserId) -> bool {
+        let sessions = self
+            .0
+            .sessions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        sessions.contains_key(&user)
+    }
+
+    /// Lets a session of a user go.
+    pub(crate) fn release(&self, user: UserId) {
+        let mut sessions = self
+            .0
+            .sessions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        self.0.metrics.sessions.dec();
+        let Some(count) = sessions.get_mut(&user) else {
+            return;
+        };
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            sessions.remove(&user);
+            self.0.statuses.forget(user);
+        }
+    }
+
+    /// Ends the live sessions that a revocation concerns.
+    pub(crate) async fn revoke(&self, revocation: &Revocation, close: Close) {
+        for slots in &self.0.workers {
+            let order = Order::Revoke(revocation.user, revocation.grant.clone(), close);
+            // Refused only if the worker ends, and its sessions with it.
+            drop(slots.orders.send(order).await);
+        }
+    }
+
+    /// Does the same from where nobody can wait.
+    pub(crate) fn revoke_soon(&self, revocation: &Revocation, close: Close) {
+        for slots in &self.0.workers {
+            let order = Order::Revoke(revocation.user, revocation.grant.clone(), close);
+            if let Err(error) = slots.orders.try_send(order) {
+                tracing::warn!(%error, "a worker hears late that a log-in has ended");
+            }
+        }
+    }
+
+    /// Every bound, for clients.
+    pub(crate) fn published_limits(&self) -> PublishedLimits {
+        let server = match serde_json::to_value(self.limits()) {
+            Ok(serde_json::Value::Object(server)) => server,
+            Ok(_) | Err(_) => serde_json::Map::new(),
+        };
+        PublishedLimits {
+            engine: self.engine_limits().clone(),
+            server,
+        }
+    }
+
+    /// How many items a page has, given what was asked for.
+    pub(crate) fn page(&self, asked: Option<u64>) -> usize {
+        let limits = self.limits();
+        let asked = asked.map(|asked| usize::try_from(asked).unwrap_or(usize::MAX));
+        asked
+            .unwrap_or(limits.page_items)
+            .clamp(1, limits.page_items_max)
+    }
+
+    /// Takes on a connection, unless there are too many; it counts until the guard is dropped.
+    pub(crate) fn connect(&self) -> Option<Connected> {
+        let before = self.0.connections.fetch_add(1, Ordering::Relaxed);
+        let connected = Connected(self.clone());
+        (before < self.limits().connections_max && !self.is_stopping()).then_some(connected)
+    }
+
+    /// Takes on a socket of an address that hasn't said who it is, unless there are too many; it
+    /// counts until the guard is dropped.
+    pub(crate) fn silent(&self, address: IpAddr) -> Option<Silent> {
+        let most = self.limits().silent_sockets_per_address_max;
+        let mut silent = self.0.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = silent.entry(address).or_default();
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        Some(Silent {
+            node: self.clone(),
+            address,
+        })
+    }
+
+    /// Accepts connections at an address, on every worker. A dialect binds the port to it.
+    pub(crate) async fn listen(
+        &self,
+        address: SocketAddr,
+        dialect: Option<Dialect>,
+    ) -> io::Result<SocketAddr> {
+        let listener = crate::listener::bind(address)?;
+        let local = listener.local_addr()?;
+        let router = crate::http::router(self, dialect);
+        self.accept_on(listener, &router).await;
+        Ok(local)
+    }
+
+    pub(crate) async fn accept_on(&self, listener: TcpListener, router: &axum::Router) {
+        let listener = Arc::new(listener);
+        for slots in &self.0.workers {
+            let order = Order::Listen(listener.clone(), router.clone());
+            // Refused only if the worker ends.
+            drop(slots.orders.send(order).await);
+        }
+    }
+
+    /// Ends every session with a goodbye, then the workers.
+    pub(crate) async fn stop(&self) {
+        self.0.stopping.store(true, Ordering::SeqCst);
+        for slots in &self.0.workers {
+            // Refused only if the worker has ended.
+            drop(slots.orders.send(Order::Stop).await);
+        }
+        let began = self.clock().elapsed();
+        while self.clock().elapsed().saturating_sub(began) < STOP {
+            if self.threads().iter().all(JoinHandle::is_finished) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    fn threads(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<io::Result<()>>>> {
+        self.0
+            .threads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node")
+            .field("workers", &self.workers())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A socket that hasn't said who it is.
+pub(crate) struct Silent {
+    node: Node,
+    address: IpAddr,
+}
+
+impl std::fmt::Debug for Silent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Silent({})", self.address)
+    }
+}
+
+impl Drop for Silent {
+    fn drop(&mut self) {
+        let mut silent = self
+            .node
+            .0
+            .silent
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let Some(count) = silent.get_mut(&self.address) else {
+            return;
+        };
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            silent.remove(&self.address);
+        }
+    }
+}
+
+/// A connection that counts.
+pub(crate) struct Connected(Node);
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}

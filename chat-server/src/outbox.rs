@@ -1,0 +1,268 @@
+//! The one way out of a connection: everything that leaves a socket passes through here, in order.
+//!
+//! A write is tried at once. What the socket doesn't take waits here, and until it is gone
+//! everything later waits behind it, up to a bound. Whoever passes the bound is too slow.
+
+use std::cell::{Cell, RefCell};
+use std::io::{self, IoSlice};
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::frame;
+
+/// A byte stream: the fast path, or whatever else a host has.
+pub(crate) enum Wire {
+    /// A socket of ours.
+    Plain(TcpStream),
+    /// TLS, a pipe, or a stream of an unknown host.
+    Boxed(Pin<Box<dyn Duplex>>),
+}
+
+/// Both halves of a byte stream.
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Send> Duplex for T {}
+
+/// A connection's stream and what waits to leave by it. It belongs to one worker.
+pub(crate) struct Outbox {
+    wire: RefCell<Wire>,
+    queue: RefCell<Queue>,
+    state: Cell<State>,
+    /// Whoever reads the connection, and is told when something has to be done for it.
+    task: RefCell<Option<Waker>>,
+    bytes_max: usize,
+}
+
+/// Whether more may leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Yes.
+    Open,
+    /// No: the reader is too slow, and has to be told so.
+    Lagging,
+    /// No: the stream is broken.
+    Broken,
+}
+
+/// Whole frames, of which the first bytes may have left already.
+#[derive(Default)]
+struct Queue {
+    frames: Vec<u8>,
+    sent: usize,
+}
+
+/// What has left may take up this much before room is made.
+const COMPACT_BYTES: usize = 64 * 1024;
+
+impl Outbox {
+    pub(crate) fn new(wire: Wire, bytes_max: usize) -> Self {
+        Self {
+            wire: RefCell::new(wire),
+            queue: RefCell::default(),
+            state: Cell::new(State::Open),
+            task: RefCell::new(None),
+            bytes_max,
+        }
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.state.get()
+    }
+
+    /// Bytes that wait.
+    pub(crate) fn waiting(&self) -> usize {
+        let queue = self.queue.borrow();
+        queue.frames.len() - queue.sent
+    }
+
+    /// Sends whole frames.
+    pub(crate) fn send(&self, frames: &[u8]) {
+        self.send_slices(&[IoSlice::new(frames)]);
+    }
+
+    /// Sends one text message.
+    pub(crate) fn send_text(&self, text: &[u8]) {
+        let mut bytes = Vec::with_capacity(text.len() + 10);
+        frame::write(&mut bytes, frame::TEXT, text);
+        self.send(&bytes);
+    }
+
+    /// Sends one text message that may be lost: it is, if anything waits already.
+    pub(crate) fn send_text_if_idle(&self, text: &[u8]) -> bool {
+        let idle = self.waiting() == 0;
+        if idle {
+            self.send_text(text);
+        }
+        idle
+    }
+
+    /// Sends whole frames that lie in several places, with one write.
+    pub(crate) fn send_slices(&self, slices: &[IoSlice<'_>]) {
+        if self.state.get() != State::Open {
+            return;
+        }
+        let mut queue = self.queue.borrow_mut();
+        let mut sent = 0;
+        if queue.frames.is_empty() {
+            match self.try_write(slices) {
+                Ok(written) => sent = written,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return self.fail(State::Broken),
+            }
+            if sent == slices.iter().map(|slice| slice.len()).sum::<usize>() {
+                return;
+            }
+            queue.sent = sent;
+        }
+        for slice in slices {
+            queue.frames.extend_from_slice(slice);
+        }
+        if queue.frames.len() - queue.sent > self.bytes_max {
+            self.state.set(State::Lagging);
+        }
+        drop(queue);
+        self.wake();
+    }
+
+    /// Sends what waits, as far as the stream takes it.
+    pub(crate) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let mut queue = self.queue.borrow_mut();
+            let Some(rest) = queue
+                .frames
+                .get(queue.sent..)
+                .filter(|rest| !rest.is_empty())
+            else {
+                *queue = Queue::default();
+                drop(queue);
+                return self.poll_flush_wire(cx);
+            };
+            let written = match &mut *self.wire.borrow_mut() {
+                Wire::Plain(stream) => match stream.try_write(rest) {
+                    Ok(written) => written,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        std::task::ready!(stream.poll_write_ready(cx))?;
+                        continue;
+                    }
+                    Err(error) => return Poll::Ready(Err(error)),
+                },
+                Wire::Boxed(stream) => std::task::ready!(stream.as_mut().poll_write(cx, rest))?,
+            };
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            queue.sent += written;
+            queue.compact();
+        }
+    }
+
+    fn poll_flush_wire(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self.wire.borrow_mut() {
+            Wire::Plain(_) => Poll::Ready(Ok(())),
+            Wire::Boxed(stream) => stream.as_mut().poll_flush(cx),
+        }
+    }
+
+    /// Ends the lag: forgets every frame that hasn't begun to leave, and lets one last thing
+    /// follow.
+    pub(crate) fn cut(&self) {
+        let mut queue = self.queue.borrow_mut();
+        let mut end = 0;
+        while end < queue.sent {
+            match frame::at(&queue.frames, end) {
+                Some(frame) => end = frame.end,
+                None => break,
+            }
+        }
+        queue.frames.truncate(end);
+        drop(queue);
+        if self.state.get() == State::Lagging {
+            self.state.set(State::Open);
+        }
+    }
+
+    /// Whether the stream may have something to read; wakes the task when it has.
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &*self.wire.borrow() {
+            Wire::Plain(stream) => stream.poll_read_ready(cx),
+            // The read itself registers the task.
+            Wire::Boxed(_) => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Whether a read that found nothing has seen to it that the task is woken.
+    pub(crate) fn reads_by_itself(&self) -> bool {
+        matches!(&*self.wire.borrow(), Wire::Boxed(_))
+    }
+
+    /// Reads what there is; `WouldBlock` if there is nothing.
+    pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut *self.wire.borrow_mut() {
+            Wire::Plain(stream) => stream.try_read(buffer),
+            Wire::Boxed(stream) => {
+                let task = self.task.borrow();
+                let waker = task.as_ref().unwrap_or(Waker::noop());
+                let mut buffer = ReadBuf::new(buffer);
+                match stream
+                    .as_mut()
+                    .poll_read(&mut Context::from_waker(waker), &mut buffer)
+                {
+                    Poll::Ready(Ok(())) => Ok(buffer.filled().len()),
+                    Poll::Ready(Err(error)) => Err(error),
+                    Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+                }
+            }
+        }
+    }
+
+    /// Remembers whom to wake.
+    pub(crate) fn register(&self, cx: &Context<'_>) {
+        let mut task = self.task.borrow_mut();
+        if !task.as_ref().is_some_and(|it| it.will_wake(cx.waker())) {
+            *task = Some(cx.waker().clone());
+        }
+    }
+
+    /// Wakes whoever reads the connection.
+    pub(crate) fn wake(&self) {
+        if let Some(task) = &*self.task.borrow() {
+            task.wake_by_ref();
+        }
+    }
+
+    fn fail(&self, state: State) {
+        self.state.set(state);
+        self.wake();
+    }
+
+    fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match &mut *self.wire.borrow_mut() {
+            Wire::Plain(stream) => match slices {
+                [one] => stream.try_write(one),
+                many => stream.try_write_vectored(many),
+            },
+            // What a boxed stream takes may still lie in its own buffers: its task flushes them.
+            Wire::Boxed(_) => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+}
+
+impl Queue {
+    /// Makes room of what has left, up to the start of the frame that is on its way.
+    fn compact(&mut self) {
+        if self.sent < COMPACT_BYTES {
+            return;
+        }
+        let mut start = 0;
+        while let Some(frame) = frame::at(&self.frames, start).filter(|it| it.end <= self.sent) {
+            start = frame.end;
+        }
+        let rest = self.frames.split_off(start);
+        drop(mem::replace(&mut self.frames, rest));
+        self.sent -= start;
+    }
+}

@@ -1,0 +1,267 @@
+//! The server as a value: built, mounted or bound, and stopped.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use chat_core::Limits;
+
+use crate::auth::hashing::{Hasher, HashingCost};
+use crate::auth::limiter::{AttemptRules, Limiter};
+use crate::auth::{Accounts, AccountsConfig, AnyOf, Authenticator};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, Listen};
+use crate::limits::ServerLimits;
+use crate::metrics::Metrics;
+use crate::node::{Node, Parts};
+use crate::status::Statuses;
+use crate::store::{self, Store, StoreError};
+
+/// A running chat server.
+///
+/// # Examples
+///
+/// Mounted in an axum application:
+///
+/// ```
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+/// # runtime.block_on(async {
+/// use chat_server::Server;
+/// use chat_server::config::{Config, StoreUrl};
+///
+/// let mut config = Config::default();
+/// config.store = StoreUrl::Memory;
+/// let chat = Server::builder(config).start().await?;
+/// let app: axum::Router = axum::Router::new().nest("/chat", chat.router());
+/// # drop(app);
+/// chat.stop().await;
+/// # Ok::<(), chat_server::RunError>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Server {
+    node: Node,
+}
+
+/// What a server is built from; what isn't given is as the configuration says.
+pub struct Builder {
+    config: Config,
+    store: Option<Arc<dyn Store>>,
+    authenticators: Vec<Arc<dyn Authenticator>>,
+    clock: Arc<dyn Clock>,
+    metrics: Option<Metrics>,
+    hashing: HashingCost,
+}
+
+/// Why a server can't start, or has stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The store can't be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An address can't be listened on.
+    #[error("can't listen on {listen}: {why}")]
+    Listen {
+        /// The address.
+        listen: Listen,
+        /// What the system says.
+        why: io::Error,
+    },
+    /// A thread can't be started.
+    #[error("can't start a thread: {0}")]
+    Thread(io::Error),
+}
+
+impl Server {
+    /// Begins a server with this configuration.
+    #[must_use]
+    pub fn builder(config: Config) -> Builder {
+        Builder {
+            config,
+            store: None,
+            authenticators: Vec::new(),
+            clock: Arc::new(SystemClock::new()),
+            metrics: None,
+            hashing: HashingCost::default(),
+        }
+    }
+
+    /// Everything that is served, to be mounted in an application.
+    ///
+    /// The application decides where it listens and what else it serves; sockets move to the
+    /// server's own threads once they are upgraded.
+    #[must_use]
+    pub fn router(&self) -> Router {
+        crate::http::router(&self.node, None)
+    }
+
+    /// Accepts connections at an address on the server's own threads; port 0 picks a free one.
+    /// Gives the address.
+    ///
+    /// # Errors
+    ///
+    /// What the system says, if it refuses the address.
+    pub async fn listen(&self, listen: Listen) -> Result<SocketAddr, RunError> {
+        let bound = self.node.listen(listen.address, listen.dialect).await;
+        bound.map_err(|why| RunError::Listen { listen, why })
+    }
+
+    /// Serves what is for operators at an address of its own: metrics and health.
+    ///
+    /// # Errors
+    ///
+    /// What the system says, if it refuses the address.
+    pub async fn listen_admin(&self, listen: Listen) -> Result<SocketAddr, RunError> {
+        let failed = |why| RunError::Listen { listen, why };
+        let listener = crate::listener::bind(listen.address).map_err(failed)?;
+        let local = listener.local_addr().map_err(failed)?;
+        self.node
+            .accept_on(listener, &crate::http::admin_router(&self.node))
+            .await;
+        Ok(local)
+    }
+
+    /// The parts of the running server.
+    #[must_use]
+    pub const fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// Stops: no more connections, what was received is answered, every session hears goodbye.
+    pub async fn stop(&self) {
+        self.node.stop().await;
+    }
+}
+
+impl Builder {
+    /// Keeps everything in this store, instead of the one that the configuration names.
+    #[must_use]
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Accepts tokens that this authenticator knows, beside those of the accounts built in.
+    #[must_use]
+    pub fn authenticator(mut self, authenticator: Arc<dyn Authenticator>) -> Self {
+        self.authenticators.push(authenticator);
+        self
+    }
+
+    /// Holds these bounds.
+    #[must_use]
+    pub fn limits(mut self, engine: Limits, server: ServerLimits) -> Self {
+        self.config.limits = engine;
+        self.config.server_limits = server;
+        self
+    }
+
+    /// Asks this clock for the time.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Counts here.
+    #[must_use]
+    pub fn metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = Some(metrics);
+        self
+    }
+
+    /// Spends this on each hash of a password.
+    #[must_use]
+    pub const fn hashing(mut self, cost: HashingCost) -> Self {
+        self.hashing = cost;
+        self
+    }
+
+    /// Opens the store and starts the workers.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError`] says what can't be had.
+    pub async fn start(self) -> Result<Server, RunError> {
+        let Self {
+            config,
+            store,
+            authenticators,
+            clock,
+            metrics,
+            hashing,
+        } = self;
+        let store = match store {
+            Some(store) => store,
+            None => store::open(&config.store)?,
+        };
+        let limits = &config.server_limits;
+        let workers = config.worker_count().get();
+        let hasher = Hasher::start(workers, limits.hashing_queue_max, hashing);
+        let hasher = Arc::new(hasher.map_err(RunError::Thread)?);
+        let limiter = Limiter::new(clock.clone(), AttemptRules::from(limits));
+        let rules = AccountsConfig::from(&config);
+        let accounts = Accounts::open(
+            store.clone(),
+            clock.clone(),
+            hasher.clone(),
+            limiter.clone(),
+            rules,
+        );
+        let accounts = Arc::new(accounts.await?);
+        let mut known: Vec<Arc<dyn Authenticator>> = vec![accounts.clone()];
+        known.extend(authenticators);
+        let mail_max = limits.mailbox_requests_max;
+        let metrics = metrics.unwrap_or_else(|| Metrics::new(clock.now()));
+        let make = |workers| Parts {
+            config,
+            store,
+            accounts,
+            authenticator: Arc::new(AnyOf::new(known)),
+            hasher,
+            limiter,
+            clock,
+            metrics,
+            workers,
+            sessions: Mutex::new(HashMap::new()),
+            silent: Mutex::default(),
+            statuses: Statuses::default(),
+            connections: AtomicUsize::new(0),
+            next_worker: AtomicUsize::new(0),
+            stopping: AtomicBool::new(false),
+            threads: Mutex::default(),
+        };
+        let node = Node::start(make, workers, mail_max).map_err(RunError::Thread)?;
+        Ok(Server { node })
+    }
+}
+
+/// Runs a server until `shutdown` resolves. Prints a line for each address on which it accepts
+/// connections.
+///
+/// # Errors
+///
+/// [`RunError`] says why it can't run.
+pub async fn serve(
+    config: Config,
+    metrics: Metrics,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RunError> {
+    let (listens, admin) = (config.listen.clone(), config.admin_listen);
+    let server = Server::builder(config).metrics(metrics).start().await?;
+    for listen in listens {
+        let address = server.listen(listen).await?;
+        println!("listening on http://{address}");
+    }
+    if let Some(listen) = admin {
+        let address = server.listen_admin(listen).await?;
+        println!("listening on http://{address} for operators");
+    }
+    shutdown.await;
+    server.stop().await;
+    Ok(())
+}

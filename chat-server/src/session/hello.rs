@@ -1,0 +1,172 @@
+//! Who somebody is, and where he was: `hello`, and attaching many rooms at once.
+
+use std::collections::BTreeMap;
+
+use chat_core::{Author, RoomId, Seq};
+use chat_protocol::answer::{Answer, ResetReason, ResumeState, Welcome};
+use chat_protocol::close::Close;
+use chat_protocol::code::{Code, Refusal};
+use chat_protocol::command::{Hello, Subscribe};
+
+use super::{After, Performed, Session, unauthenticated};
+use crate::auth::Identity;
+use crate::desk::unavailable;
+
+/// A position that a client remembers: the epoch it was heard in, and the record.
+type Remembered = Option<(String, Seq)>;
+
+impl Session {
+    pub(super) async fn hello(&mut self, hello: Hello) -> Performed {
+        if self.identity.is_some() {
+            return Err(Refusal::bad_frame("hello was said already"));
+        }
+        let (identity, guest_token) = self.identify(&hello).await?;
+        if identity.suspended {
+            return Err(Refusal::new(Code::Suspended));
+        }
+        if !self.node().admit(identity.user) {
+            return Err(Refusal::new(Code::TooMany)
+                .with_words(Close::TooManySessions.why())
+                .with_detail("what", "sessions")
+                .with_detail("max", self.node().limits().sessions_per_user_max as u64));
+        }
+        let user = Author {
+            id: identity.user,
+            name: Some(identity.name.clone()),
+        };
+        self.link.hello_by.set(None);
+        self.link.follows.set(true);
+        self.worker
+            .hub
+            .borrow_mut()
+            .identify(self.link.key, identity.user);
+        self.hold(identity);
+
+        let wanted = self.wanted(&hello).await?;
+        let (rooms, follow) = self.attach_all(wanted).await?;
+        let node = self.node();
+        let welcome = Welcome {
+            session: format!("{}-{}", self.link.key.worker, self.link.key.number),
+            user,
+            time: node.clock().now(),
+            ping_ms: node.limits().ping_ms,
+            limits: node.published_limits(),
+            rooms,
+            epoch: node.store().epoch(),
+            guest_token,
+        };
+        Ok((Answer::Welcome(Box::new(welcome)), After::CatchUp(follow)))
+    }
+
+    /// Who it is: by the token of the frame or of the request, or as a guest.
+    async fn identify(&self, hello: &Hello) -> Result<(Identity, Option<String>), Refusal> {
+        let token = hello
+            .token
+            .as_ref()
+            .map(|token| token.expose())
+            .or(self.token.as_deref());
+        match (token, &hello.guest) {
+            (Some(token), _) => Ok((self.node().authenticate(token).await?, None)),
+            (None, Some(guest)) => {
+                let (identity, token) = self.node().accounts().guest(guest.name.as_str()).await?;
+                Ok((identity, Some(token.expose().to_owned())))
+            }
+            (None, None) => Err(unauthenticated()),
+        }
+    }
+
+    /// The rooms to attach, each with the position to go on from.
+    async fn wanted(&self, hello: &Hello) -> Result<Vec<(RoomId, Remembered)>, Refusal> {
+        let mut wanted: BTreeMap<RoomId, Remembered> = hello
+            .resume
+            .iter()
+            .map(|(room, at)| (*room, Some(at.clone())))
+            .collect();
+        match &hello.subscribe {
+            Subscribe::Mine => {
+                let user = self.actor()?.id;
+                for mine in self
+                    .node()
+                    .store()
+                    .rooms_of(user)
+                    .await
+                    .map_err(unavailable)?
+                {
+                    wanted.entry(mine.room.id).or_default();
+                }
+            }
+            Subscribe::Rooms(rooms) => {
+                for room in rooms {
+                    wanted.entry(*room).or_default();
+                }
+            }
+            Subscribe::None => {}
+        }
+        Ok(wanted.into_iter().collect())
+    }
+
+    /// Takes seats; tells what became of each position, and from where each room is to follow.
+    pub(super) async fn attach_all(
+        &mut self,
+        wanted: Vec<(RoomId, Remembered)>,
+    ) -> Result<(BTreeMap<RoomId, ResumeState>, Vec<(RoomId, Seq)>), Refusal> {
+        let actor = self.actor()?;
+        let mut states = BTreeMap::new();
+        let mut follow = Vec::new();
+        for (room, remembered) in wanted {
+            if self.seats.contains(room) {
+                self.rise(room).await;
+            }
+            let seat = match self.take_seat(room, actor.clone()).await {
+                Ok(seat) => seat,
+                Err(refusal) if refusal.code == Code::TooMany => return Err(refusal),
+                Err(refusal) if refusal.class == chat_protocol::code::Class::Server => {
+                    return Err(refusal);
+                }
+                Err(_) => {
+                    states.insert(room, ResumeState::Gone);
+                    continue;
+                }
+            };
+            let (state, position) = self.resume(room, remembered, seat).await?;
+            states.insert(room, state);
+            follow.push((room, position));
+        }
+        Ok((states, follow))
+    }
+
+    /// Whether what a client remembers is of use; where the room goes on for it.
+    async fn resume(
+        &self,
+        room: RoomId,
+        remembered: Remembered,
+        (head, readable_from): (Seq, Seq),
+    ) -> Result<(ResumeState, Seq), Refusal> {
+        let store = self.node().store();
+        let epoch = store.epoch();
+        let Some((known, at)) = remembered else {
+            return Ok((ResumeState::New { epoch, head }, head));
+        };
+        let most = self.node().limits().catch_up_records_max;
+        let why = if at > head {
+            Some(ResetReason::Ahead)
+        } else if !store
+            .continues(room, &known, at)
+            .await
+            .map_err(unavailable)?
+        {
+            Some(ResetReason::EpochChanged)
+        } else if head.number() - at.number() > most {
+            Some(ResetReason::TooFar)
+        } else if at.next() < readable_from && at != head {
+            // What lies between was never his to read.
+            Some(ResetReason::Trimmed)
+        } else {
+            None
+        };
+        Ok(match why {
+            Some(why) => (ResumeState::Reset { why, epoch, head }, head),
+            None => (ResumeState::Ok { from: at, to: head }, at),
+        })
+    }
+}

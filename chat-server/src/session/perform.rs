@@ -1,0 +1,373 @@
+//! What takes longer than a plain command: it is awaited before the next frame is read.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+
+use chat_core::{Actor, Author, Cid, Command, RoomId, Seq};
+use chat_protocol::answer::{Answer, Position, Snapshot};
+use chat_protocol::close::Close;
+use chat_protocol::code::{Code, Refusal};
+use chat_protocol::command::{Op, Status};
+use chat_protocol::room_ref::RoomRef;
+use chat_protocol::signal::{Signal, What};
+use chat_protocol::system::System;
+use tokio::sync::oneshot;
+
+use super::{After, Performed, Session, unauthenticated};
+use crate::auth::Identity;
+use crate::desk::{self, unavailable};
+use crate::hub::CatchUp;
+use crate::mail::{Mail, Parcel, Reply, Wish};
+use crate::outbox::State;
+use crate::store::{MessageQuery, Place};
+use crate::worker::Address;
+
+/// Records that are read at once to catch up.
+const PAGE: usize = 500;
+
+impl Session {
+    /// Does what an op asks for.
+    pub(super) async fn perform(&mut self, op: Op) -> Performed {
+        match op {
+            Op::Hello(hello) => self.hello(hello).await,
+            Op::InRoom { room, cid, command } => self.command(room, cid, command).await,
+            Op::Subscribe { rooms } => self.subscribe(&rooms).await,
+            Op::Unsubscribe { rooms } => self.unsubscribe(&rooms).await,
+            Op::Snapshot { room } => self.snapshot(&room).await,
+            Op::Logout { all } => self.logout(all).await,
+            Op::Refresh { token } => self.refresh(token.expose()).await,
+            Op::SetStatus { status, text } => self.set_status(status, text).await,
+            Op::Create {
+                command,
+                alias_if_free,
+            } => self.create(command, alias_if_free).await,
+            Op::Enter {
+                room,
+                name,
+                password,
+                token,
+            } => self.enter(&room, name, password, token).await,
+            Op::Exit { room } => self.exit(room.as_ref()).await,
+            Op::Inside { room } => self.inside(&room).await,
+            Op::Lobby {} => self.lobby().await,
+            op @ (Op::History(_)
+            | Op::Records { .. }
+            | Op::Block { .. }
+            | Op::Unblock { .. }
+            | Op::Room { .. }
+            | Op::Rooms {}
+            | Op::Directory { .. }
+            | Op::Members { .. }
+            | Op::Bans { .. }
+            | Op::Invites { .. }
+            | Op::Message { .. }
+            | Op::Pins { .. }
+            | Op::Markers { .. }
+            | Op::Presence { .. }
+            | Op::Permissions { .. }
+            | Op::Explain { .. }
+            | Op::User { .. }
+            | Op::Limits {}) => {
+                let actor = self.actor()?;
+                let answer = self.desk(&actor).query(op).await;
+                answer
+                    .unwrap_or_else(|| Err(unauthenticated()))
+                    .map(|it| (it, After::Nothing))
+            }
+        }
+    }
+
+    /// Whoever said hello.
+    pub(super) fn actor(&self) -> Result<Actor, Refusal> {
+        self.identity
+            .as_ref()
+            .map(Identity::actor)
+            .ok_or_else(unauthenticated)
+    }
+
+    async fn command(
+        &mut self,
+        room: Option<RoomRef>,
+        cid: Option<Cid>,
+        command: Command,
+    ) -> Performed {
+        let target = match &room {
+            Some(room) => Some(desk::resolve(self.node(), room).await?),
+            None => None,
+        };
+        let actor = match target.and_then(|room| self.seats.actor(room).cloned()) {
+            Some(actor) => actor,
+            // A socket of an older dialect acts only where it is.
+            None if target.is_some() && self.identity.is_none() && self.is_older() => {
+                return Err(Refusal::new(Code::NotAMember));
+            }
+            None => self.actor()?,
+        };
+        let visits = matches!(command, Command::Visit(_));
+        let room = target.map(RoomRef::id);
+        let attempt = self.attempt(target, &actor, &command)?;
+        let answer = self.desk(&actor).command(room.as_ref(), cid, command).await;
+        super::enter::judge(attempt, &answer);
+        if let (Ok(_), Some(room), true) = (&answer, target, visits) {
+            self.seats.visit(room, actor.id);
+        }
+        answer.map(|answer| (answer, After::Nothing))
+    }
+
+    pub(super) fn is_older(&self) -> bool {
+        self.link
+            .dialect
+            .get()
+            .is_some_and(|dialect| !dialect.resumes())
+    }
+
+    async fn subscribe(&mut self, rooms: &[RoomRef]) -> Performed {
+        let mut wanted = Vec::with_capacity(rooms.len());
+        for room in rooms {
+            wanted.push((desk::resolve(self.node(), room).await?, None));
+        }
+        let (rooms, follow) = self.attach_all(wanted).await?;
+        Ok((Answer::Subscribed { rooms }, After::CatchUp(follow)))
+    }
+
+    async fn unsubscribe(&mut self, rooms: &[RoomRef]) -> Performed {
+        self.actor()?;
+        for room in rooms {
+            let room = desk::resolve(self.node(), room).await?;
+            self.rise(room).await;
+        }
+        Ok((Answer::Accepted {}, After::Nothing))
+    }
+
+    /// Gives up a seat; gives whoever had it.
+    pub(super) async fn rise(&mut self, room: RoomId) -> Option<Actor> {
+        self.worker.hub.borrow_mut().rise(self.link.key, room);
+        let actor = self.seats.remove(room)?;
+        self.told.remove(&room);
+        self.detach(room, actor.clone()).await;
+        Some(actor)
+    }
+
+    /// Tells a room that the session hears it no more.
+    pub(super) async fn detach(&self, room: RoomId, actor: Actor) {
+        let (nobody, _) = oneshot::channel();
+        let mail = Mail {
+            room,
+            actor,
+            from: Some(self.link.key),
+            wish: Wish::Detach,
+            reply: Address::Once(nobody),
+        };
+        // Refused only if the room's worker ends.
+        drop(self.node().send(mail).await);
+    }
+
+    /// Takes a seat in a room; the session is behind until it has caught up from the head that is
+    /// given, or from an earlier position.
+    pub(super) async fn take_seat(
+        &mut self,
+        room: RoomId,
+        actor: Actor,
+    ) -> Result<(Seq, Seq), Refusal> {
+        if self.seats.len() >= self.node().limits().rooms_per_session_max {
+            let max = self.node().limits().rooms_per_session_max as u64;
+            return Err(Refusal::new(Code::TooMany).with_detail("max", max));
+        }
+        let (answer, answered) = oneshot::channel();
+        let mail = Mail {
+            room,
+            from: Some(self.link.key),
+            wish: Wish::Attach,
+            reply: Address::Seat(self.link.key, room, actor.id, answer),
+            actor: actor.clone(),
+        };
+        self.node().send(mail).await?;
+        let outcome = answered
+            .await
+            .map_err(|_| Refusal::new(Code::ShuttingDown))?;
+        match outcome.map_err(desk::refusal)? {
+            Reply::Attached {
+                head,
+                readable_from,
+            } => {
+                self.seats.take(room, actor);
+                Ok((head, readable_from))
+            }
+            Reply::Done { .. } | Reply::Accepted | Reply::Seen(_) => {
+                Err(Refusal::new(Code::Unavailable))
+            }
+        }
+    }
+
+    /// Sends what lies between a position and the present, and hears the room from there on.
+    pub(super) async fn catch_up(&mut self, room: RoomId, mut position: Seq) {
+        let Some(dialect) = self.link.dialect.get() else {
+            return;
+        };
+        let key = self.link.key;
+        loop {
+            let state = self.worker.hub.borrow_mut().catch_up(key, room, position);
+            match state {
+                CatchUp::Live => break,
+                CatchUp::Gone => return,
+                CatchUp::Ahead => tokio::task::yield_now().await,
+                CatchUp::Behind => {
+                    let read = self.node().store().records(room, position, PAGE).await;
+                    self.node().metrics().catch_up_reads.inc();
+                    let Ok(records) = read else {
+                        // The seat stays behind; the client notices the gap by the next ping.
+                        return;
+                    };
+                    let user = self.seats.actor(room).map(|actor| actor.id);
+                    for record in records {
+                        position = record.seq;
+                        let own = Some(record.by.id) == user;
+                        if let Some(text) = dialect.event(&record, own) {
+                            self.link.outbox.send_text(&text);
+                        }
+                    }
+                    self.drained().await;
+                    if self.link.outbox.state() != State::Open {
+                        return;
+                    }
+                }
+            }
+        }
+        self.told.insert(room, position);
+        self.system(&System::Synced {
+            room,
+            seq: position,
+        });
+    }
+
+    /// Waits until the client has taken most of what it was sent.
+    async fn drained(&self) {
+        let most = self.node().limits().outbox_bytes_max / 2;
+        let outbox = &self.link.outbox;
+        poll_fn(|cx| {
+            outbox.register(cx);
+            let open = outbox.state() == State::Open;
+            if open && outbox.waiting() > most {
+                Poll::Pending
+            } else {
+                Poll::Ready(())
+            }
+        })
+        .await;
+    }
+
+    async fn snapshot(&mut self, room: &RoomRef) -> Performed {
+        let actor = self.actor()?;
+        let room = desk::resolve(self.node(), room).await?;
+        let attach = !self.seats.contains(room);
+        if attach {
+            self.take_seat(room, actor.clone()).await?;
+        }
+        let snapshot = self.snapshot_at(room, &actor).await;
+        if attach && snapshot.is_err() {
+            self.rise(room).await;
+        }
+        let snapshot = snapshot?;
+        let position = snapshot.position.seq;
+        let after = if attach {
+            After::CatchUp(vec![(room, position)])
+        } else {
+            After::Nothing
+        };
+        Ok((Answer::Snapshot(Box::new(snapshot)), after))
+    }
+
+    async fn snapshot_at(&self, room: RoomId, actor: &Actor) -> Result<Snapshot, Refusal> {
+        let desk = self.desk(actor);
+        let view = desk.view(room).await?;
+        let limit = self.node().limits().page_items;
+        let head = view.card.head_seq;
+        let query = MessageQuery {
+            room,
+            viewer: actor.id,
+            place: Place::Newest,
+            from: view.readable_from,
+            to: head,
+            thread: None,
+            limit,
+        };
+        let messages = self
+            .node()
+            .store()
+            .messages(&query)
+            .await
+            .map_err(unavailable)?;
+        Ok(Snapshot {
+            members: desk.member_page(room, None, limit).await?,
+            room: view.card,
+            settings: view.settings,
+            me: view.me,
+            messages,
+            pins: view.pins,
+            position: Position {
+                epoch: self.node().store().epoch(),
+                seq: head,
+            },
+        })
+    }
+
+    async fn logout(&mut self, all: bool) -> Performed {
+        let identity = self.identity.clone().ok_or_else(unauthenticated)?;
+        let revocation = self.node().accounts().log_out(&identity, all).await?;
+        self.node()
+            .revoke(&revocation, Close::Unauthenticated)
+            .await;
+        Ok((Answer::Accepted {}, After::End(Close::Unauthenticated)))
+    }
+
+    async fn refresh(&mut self, token: &str) -> Performed {
+        let before = self.actor()?;
+        let identity = self.node().authenticate(token).await?;
+        if identity.user != before.id {
+            return Err(Refusal::new(Code::TokenInvalid));
+        }
+        self.hold(identity);
+        Ok((Answer::Accepted {}, After::Nothing))
+    }
+
+    /// Notes by which log-in the session is here, and for how long.
+    pub(super) fn hold(&mut self, identity: Identity) {
+        self.link.grant.replace(identity.grant.clone());
+        self.link.expires_at.set(identity.expires_at);
+        self.identity = Some(identity);
+    }
+
+    async fn set_status(&mut self, status: Status, text: Option<chat_core::Text>) -> Performed {
+        let actor = self.actor()?;
+        let chars = text
+            .as_ref()
+            .map_or(0, |text| text.as_str().chars().count());
+        if chars > self.node().engine_limits().topic_chars_max {
+            return Err(Refusal::bad_argument("text"));
+        }
+        self.node().statuses().set(actor.id, (status, text.clone()));
+        for room in self.seats.rooms() {
+            let by = Author {
+                id: actor.id,
+                name: Some(actor.name.clone()),
+            };
+            let what = What::Status {
+                status,
+                text: text.clone(),
+            };
+            let signal = Arc::new(Signal { room, by, what });
+            for worker in 0..self.node().workers() {
+                let parcel = Parcel::Signal {
+                    signal: signal.clone(),
+                    origin: Some(self.link.key),
+                };
+                if let Some(slots) = self.node().worker(worker) {
+                    // Dropped if that worker is busy: a status is only a signal.
+                    drop(slots.parcels.try_send(vec![parcel]));
+                }
+            }
+        }
+        Ok((Answer::Accepted {}, After::Nothing))
+    }
+}

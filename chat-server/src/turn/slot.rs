@@ -1,0 +1,262 @@
+//! What the shell keeps of one room beside the engine's state.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use chat_core::{Record, Room, RoomId, Seq, Timestamp};
+use chat_protocol::signal::Signal;
+
+use super::presence::Presence;
+use crate::mail::{Mail, Refused, Reply, SessionKey};
+use crate::store::Append;
+
+/// One room's place in a worker.
+#[derive(Debug)]
+pub(super) struct Slot<R> {
+    stage: Stage<R>,
+    pub(super) presence: Presence,
+    /// Records that are decided and not yet appended, with the session that wished each.
+    decided: Vec<(Arc<Record>, Option<SessionKey>)>,
+    /// The last record that is known to be durable, and so was delivered.
+    pub(super) heard: Option<Seq>,
+    /// Sessions of which a mail waits for a fact; what they send meanwhile waits behind it.
+    parked: HashMap<SessionKey, Parked<R>>,
+    /// The record of the last snapshot.
+    snapshot: Seq,
+    pub(super) used_at: Timestamp,
+}
+
+#[derive(Debug)]
+enum Stage<R> {
+    /// The room is being loaded; mail waits.
+    Loading(VecDeque<Mail<R>>),
+    /// The room couldn't be loaded; the next mail tries again.
+    Stalled,
+    /// The engine has it, or is about to make it.
+    Ready,
+}
+
+/// What one session sent while a mail of its own waits for a fact.
+#[derive(Debug)]
+struct Parked<R> {
+    asking: bool,
+    behind: VecDeque<Mail<R>>,
+}
+
+/// An answer that waits for the append of its turn.
+#[derive(Debug)]
+pub(super) struct Held<R> {
+    pub(super) room: RoomId,
+    pub(super) what: Answer<R>,
+}
+
+#[derive(Debug)]
+pub(super) enum Answer<R> {
+    /// A mail that became this record.
+    Decided(Mail<R>, Seq),
+    /// An answer that needs no record of its own, but saw the state that this turn made.
+    Plain(R, Result<Reply, Refused>),
+    /// Something ephemeral, to be heard after what came before it.
+    Signal(Signal, Option<SessionKey>),
+}
+
+impl<R> Held<R> {
+    pub(super) const fn decided(mail: Mail<R>, seq: Seq) -> Self {
+        Self {
+            room: mail.room,
+            what: Answer::Decided(mail, seq),
+        }
+    }
+
+    pub(super) const fn signal(room: RoomId, signal: Signal, origin: Option<SessionKey>) -> Self {
+        Self {
+            room,
+            what: Answer::Signal(signal, origin),
+        }
+    }
+}
+
+/// Records between two snapshots, at least; a room with many members takes its time, since its
+/// snapshot is large.
+const SNAPSHOT_RECORDS_MIN: u64 = 256;
+
+impl<R> Slot<R> {
+    /// A place for a room that has to be loaded.
+    pub(super) fn loading() -> Self {
+        Self::at(Stage::Loading(VecDeque::new()))
+    }
+
+    /// A place for a room that is to be made.
+    pub(super) fn founding() -> Self {
+        Self {
+            heard: Some(Seq::default()),
+            ..Self::at(Stage::Ready)
+        }
+    }
+
+    fn at(stage: Stage<R>) -> Self {
+        Self {
+            stage,
+            presence: Presence::default(),
+            decided: Vec::new(),
+            heard: None,
+            parked: HashMap::new(),
+            snapshot: Seq::default(),
+            used_at: Timestamp::default(),
+        }
+    }
+
+    /// Whether the room has to be asked for once more; it is loading from then on.
+    pub(super) fn retry(&mut self) -> bool {
+        let stalled = matches!(self.stage, Stage::Stalled);
+        if stalled {
+            self.stage = Stage::Loading(VecDeque::new());
+        }
+        stalled
+    }
+
+    /// Lets a mail wait if the room is being loaded, else gives it back.
+    pub(super) fn await_load(&mut self, mail: Mail<R>) -> Option<Mail<R>> {
+        match &mut self.stage {
+            Stage::Loading(waiting) => {
+                waiting.push_back(mail);
+                None
+            }
+            Stage::Stalled | Stage::Ready => Some(mail),
+        }
+    }
+
+    /// Lets a mail wait behind an earlier one of its session, else gives it back.
+    pub(super) fn await_turn(&mut self, mail: Mail<R>) -> Option<Mail<R>> {
+        match mail.from.and_then(|session| self.parked.get_mut(&session)) {
+            Some(parked) => {
+                parked.behind.push_back(mail);
+                None
+            }
+            None => Some(mail),
+        }
+    }
+
+    /// Starts to let a session's mail wait.
+    pub(super) fn park(&mut self, session: SessionKey) {
+        let parked = self.parked.entry(session).or_insert_with(|| Parked {
+            asking: true,
+            behind: VecDeque::new(),
+        });
+        parked.asking = true;
+    }
+
+    /// A session's mail has its fact: what waits behind it may go on.
+    pub(super) fn answered(&mut self, session: SessionKey) {
+        if let Some(parked) = self.parked.get_mut(&session) {
+            parked.asking = false;
+        }
+    }
+
+    /// The next mail of a session that waited, unless one before it waits again.
+    pub(super) fn next_behind(&mut self, session: SessionKey) -> Option<Mail<R>> {
+        let parked = self
+            .parked
+            .get_mut(&session)
+            .filter(|parked| !parked.asking)?;
+        let next = parked.behind.pop_front();
+        if next.is_none() {
+            self.parked.remove(&session);
+        }
+        next
+    }
+
+    /// The room is loaded: gives back what waited for it.
+    pub(super) fn ready(&mut self, heard: Seq) -> VecDeque<Mail<R>> {
+        self.heard = Some(heard);
+        self.snapshot = heard;
+        match std::mem::replace(&mut self.stage, Stage::Ready) {
+            Stage::Loading(waiting) => waiting,
+            Stage::Stalled | Stage::Ready => VecDeque::new(),
+        }
+    }
+
+    /// The room can't be loaded at the moment: gives back what waited for it.
+    pub(super) fn stall(&mut self) -> VecDeque<Mail<R>> {
+        match std::mem::replace(&mut self.stage, Stage::Stalled) {
+            Stage::Loading(waiting) => waiting,
+            Stage::Stalled | Stage::Ready => VecDeque::new(),
+        }
+    }
+
+    /// The room has to be loaded again; the records that were decided never happened.
+    pub(super) fn reload(&mut self) {
+        self.decided.clear();
+        self.snapshot = Seq::default();
+        if matches!(self.stage, Stage::Ready) {
+            self.stage = Stage::Loading(VecDeque::new());
+        }
+    }
+
+    /// Takes in a decided record; tells whether it is the first of this turn.
+    pub(super) fn decided(&mut self, record: Arc<Record>, from: Option<SessionKey>) -> bool {
+        self.decided.push((record, from));
+        self.decided.len() == 1
+    }
+
+    pub(super) fn last_decided(&self) -> Seq {
+        self.decided
+            .last()
+            .map_or_else(Seq::default, |(record, _)| record.seq)
+    }
+
+    /// A record of this turn by its position.
+    pub(super) fn in_flight(&self, seq: Seq) -> Option<Arc<Record>> {
+        self.decided
+            .iter()
+            .find(|(record, _)| record.seq == seq)
+            .map(|(record, _)| record.clone())
+    }
+
+    /// What is to be appended.
+    pub(super) fn append(&mut self, room: RoomId, state: Option<&Room>) -> Option<Append> {
+        let (first, _) = self.decided.first()?;
+        let after = Seq::new(first.seq.number().saturating_sub(1));
+        let due = state.filter(|state| {
+            let records = state
+                .head_seq
+                .number()
+                .saturating_sub(self.snapshot.number());
+            records >= SNAPSHOT_RECORDS_MIN.max(state.members.len() as u64 / 4)
+        });
+        if let Some(state) = due {
+            self.snapshot = state.head_seq;
+        }
+        Some(Append {
+            room,
+            after,
+            records: self
+                .decided
+                .iter()
+                .map(|(record, _)| record.clone())
+                .collect(),
+            snapshot: due.cloned().map(Box::new),
+        })
+    }
+
+    /// The records of this turn, which are durable.
+    pub(super) fn commit(&mut self) -> Vec<(Arc<Record>, Option<SessionKey>)> {
+        if let Some((last, _)) = self.decided.last() {
+            self.heard = Some(last.seq);
+        }
+        std::mem::take(&mut self.decided)
+    }
+
+    /// Whether a room that was to be made was not.
+    pub(super) fn is_unfounded(&self) -> bool {
+        self.heard == Some(Seq::default()) && self.decided.is_empty()
+    }
+
+    pub(super) fn is_idle(&self, now: Timestamp, idle_ms: u64) -> bool {
+        !matches!(self.stage, Stage::Loading(_))
+            && self.presence.is_empty()
+            && self.decided.is_empty()
+            && self.parked.is_empty()
+            && now.ms_since(self.used_at) >= idle_ms
+    }
+}

@@ -1,0 +1,153 @@
+//! A WebSocket over an outbox: tungstenite reads the socket, and writes into the outbox as
+//! everybody else does.
+
+use std::io::{self, Read, Write};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use tungstenite::protocol::frame::CloseFrame;
+use tungstenite::protocol::{Role, WebSocketConfig};
+use tungstenite::{Error, Message, WebSocket};
+
+use crate::outbox::Outbox;
+
+/// One connection's WebSocket.
+pub(crate) struct Socket {
+    protocol: WebSocket<Stream>,
+    pub(crate) outbox: Rc<Outbox>,
+}
+
+/// What can be read of a socket.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// A text message, or a binary one that holds text.
+    Text(tungstenite::Utf8Bytes),
+    /// A ping or a pong: a sign of life.
+    Alive,
+    /// A binary message that holds no text.
+    Unreadable,
+    /// A frame over the limit.
+    TooLarge,
+    /// The end.
+    Closed,
+}
+
+/// The bytes read at once: what is kept for each connection.
+const READ_BUFFER_BYTES: usize = 2 * 1024;
+
+impl Socket {
+    /// Takes over a connection after its handshake; `read` is what was read of it already.
+    pub(crate) fn new(outbox: Rc<Outbox>, read: Vec<u8>, frame_bytes_max: usize) -> Self {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER_BYTES)
+            .write_buffer_size(0)
+            .max_write_buffer_size(64 * 1024)
+            .max_message_size(Some(frame_bytes_max))
+            .max_frame_size(Some(frame_bytes_max));
+        let stream = Stream(outbox.clone());
+        let protocol = WebSocket::from_partially_read(stream, read, Role::Server, Some(config));
+        Self { protocol, outbox }
+    }
+
+    /// Allows longer frames, once the client has said who it is.
+    pub(crate) fn allow(&mut self, frame_bytes_max: usize) {
+        self.protocol.set_config(|config| {
+            config.max_message_size = Some(frame_bytes_max);
+            config.max_frame_size = Some(frame_bytes_max);
+        });
+    }
+
+    /// Reads the next message; pending if there is none yet. What waits to leave goes on leaving.
+    pub(crate) fn poll_heard(&mut self, cx: &mut Context<'_>) -> Poll<Heard> {
+        self.outbox.register(cx);
+        if let Poll::Ready(Err(_)) = self.outbox.poll_flush(cx) {
+            return Poll::Ready(Heard::Closed);
+        }
+        loop {
+            match self.protocol.read() {
+                Ok(message) => return Poll::Ready(heard(message)),
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                    match self.outbox.poll_readable(cx) {
+                        Poll::Ready(Ok(())) if self.outbox.reads_by_itself() => {
+                            return Poll::Pending;
+                        }
+                        Poll::Ready(Ok(())) => {}
+                        Poll::Ready(Err(_)) => return Poll::Ready(Heard::Closed),
+                        Poll::Pending => return Poll::Pending,
+                    }
+                }
+                Err(Error::Capacity(_)) => return Poll::Ready(Heard::TooLarge),
+                Err(Error::Utf8(_)) => return Poll::Ready(self.fail(1007)),
+                Err(Error::Protocol(_)) => return Poll::Ready(self.fail(1002)),
+                Err(_) => return Poll::Ready(Heard::Closed),
+            }
+        }
+    }
+
+    /// Says that the connection ends, and why.
+    pub(crate) fn close(&mut self, code: u16, why: &str) {
+        let frame = CloseFrame {
+            code: code.into(),
+            reason: why.into(),
+        };
+        // It may be closing already, which is as good.
+        drop(self.protocol.close(Some(frame)));
+        drop(self.protocol.flush());
+    }
+
+    /// Sends a ping.
+    pub(crate) fn ping(&mut self) {
+        drop(self.protocol.send(Message::Ping(tungstenite::Bytes::new())));
+    }
+
+    fn fail(&mut self, code: u16) -> Heard {
+        self.close(code, "");
+        Heard::Closed
+    }
+}
+
+fn heard(message: Message) -> Heard {
+    match message {
+        Message::Text(text) => Heard::Text(text),
+        // Some clients send their JSON as binary.
+        Message::Binary(bytes) => match tungstenite::Utf8Bytes::try_from(bytes) {
+            Ok(text) => Heard::Text(text),
+            Err(_) => Heard::Unreadable,
+        },
+        Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Heard::Alive,
+        Message::Close(_) => Heard::Closed,
+    }
+}
+
+/// Waits until everything has left that waits, or the stream breaks.
+pub(crate) struct Flushed<'a>(pub(crate) &'a Outbox);
+
+impl Future for Flushed<'_> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.register(cx);
+        self.0.poll_flush(cx).map(drop)
+    }
+}
+
+/// The outbox as tungstenite sees it: it takes whatever is written, at once.
+struct Stream(Rc<Outbox>);
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, frames: &[u8]) -> io::Result<usize> {
+        self.0.send(frames);
+        Ok(frames.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

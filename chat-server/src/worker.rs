@@ -1,0 +1,475 @@
+//! One thread: the rooms that hash to it, and the connections that it accepted.
+
+mod questions;
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{LocalSet, spawn_local};
+
+use chat_core::{RoomId, Seq, UserId};
+use chat_protocol::close::Close;
+use chat_protocol::dialect::Ticket;
+
+use crate::hub::{Hub, News};
+use crate::mail::{Mail, Parcel, Refused, Reply, SessionKey};
+use crate::node::Node;
+use crate::session::{self, Arrival};
+use crate::store::Append;
+use crate::turn::{Output, Recipients, Supply, Turn};
+
+/// Where the answer to a mail goes.
+#[derive(Debug)]
+pub(crate) enum Address {
+    /// To whoever waits for it.
+    Once(oneshot::Sender<Result<Reply, Refused>>),
+    /// To a session's socket, in its dialect's words.
+    Ticket(SessionKey, Ticket),
+    /// To a session that attaches to a room, which gets a seat by that.
+    Seat(
+        SessionKey,
+        RoomId,
+        UserId,
+        oneshot::Sender<Result<Reply, Refused>>,
+    ),
+}
+
+/// What can be sent to a worker from any thread.
+#[derive(Clone, Debug)]
+pub(crate) struct Slots {
+    /// For its rooms.
+    pub(crate) mail: mpsc::Sender<Mail<Address>>,
+    /// For its sessions, from other workers' rooms: one push for each turn.
+    pub(crate) parcels: mpsc::Sender<Vec<Parcel<Address>>>,
+    /// Connections to be taken over.
+    pub(crate) arrivals: mpsc::Sender<Arrival>,
+    /// What concerns many sessions at once.
+    pub(crate) orders: mpsc::Sender<Order>,
+}
+
+/// What the node tells a worker.
+#[derive(Clone, Debug)]
+pub(crate) enum Order {
+    /// End the sessions of a user, or of one of his log-ins.
+    Revoke(UserId, Option<Arc<str>>, Close),
+    /// Listen here too.
+    Listen(Arc<std::net::TcpListener>, axum::Router),
+    /// End all sessions, and then the worker.
+    Stop,
+}
+
+/// The other ends.
+pub(crate) struct Inboxes {
+    mail: mpsc::Receiver<Mail<Address>>,
+    parcels: mpsc::Receiver<Vec<Parcel<Address>>>,
+    arrivals: mpsc::Receiver<Arrival>,
+    orders: mpsc::Receiver<Order>,
+}
+
+/// What the tasks of one worker share.
+pub(crate) struct Worker {
+    pub(crate) node: Node,
+    pub(crate) index: usize,
+    pub(crate) hub: RefCell<Hub>,
+    turn: RefCell<Turn<Address>>,
+    /// Where answers to the turn's questions go.
+    supplies: mpsc::Sender<(u64, Supply)>,
+    next_session: Cell<u64>,
+}
+
+thread_local! {
+    static HERE: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+/// The worker whose thread this is, if it is one's.
+pub(crate) fn here() -> Option<usize> {
+    HERE.get()
+}
+
+/// The two ends of a worker's boxes.
+pub(crate) fn boxes(mail_max: usize) -> (Slots, Inboxes) {
+    let (mail, mail_in) = mpsc::channel(mail_max);
+    let (parcels, parcels_in) = mpsc::channel(1024);
+    let (arrivals, arrivals_in) = mpsc::channel(1024);
+    let (orders, orders_in) = mpsc::channel(1024);
+    (
+        Slots {
+            mail,
+            parcels,
+            arrivals,
+            orders,
+        },
+        Inboxes {
+            mail: mail_in,
+            parcels: parcels_in,
+            arrivals: arrivals_in,
+            orders: orders_in,
+        },
+    )
+}
+
+/// Runs a worker on the current thread until it is told to stop.
+///
+/// # Errors
+///
+/// What the system says if it refuses a runtime.
+pub(crate) fn run(node: Node, index: usize, inboxes: Inboxes) -> std::io::Result<()> {
+    HERE.set(Some(index));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let waiting_max = node.limits().mailbox_requests_max;
+    let turn = RefCell::new(Turn::new(node.engine_limits().clone(), waiting_max));
+    let hub = RefCell::new(Hub::new(node.metrics().clone()));
+    let (supplies, supplied) = mpsc::channel(1024);
+    let next_session = Cell::new(1);
+    let worker = Rc::new(Worker {
+        node,
+        index,
+        hub,
+        turn,
+        supplies,
+        next_session,
+    });
+    LocalSet::new().block_on(&runtime, worker.serve(inboxes, supplied));
+    Ok(())
+}
+
+impl Worker {
+    async fn serve(self: Rc<Self>, inboxes: Inboxes, supplied: mpsc::Receiver<(u64, Supply)>) {
+        let Inboxes {
+            mail,
+            parcels,
+            arrivals,
+            mut orders,
+        } = inboxes;
+        let turns = spawn_local(self.clone().turns(mail, supplied));
+        spawn_local(self.clone().pump(parcels));
+        spawn_local(self.clone().adopt(arrivals));
+        spawn_local(self.clone().heartbeat());
+        if self.index == 0 {
+            spawn_local(crate::janitor::run(self.node.clone()));
+        }
+        while let Some(order) = orders.recv().await {
+            match order {
+                Order::Revoke(user, grant, close) => {
+                    self.hub.borrow().revoke(user, grant.as_deref(), close);
+                }
+                Order::Listen(listener, router) => {
+                    spawn_local(crate::listener::accept(self.clone(), listener, router));
+                }
+                Order::Stop => break,
+            }
+        }
+        self.stop().await;
+        turns.abort();
+    }
+
+    /// Ends all sessions, and waits until they have said goodbye.
+    async fn stop(&self) {
+        for link in self.hub.borrow().links() {
+            link.tell(News::End(Close::ShuttingDown));
+        }
+        for _ in 0..STOP_STEPS {
+            if self.hub.borrow().links().next().is_none() {
+                return;
+            }
+            tokio::time::sleep(STOP_STEP).await;
+        }
+    }
+
+    /// A name for a session that was never used before.
+    pub(crate) fn session_key(&self) -> SessionKey {
+        let number = self.next_session.get();
+        self.next_session.set(number + 1);
+        SessionKey {
+            worker: self.index,
+            number,
+        }
+    }
+
+    /// Decides what comes, appends it, and lets it be heard: one turn after the other.
+    async fn turns(
+        self: Rc<Self>,
+        mut mail: mpsc::Receiver<Mail<Address>>,
+        mut supplied: mpsc::Receiver<(u64, Supply)>,
+    ) {
+        let most = self.node.limits().batch_requests_max;
+        let mut sweep = tokio::time::interval(SWEEP);
+        let mut batch = Vec::new();
+        loop {
+            let first = tokio::select! {
+                biased;
+                supply = supplied.recv() => supply,
+                count = mail.recv_many(&mut batch, most) => {
+                    if count == 0 {
+                        return;
+                    }
+                    None
+                }
+                _ = sweep.tick() => {
+                    let (now, idle) = (self.node.clock().now(), self.node.limits().room_idle_ms);
+                    self.turn.borrow_mut().sweep(now, idle);
+                    continue;
+                }
+            };
+            let now = self.node.clock().now();
+            {
+                let mut turn = self.turn.borrow_mut();
+                let more = std::iter::from_fn(|| supplied.try_recv().ok());
+                for (number, supply) in first.into_iter().chain(more) {
+                    turn.supply(number, supply, now);
+                }
+                self.node.metrics().requests_decided(batch.len());
+                for mail in batch.drain(..) {
+                    turn.take(mail, now);
+                }
+            }
+            self.settle().await;
+        }
+    }
+
+    /// Appends and settles until nothing is left to be answered.
+    async fn settle(self: &Rc<Self>) {
+        loop {
+            let (appends, markers) = {
+                let mut turn = self.turn.borrow_mut();
+                (turn.batch(), turn.markers())
+            };
+            let (appended, marked) = tokio::join!(self.append(appends), self.mark(&markers));
+            if let Err(error) = &appended {
+                tracing::error!(%error, "records could not be appended");
+            }
+            if let Err(error) = marked {
+                tracing::warn!(%error, "read markers could not be stored");
+            }
+            let outputs = {
+                let mut turn = self.turn.borrow_mut();
+                turn.settle(appended, self.node.clock().now());
+                turn.outputs()
+            };
+            self.dispatch(outputs).await;
+            if self.turn.borrow().is_settled() {
+                return;
+            }
+        }
+    }
+
+    async fn append(
+        &self,
+        appends: Vec<Append>,
+    ) -> Result<Vec<crate::store::Appended>, crate::store::StoreError> {
+        if appends.is_empty() {
+            return Ok(Vec::new());
+        }
+        let records = appends.iter().map(|append| append.records.len()).sum();
+        let began = self.node.clock().elapsed();
+        let appended = self.node.store().append(appends).await;
+        self.node
+            .metrics()
+            .appended(records, self.node.clock().elapsed().saturating_sub(began));
+        appended
+    }
+
+    async fn mark(
+        &self,
+        markers: &[(RoomId, UserId, chat_core::Idx)],
+    ) -> Result<(), crate::store::StoreError> {
+        if markers.is_empty() {
+            Ok(())
+        } else {
+            self.node.store().mark_read(markers).await
+        }
+    }
+
+    /// Does what a turn asks for: parcels to this worker's sessions go by a call, those to others
+    /// in one push for each worker.
+    async fn dispatch(self: &Rc<Self>, outputs: impl IntoIterator<Item = Output<Address>>) {
+        let mut bundles: HashMap<usize, Vec<Parcel<Address>>> = HashMap::new();
+        for output in outputs {
+            match output {
+                Output::Parcel { to, parcel } => self.sort(to, parcel, &mut bundles),
+                Output::Ask { number, question } => {
+                    let (node, supplies) = (self.node.clone(), self.supplies.clone());
+                    spawn_local(async move {
+                        let supply = questions::answer(&node, question).await;
+                        // Nobody listens only if the worker ends.
+                        drop(supplies.send((number, supply)).await);
+                    });
+                }
+                Output::Forward(mail) => {
+                    let to = self.node.worker_of(mail.room).mail.clone();
+                    spawn_local(async move { drop(to.send(mail).await) });
+                }
+            }
+        }
+        self.hub.borrow_mut().flush();
+        for (worker, bundle) in bundles {
+            if let Some(slots) = self.node.worker(worker) {
+                // Nobody listens only if the worker ends.
+                drop(slots.parcels.send(bundle).await);
+            }
+        }
+    }
+
+    fn sort(
+        &self,
+        to: Recipients,
+        parcel: Parcel<Address>,
+        bundles: &mut HashMap<usize, Vec<Parcel<Address>>>,
+    ) {
+        let workers = match to {
+            Recipients::Addressee => {
+                let worker = match &parcel {
+                    Parcel::Reply {
+                        to: Address::Ticket(key, _) | Address::Seat(key, ..),
+                        ..
+                    } => key.worker,
+                    Parcel::Reply {
+                        to: Address::Once(_),
+                        ..
+                    }
+                    | Parcel::Deliver(_)
+                    | Parcel::Signal { .. }
+                    | Parcel::Expel { .. } => self.index,
+                };
+                if worker == self.index {
+                    self.open(parcel);
+                } else {
+                    bundles.entry(worker).or_default().push(parcel);
+                }
+                return;
+            }
+            Recipients::Listeners(workers) => workers,
+            Recipients::All => (0..self.node.workers()).collect(),
+        };
+        for worker in workers {
+            let Some(copy) = copy(&parcel) else { return };
+            if worker == self.index {
+                self.open(copy);
+            } else {
+                bundles.entry(worker).or_default().push(copy);
+            }
+        }
+    }
+
+    /// Hands one parcel to the sessions of this worker.
+    fn open(&self, parcel: Parcel<Address>) {
+        match parcel {
+            Parcel::Reply {
+                to: Address::Once(waiting),
+                outcome,
+            } => drop(waiting.send(outcome)),
+            Parcel::Reply {
+                to: Address::Ticket(key, ticket),
+                outcome,
+            } => {
+                self.hub.borrow().reply(key, &ticket, outcome);
+            }
+            Parcel::Reply {
+                to: Address::Seat(key, room, user, waiting),
+                outcome,
+            } => {
+                if let Ok(Reply::Attached { head, .. }) = &outcome {
+                    self.hub.borrow_mut().sit(key, user, room, *head);
+                }
+                drop(waiting.send(outcome));
+            }
+            Parcel::Deliver(delivery) => {
+                self.hub.borrow_mut().deliver(&delivery);
+            }
+            Parcel::Signal { signal, origin } => self.hub.borrow_mut().signal(&signal, origin),
+            Parcel::Expel { room, user } => self.hub.borrow_mut().expel(room, user),
+        }
+    }
+
+    /// Opens what other workers' rooms send.
+    async fn pump(self: Rc<Self>, mut parcels: mpsc::Receiver<Vec<Parcel<Address>>>) {
+        while let Some(bundle) = parcels.recv().await {
+            for parcel in bundle {
+                if let Parcel::Deliver(delivery) = &parcel {
+                    let now = self.node.clock().now();
+                    self.turn.borrow_mut().hear(&delivery.record, now);
+                }
+                self.open(parcel);
+            }
+            let outputs = self.turn.borrow_mut().outputs();
+            self.dispatch(outputs).await;
+        }
+    }
+
+    async fn adopt(self: Rc<Self>, mut arrivals: mpsc::Receiver<Arrival>) {
+        while let Some(arrival) = arrivals.recv().await {
+            spawn_local(session::run(self.clone(), arrival));
+        }
+    }
+
+    /// Pings every session once in a while, each in its own second, and ends those that are silent
+    /// or out of time.
+    async fn heartbeat(self: Rc<Self>) {
+        let mut tick = tokio::time::interval(Duration::from_secs(1));
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let limits = self.node.limits();
+        let every = (limits.ping_ms / 1000).max(1);
+        let silent = Duration::from_millis(limits.ping_ms + limits.pong_ms_max);
+        let (mut waiting, mut loaded) = (0, 0);
+        for second in 0_u64.. {
+            tick.tick().await;
+            self.gauge(&mut waiting, &mut loaded);
+            let (now, wall) = (self.node.clock().elapsed(), self.node.clock().now());
+            for link in self.hub.borrow().links() {
+                if let Some(close) = link.overdue(now, wall) {
+                    link.tell(News::End(close));
+                } else if link.key.number % every == second % every {
+                    let is_silent = now.saturating_sub(link.heard_at.get()) > silent;
+                    link.tell(if is_silent {
+                        News::End(Close::NoPong)
+                    } else {
+                        News::Ping
+                    });
+                }
+            }
+        }
+    }
+
+    /// Tells how much waits and how many rooms are loaded, as what changed since the last time: all
+    /// workers count in the same place.
+    fn gauge(&self, waiting: &mut i64, loaded: &mut i64) {
+        let (hub, turn) = (self.hub.borrow(), self.turn.borrow());
+        let bytes: usize = hub.links().map(|link| link.outbox.waiting()).sum();
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        let rooms = i64::try_from(turn.engine().rooms().count()).unwrap_or(i64::MAX);
+        self.node.metrics().outbox_bytes.inc_by(bytes - *waiting);
+        self.node.metrics().rooms_loaded.inc_by(rooms - *loaded);
+        (*waiting, *loaded) = (bytes, rooms);
+    }
+
+    /// How far a room is heard on this worker.
+    pub(crate) fn position(&self, room: RoomId) -> Option<Seq> {
+        self.hub.borrow().head(room)
+    }
+}
+
+/// A parcel for a further worker; answers go to one alone.
+fn copy(parcel: &Parcel<Address>) -> Option<Parcel<Address>> {
+    match parcel {
+        Parcel::Reply { .. } => None,
+        Parcel::Deliver(delivery) => Some(Parcel::Deliver(delivery.clone())),
+        Parcel::Signal { signal, origin } => Some(Parcel::Signal {
+            signal: signal.clone(),
+            origin: *origin,
+        }),
+        Parcel::Expel { room, user } => Some(Parcel::Expel {
+            room: *room,
+            user: *user,
+        }),
+    }
+}
+
+const SWEEP: Duration = Duration::from_secs(10);
+const STOP_STEP: Duration = Duration::from_millis(20);
+const STOP_STEPS: u32 = 200;

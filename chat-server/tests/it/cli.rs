@@ -1,0 +1,363 @@
+//! The program as a shell sees it: what it prints, and the code it ends with.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command, Output};
+use std::thread;
+
+use chat_server::config::Setting;
+use tempfile::TempDir;
+
+/// A folder of its own and an environment that holds nothing of ours.
+struct Shell {
+    folder: TempDir,
+    variables: Vec<(&'static str, String)>,
+}
+
+impl Shell {
+    fn new() -> Self {
+        Self {
+            folder: TempDir::new().unwrap(),
+            variables: Vec::new(),
+        }
+    }
+
+    fn with(mut self, variable: &'static str, text: &str) -> Self {
+        self.variables.push((variable, text.to_owned()));
+        self
+    }
+
+    fn with_file(self, name: &str, text: &str) -> Self {
+        std::fs::write(self.path().join(name), text).unwrap();
+        self
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn run(&self, words: &str) -> Said {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+        command
+            .current_dir(self.path())
+            .args(words.split_whitespace())
+            .env_clear();
+        let output = command
+            .envs(self.variables.iter().cloned())
+            .output()
+            .unwrap();
+        Said::from(output)
+    }
+}
+
+/// What a command printed, and how it ended.
+struct Said {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self {
+            code: output.status.code(),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        }
+    }
+}
+
+impl Said {
+    /// Asserts that it ended with a code and one line on standard error that holds these words.
+    #[track_caller]
+    fn fails(&self, code: i32, words: &[&str]) {
+        assert_eq!(self.code, Some(code), "{}", self.err);
+        assert_eq!(self.err.lines().count(), 1, "one line: {}", self.err);
+        for word in words {
+            assert!(self.err.contains(word), "{word:?} in {}", self.err);
+        }
+        assert_eq!(self.out, "");
+    }
+
+    #[track_caller]
+    fn succeeds(&self) -> &str {
+        assert_eq!(self.code, Some(0), "{}", self.err);
+        &self.out
+    }
+}
+
+#[test]
+fn a_sound_configuration_is_ok_without_any() {
+    let said = Shell::new().run("check-config");
+    assert_eq!(said.succeeds(), "ok\n");
+    assert_eq!(said.err, "");
+}
+
+#[test]
+fn an_unknown_flag_is_named() {
+    Shell::new()
+        .run("--colour")
+        .fails(2, &["--colour", "--help"]);
+    Shell::new().run("user add").fails(2, &["<NAME>"]);
+    Shell::new().run("user").fails(2, &["--help"]);
+}
+
+#[test]
+fn a_command_that_does_not_exist_is_neither_listed_nor_run() {
+    let help = Shell::new().run("--help");
+    for command in ["backup", "export", "import", "verify"] {
+        let listed = help
+            .succeeds()
+            .lines()
+            .any(|line| line.trim_start().starts_with(command));
+        assert!(!listed, "{command}");
+        Shell::new().run(command).fails(2, &[command]);
+    }
+}
+
+#[test]
+fn every_setting_is_a_flag_that_the_help_tells_of() {
+    let help = Shell::new().run("--help");
+    for setting in Setting::ALL {
+        let flag = format!(" --{} <", setting.key().replace('_', "-"));
+        assert!(help.succeeds().contains(&flag), "{flag}");
+    }
+}
+
+#[test]
+fn the_version_is_that_of_the_package() {
+    let said = Shell::new().run("--version");
+    assert_eq!(
+        said.succeeds(),
+        concat!("chat-server ", env!("CARGO_PKG_VERSION"), "\n")
+    );
+}
+
+#[test]
+fn malformed_flags_are_named_with_the_reason() {
+    let shell = Shell::new();
+    shell
+        .run("--store floppy:a")
+        .fails(2, &["--store", "floppy: is no store"]);
+    shell
+        .run("--store postgres://db")
+        .fails(2, &["--store", "does not exist yet"]);
+    shell
+        .run("--bus nats://db")
+        .fails(2, &["--bus", "does not exist yet"]);
+    shell
+        .run("--listen 127.0.0.1")
+        .fails(2, &["--listen", "\"127.0.0.1\" is not an address"]);
+    shell
+        .run("--listen irc=127.0.0.1:1")
+        .fails(2, &["--listen", "\"irc\" is no dialect"]);
+    shell.run("serve --workers 0").fails(2, &["--workers"]);
+    shell
+        .run("--guests perhaps")
+        .fails(2, &["--guests", "neither on nor off"]);
+    shell
+        .run("--config nowhere.toml")
+        .fails(2, &["--config", "nowhere.toml"]);
+}
+
+#[test]
+fn malformed_variables_are_named_with_the_reason() {
+    Shell::new()
+        .with("CHAT_WORKERS", "many")
+        .run("serve")
+        .fails(2, &["CHAT_WORKERS", "many"]);
+    Shell::new()
+        .with("PORT", "http")
+        .run("check-config")
+        .fails(2, &["PORT", "127.0.0.1:http"]);
+    Shell::new()
+        .with("JWT_TTL", "1d")
+        .run("check-config")
+        .fails(2, &["JWT_TTL", "1d"]);
+    Shell::new()
+        .with("CHAT_LOG", "info=what=x")
+        .run("serve")
+        .fails(2, &["CHAT_LOG"]);
+    Shell::new()
+        .with("CHAT_CONFIG", "nowhere.toml")
+        .run("serve")
+        .fails(2, &["CHAT_CONFIG"]);
+}
+
+#[test]
+fn an_empty_variable_counts_as_absent() {
+    let shell = Shell::new()
+        .with("PORT", "")
+        .with("JWT_SECRET", "")
+        .with("CHAT_STORE", "");
+    assert_eq!(shell.run("check-config").succeeds(), "ok\n");
+}
+
+#[test]
+fn an_unknown_key_is_warned_of_and_does_no_harm() {
+    let shell = Shell::new().with_file("chat.toml", "stroe = 'memory:'\n[limits]\nbody = 1\n");
+    let said = shell.run("check-config");
+    assert_eq!(said.succeeds(), "ok\n");
+    assert!(
+        said.err.contains("warning: chat.toml: unknown key stroe"),
+        "{}",
+        said.err
+    );
+    assert!(
+        said.err
+            .contains("warning: chat.toml: unknown key limits.body"),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
+fn a_malformed_file_is_named_with_key_or_line() {
+    let shell = Shell::new()
+        .with_file("a.toml", "workers = 'many'\n")
+        .with_file("b.toml", "\n= 1");
+    shell
+        .run("check-config -c a.toml")
+        .fails(2, &["a.toml: workers: \"many\""]);
+    shell
+        .run("-c b.toml check-config")
+        .fails(2, &["b.toml line 2"]);
+}
+
+#[test]
+fn a_flag_beats_the_environment_which_beats_the_file() {
+    // Each place is malformed in its own way, so the refusal tells which one was read.
+    let shell = || Shell::new().with_file("chat.toml", "store = 'file:'\n");
+    shell()
+        .run("check-config")
+        .fails(2, &["chat.toml: store: file:"]);
+    let shell = || shell().with("CHAT_STORE", "variable:");
+    shell()
+        .run("check-config")
+        .fails(2, &["CHAT_STORE: variable:"]);
+    shell()
+        .run("check-config --store flag:")
+        .fails(2, &["--store: flag:"]);
+    assert_eq!(
+        shell().run("check-config --store memory:").succeeds(),
+        "ok\n"
+    );
+}
+
+#[test]
+fn names_of_other_programs_are_weaker_than_our_own() {
+    let shell = || Shell::new().with("APP_PORT", "x");
+    shell().run("check-config").fails(2, &["APP_PORT"]);
+    shell()
+        .with("PORT", "y")
+        .run("check-config")
+        .fails(2, &["chat-server: PORT"]);
+    let own = shell()
+        .with("CHAT_LISTEN", "127.0.0.1:0")
+        .run("check-config");
+    assert_eq!(own.succeeds(), "ok\n");
+}
+
+#[test]
+fn a_secret_may_lie_in_a_file_and_is_never_shown() {
+    let secret = "a secret that is long enough to be one";
+    let shell = || {
+        let shell = Shell::new().with_file("secret", &format!("{secret}\n"));
+        shell.with("CHAT_JWT_SECRET_FILE", "secret")
+    };
+    let said = shell().run("check-config");
+    assert_eq!((said.succeeds(), said.err.as_str()), ("ok\n", ""));
+
+    let both = shell().with("CHAT_JWT_SECRET", secret).run("check-config");
+    both.fails(2, &["CHAT_JWT_SECRET_FILE", "only one"]);
+    assert!(!both.err.contains(secret));
+    let nowhere = Shell::new()
+        .with("CHAT_JWT_SECRET_FILE", "nowhere")
+        .run("check-config");
+    nowhere.fails(2, &["CHAT_JWT_SECRET_FILE", "nowhere"]);
+    let empty = Shell::new()
+        .with_file("e", "\n")
+        .with("CHAT_JWT_SECRET_FILE", "e");
+    empty.run("check-config").fails(2, &["can't be empty"]);
+}
+
+#[test]
+fn an_account_in_memory_would_be_gone_at_once() {
+    Shell::new()
+        .run("user add ann --store memory:")
+        .fails(2, &["memory:"]);
+    Shell::new()
+        .run("gentoken ann --store memory:")
+        .fails(2, &["memory:"]);
+}
+
+#[test]
+fn the_default_configuration_can_be_printed_and_read_back() {
+    let shell = Shell::new();
+    let printed = shell.run("config default").succeeds().to_owned();
+    assert!(printed.contains("\nbody_bytes_max = 16384\n"));
+    let said = shell.with_file("chat.toml", &printed).run("check-config");
+    assert_eq!((said.succeeds(), said.err.as_str()), ("ok\n", ""));
+}
+
+#[test]
+fn health_tells_a_ready_server_from_others() {
+    let health = |answer: &'static str| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = thread::spawn(move || answer_once(&listener, answer));
+        let said = Shell::new().run(&format!("health --listen {address}"));
+        (said, server.join().unwrap())
+    };
+    let (said, asked) = health("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+    assert_eq!(said.succeeds(), "ready\n");
+    assert!(
+        asked.starts_with("GET /readyz HTTP/1.1\r\nHost: 127.0.0.1:"),
+        "{asked}"
+    );
+    health("HTTP/1.1 503 Service Unavailable\r\n\r\n")
+        .0
+        .fails(1, &["503"]);
+    health("220 mail.example.org\r\n").0.fails(1, &["no HTTP"]);
+    health("").0.fails(1, &["no HTTP"]);
+}
+
+#[test]
+fn health_of_nobody_is_a_failure_and_an_unknown_port_a_mistake() {
+    // A port that was free a moment ago, and that nobody listens on.
+    let address = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    Shell::new()
+        .run(&format!("health --url http://{address}"))
+        .fails(1, &["refused"]);
+    Shell::new()
+        .run("health --listen 127.0.0.1:0")
+        .fails(2, &["--url"]);
+    Shell::new()
+        .run("health --url https://localhost")
+        .fails(2, &["--url", "http://"]);
+}
+
+/// Takes one request and answers it; returns what was asked.
+fn answer_once(listener: &TcpListener, answer: &str) -> String {
+    let (mut stream, _) = listener.accept().unwrap();
+    let asked = read_head(&mut stream);
+    stream.write_all(answer.as_bytes()).unwrap();
+    asked
+}
+
+fn read_head(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        if stream.read(&mut byte).unwrap() == 0 {
+            break;
+        }
+        head.extend(byte);
+    }
+    String::from_utf8(head).unwrap()
+}
