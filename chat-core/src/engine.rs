@@ -209,6 +209,7 @@ impl Engine {
             directory: &self.directory,
             limits: &self.limits,
             actor,
+            member: room.members.get(&actor.id),
             at: at.max(room.head_at),
             facts,
             via: Cell::new(None),
@@ -228,11 +229,7 @@ impl Engine {
                 at: case.at,
                 by: Author {
                     id: request.actor.id,
-                    name: Some(
-                        room.nickname(request.actor.id)
-                            .unwrap_or(&request.actor.name)
-                            .clone(),
-                    ),
+                    name: Some(case.actor_name().clone()),
                 },
                 via: case.via.get(),
                 cid: request.cid.clone(),

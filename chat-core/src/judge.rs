@@ -9,10 +9,11 @@ use crate::directory::Directory;
 use crate::event::{Access, Via};
 use crate::id::{Seq, Timestamp, UserId};
 use crate::limits::Limits;
+use crate::name::Name;
 use crate::policy::{Permission, Role, Rule};
 use crate::rejection::{Field, Rejection};
 use crate::request::{Actor, Facts, Need, Stop};
-use crate::room::{Head, Lifecycle, Room};
+use crate::room::{Head, Lifecycle, Member, Room};
 
 /// The role that counts: the higher of what somebody is himself and what groups give him.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +58,8 @@ pub(crate) struct Case<'a> {
     pub(crate) directory: &'a Directory,
     pub(crate) limits: &'a Limits,
     pub(crate) actor: &'a Actor,
+    /// The actor's membership. Every rule asks for it, and in a large room it is far away.
+    pub(crate) member: Option<&'a Member>,
     pub(crate) at: Timestamp,
     pub(crate) facts: &'a Facts,
     /// The grant that the answer leaned on, for the record.
@@ -64,6 +67,12 @@ pub(crate) struct Case<'a> {
 }
 
 impl Case<'_> {
+    /// What the actor is called in this room.
+    pub(crate) fn actor_name(&self) -> &Name {
+        let nickname = self.member.and_then(|member| member.nickname.as_ref());
+        nickname.unwrap_or(&self.actor.name)
+    }
+
     /// The actor's role if it allows this, else the reason why not.
     pub(crate) fn may(&self, permission: Permission) -> Result<Effective, Stop> {
         self.walk(permission, &mut ())
@@ -138,8 +147,13 @@ impl Case<'_> {
 
     /// The role that counts for this user: his own, the visitor's, or the best that a group gives.
     pub(crate) fn effective(&self, user: UserId) -> Result<Option<Effective>, Stop> {
-        let visiting = user == self.actor.id && user.is_guest() && self.facts.visiting;
-        let own = self.room.own_role(user).or(visiting.then_some(Role::Guest));
+        let own = if user == self.actor.id {
+            let visiting = user.is_guest() && self.facts.visiting;
+            let own = self.room.role_of(user, self.member);
+            own.or(visiting.then_some(Role::Guest))
+        } else {
+            self.room.own_role(user)
+        };
         let mut best = own.map(|role| Effective { role, via: None });
         for (&group, &role) in &self.room.grants {
             if !self.directory.knows(group) {

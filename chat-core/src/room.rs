@@ -181,10 +181,15 @@ impl Room {
     /// says.
     #[must_use]
     pub fn own_role(&self, user: UserId) -> Option<Role> {
+        self.role_of(user, self.members.get(&user))
+    }
+
+    /// The same where the user's membership is at hand.
+    pub(crate) fn role_of(&self, user: UserId, member: Option<&Member>) -> Option<Role> {
         if self.kind != Kind::Direct && self.owner == user {
             return Some(Role::Owner);
         }
-        self.members.get(&user).map(|member| member.role)
+        member.map(|member| member.role)
     }
 
     /// What a role may do here.

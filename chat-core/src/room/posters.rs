@@ -19,7 +19,7 @@ pub(crate) struct Posters {
     sweep_at: usize,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Poster {
     pub(crate) last_at: Timestamp,
     pub(crate) bucket: Bucket,
@@ -42,16 +42,9 @@ impl Posters {
     }
 
     pub(crate) fn note(&mut self, user: UserId, at: Timestamp) {
-        let bucket = self
-            .get(user)
-            .map_or_else(Bucket::default, |poster| poster.bucket);
-        self.latest.insert(
-            user,
-            Poster {
-                last_at: at,
-                bucket: bucket.spent(at, POST_REFILL_MS),
-            },
-        );
+        let poster = self.latest.entry(user).or_default();
+        poster.last_at = at;
+        poster.bucket = poster.bucket.spent(at, POST_REFILL_MS);
         if self.latest.len() >= self.sweep_at {
             self.latest
                 .retain(|_, poster| at.ms_since(poster.last_at) <= MEMORY_MS);
