@@ -59,7 +59,7 @@ impl Desk<'_> {
                 .store()
                 .reserve_room()
                 .await
-                .map_err(unavailable)?,
+                .map_err(|error| unavailable(&error))?,
             (false, Some(room)) => self.resolve(room).await?,
             (false, None) => return Err(Refusal::bad_argument("room")),
         };
@@ -78,11 +78,14 @@ impl Desk<'_> {
 
     /// Refuses to act on somebody who doesn't exist.
     pub(crate) async fn check_target(&self, command: &Command) -> Result<(), Refusal> {
-        let user = match command {
-            Command::OpenDirect(it) => it.user,
-            Command::Invite(it) => it.user,
-            Command::Ban(it) => it.user,
-            _ => return Ok(()),
+        let user = if let Command::OpenDirect(it) = command {
+            it.user
+        } else if let Command::Invite(it) = command {
+            it.user
+        } else if let Command::Ban(it) = command {
+            it.user
+        } else {
+            return Ok(());
         };
         if user.is_guest()
             || self
@@ -90,7 +93,7 @@ impl Desk<'_> {
                 .store()
                 .account(user)
                 .await
-                .map_err(unavailable)?
+                .map_err(|error| unavailable(&error))?
                 .is_some()
         {
             return Ok(());
@@ -164,11 +167,11 @@ impl Desk<'_> {
             .store()
             .marker(room, self.actor.id)
             .await
-            .map_err(unavailable)?;
+            .map_err(|error| unavailable(&error))?;
         view.me.read = marker.read;
         view.me.unread = marker.unread;
         view.me.mentions = marker.mentions;
-        Ok(view)
+        Ok(*view)
     }
 
     /// What the actor may read begins here, and ends at the head.
@@ -197,7 +200,12 @@ impl Desk<'_> {
         if let Some(refusal) = refused {
             return Err(refusal);
         }
-        let card = self.node.store().card(room).await.map_err(unavailable)?;
+        let card = self
+            .node
+            .store()
+            .card(room)
+            .await
+            .map_err(|error| unavailable(&error))?;
         card.map(|card| Answer::Room(Box::new(card)))
             .ok_or_else(no_room)
     }
@@ -208,7 +216,7 @@ impl Desk<'_> {
             .store()
             .rooms_of(self.actor.id)
             .await
-            .map_err(unavailable)?;
+            .map_err(|error| unavailable(&error))?;
         Ok(Answer::Rooms(Page { items, next: None }))
     }
 
@@ -230,7 +238,7 @@ impl Desk<'_> {
             .directory(&query)
             .await
             .map(Answer::Directory)
-            .map_err(unavailable)
+            .map_err(|error| unavailable(&error))
     }
 
     async fn members(
@@ -259,7 +267,7 @@ impl Desk<'_> {
             .store()
             .members(room, after, limit)
             .await
-            .map_err(unavailable)?;
+            .map_err(|error| unavailable(&error))?;
         let full = items.len() >= limit;
         let next = items
             .last()
@@ -317,7 +325,7 @@ impl Desk<'_> {
             .store()
             .messages(&query)
             .await
-            .map_err(unavailable)?;
+            .map_err(|error| unavailable(&error))?;
         Ok(Answer::History(Page { items, next: None }))
     }
 
@@ -342,7 +350,7 @@ impl Desk<'_> {
             .store()
             .messages(&query)
             .await
-            .map_err(unavailable)?;
+            .map_err(|error| unavailable(&error))?;
         Ok(found.pop())
     }
 
@@ -374,7 +382,7 @@ impl Desk<'_> {
             .store()
             .markers(room, limit)
             .await
-            .map_err(unavailable)?;
+            .map_err(|error| unavailable(&error))?;
         let items = markers
             .into_iter()
             .map(|(user, idx)| MarkerCard { user, idx })
@@ -438,7 +446,7 @@ impl Desk<'_> {
             .store()
             .records(room, after, limit)
             .await
-            .map_err(unavailable)?;
+            .map_err(|error| unavailable(&error))?;
         let events: Vec<_> = events
             .into_iter()
             .filter(|record| record.seq <= head)
@@ -464,7 +472,7 @@ impl Desk<'_> {
             .store()
             .find_account(name.as_str())
             .await
-            .map_err(unavailable)?;
+            .map_err(|error| unavailable(&error))?;
         let account = account.ok_or_else(|| Refusal::new(Code::UserNotFound))?;
         let author = chat_core::Author {
             id: account.user,
@@ -481,7 +489,7 @@ impl Desk<'_> {
             .store()
             .set_block(self.actor.id, user, on)
             .await
-            .map_err(unavailable)?;
+            .map_err(|error| unavailable(&error))?;
         Ok(Answer::Accepted {})
     }
 }
@@ -494,7 +502,11 @@ pub(crate) async fn resolve(node: &Node, room: &RoomRef) -> Result<RoomId, Refus
     }
     let store = node.store();
     if let Some(own) = room.own
-        && store.card(own).await.map_err(unavailable)?.is_some()
+        && store
+            .card(own)
+            .await
+            .map_err(|error| unavailable(&error))?
+            .is_some()
     {
         return Ok(own);
     }
@@ -502,12 +514,17 @@ pub(crate) async fn resolve(node: &Node, room: &RoomRef) -> Result<RoomId, Refus
         && let Some(holder) = store
             .holder(&Key::Alias(alias.skeleton()))
             .await
-            .map_err(unavailable)?
+            .map_err(|error| unavailable(&error))?
     {
         return Ok(holder.room);
     }
     for other in &room.others {
-        if store.card(*other).await.map_err(unavailable)?.is_some() {
+        if store
+            .card(*other)
+            .await
+            .map_err(|error| unavailable(&error))?
+            .is_some()
+        {
             return Ok(*other);
         }
     }
@@ -534,7 +551,7 @@ pub(crate) fn refusal(refused: Refused) -> Refusal {
 }
 
 /// What a client hears when the store fails; what failed is for the operator.
-pub(crate) fn unavailable(error: StoreError) -> Refusal {
+pub(crate) fn unavailable(error: &StoreError) -> Refusal {
     tracing::error!(%error, "the store failed");
     refusal(Refused::StorageUnavailable)
 }

@@ -108,7 +108,7 @@ pub enum Reply {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Sight {
     /// The room as the actor may see it.
-    View(View),
+    View(Box<View>),
     /// He may, in this role.
     May {
         /// The role.

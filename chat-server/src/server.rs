@@ -94,7 +94,6 @@ impl Server {
     ///
     /// The application decides where it listens and what else it serves; sockets move to the
     /// server's own threads once they are upgraded.
-    #[must_use]
     pub fn router(&self) -> Router {
         crate::http::router(&self.node, None)
     }

@@ -572,7 +572,7 @@ async fn driven<T>(outbox: &Outbox, work: impl Future<Output = T>) -> T {
     poll_fn(|cx| {
         outbox.register(cx);
         // A broken stream shows in the outbox's state, or at the next read.
-        let _ = outbox.poll_flush(cx).map(drop);
+        drop(outbox.poll_flush(cx).map(drop));
         work.as_mut().poll(cx)
     })
     .await

@@ -8,6 +8,7 @@ pub mod sqlite;
 
 mod project;
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::config::StoreUrl;
@@ -123,10 +124,11 @@ pub trait Store: Send + Sync + 'static {
     async fn account(&self, user: UserId) -> Result<Option<Account>, StoreError>;
 
     /// Sets the hash of an account's password.
-    async fn set_password(&self, user: UserId, hash: &str) -> Result<(), StoreError>;
+    async fn set_password(&self, user: UserId, hash: &str, at: Timestamp)
+    -> Result<(), StoreError>;
 
     /// Suspends an account, or lets it act again.
-    async fn set_suspended(&self, user: UserId, on: bool) -> Result<(), StoreError>;
+    async fn set_suspended(&self, user: UserId, on: bool, at: Timestamp) -> Result<(), StoreError>;
 
     /// Raises the epoch of a user, account or guest: tokens that name a lower one are void.
     async fn raise_token_epoch(&self, user: UserId) -> Result<u64, StoreError>;
@@ -291,7 +293,7 @@ pub struct Marker {
 }
 
 /// An account to be made.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct NewAccount {
     /// Its name, unique by skeleton among names and handles.
     pub name: Name,
@@ -319,7 +321,7 @@ pub enum Created {
 }
 
 /// An account.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Account {
     /// Its number.
     pub user: UserId,
@@ -368,4 +370,23 @@ pub enum StoreError {
 fn draw_epoch() -> Result<String, StoreError> {
     let draw = getrandom::u64().map_err(|error| StoreError::Unavailable(error.to_string()))?;
     Ok(format!("{draw:016x}"))
+}
+
+// The hash of a password is nobody's business, not even a log's.
+impl fmt::Debug for NewAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewAccount")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account")
+            .field("user", &self.user)
+            .field("name", &self.name)
+            .field("suspended", &self.suspended)
+            .finish_non_exhaustive()
+    }
 }

@@ -56,6 +56,10 @@ pub struct Turn<R> {
 
 /// What a turn asks of whoever drives it, in order.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large variants are the common ones, and an allocation costs more than the move"
+)]
 pub enum Output<R> {
     /// For the sessions of a worker.
     Parcel {

@@ -323,7 +323,7 @@ impl Accounts {
     async fn write_password(&self, user: UserId, new: &Password) -> Result<Revocation, AuthError> {
         let hash = self.hasher.hash(new).await?;
         self.store
-            .set_password(user, &hash)
+            .set_password(user, &hash, self.clock.now())
             .await
             .map_err(|error| AuthError::storage(&error))?;
         self.revoke_all(user).await

@@ -52,7 +52,7 @@ impl Session {
                     .store()
                     .card(room)
                     .await
-                    .map_err(unavailable)?
+                    .map_err(|error| unavailable(&error))?
                     .is_some()
             {
                 return Ok(false);
@@ -70,7 +70,12 @@ impl Session {
         token: Option<Token>,
     ) -> Performed {
         let id = desk::resolve(self.node(), room).await?;
-        let card = self.node().store().card(id).await.map_err(unavailable)?;
+        let card = self
+            .node()
+            .store()
+            .card(id)
+            .await
+            .map_err(|error| unavailable(&error))?;
         let card = Box::new(card.ok_or_else(no_room)?);
         if let Some(actor) = self.seats.actor(id) {
             let name = actor.name.clone();
@@ -122,7 +127,12 @@ impl Session {
         };
         let id = desk::resolve(self.node(), room).await?;
         if !self.seats.contains(id) {
-            let card = self.node().store().card(id).await.map_err(unavailable)?;
+            let card = self
+                .node()
+                .store()
+                .card(id)
+                .await
+                .map_err(|error| unavailable(&error))?;
             let refusal = card.map_or_else(no_room, |_| Refusal::new(Code::NotAMember));
             return Err(refusal);
         }
@@ -156,7 +166,12 @@ impl Session {
     pub(super) async fn inside(&mut self, room: &RoomRef) -> Performed {
         let id = desk::resolve(self.node(), room).await?;
         let inside = self.seats.contains(id);
-        let card = self.node().store().card(id).await.map_err(unavailable)?;
+        let card = self
+            .node()
+            .store()
+            .card(id)
+            .await
+            .map_err(|error| unavailable(&error))?;
         if !inside && card.is_none_or(|card| !card.listed) {
             return Err(no_room());
         }
@@ -176,7 +191,7 @@ impl Session {
             .store()
             .directory(&query)
             .await
-            .map_err(unavailable)?;
+            .map_err(|error| unavailable(&error))?;
         let actor = self.somebody();
         let desk = self.desk(&actor);
         let mut rooms = Vec::with_capacity(page.items.len());
@@ -248,10 +263,12 @@ impl Session {
         actor: &Actor,
         command: &Command,
     ) -> Result<Option<Attempt>, Refusal> {
-        let password = match command {
-            Command::Join(it) => it.password.as_ref(),
-            Command::Visit(it) => it.password.as_ref(),
-            _ => None,
+        let password = if let Command::Join(it) = command {
+            it.password.as_ref()
+        } else if let Command::Visit(it) = command {
+            it.password.as_ref()
+        } else {
+            None
         };
         let (Some(room), Some(_)) = (room, password) else {
             return Ok(None);

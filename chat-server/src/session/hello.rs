@@ -90,7 +90,7 @@ impl Session {
                     .store()
                     .rooms_of(user)
                     .await
-                    .map_err(unavailable)?
+                    .map_err(|error| unavailable(&error))?
                 {
                     wanted.entry(mine.room.id).or_default();
                 }
@@ -153,7 +153,7 @@ impl Session {
         } else if !store
             .continues(room, &known, at)
             .await
-            .map_err(unavailable)?
+            .map_err(|error| unavailable(&error))?
         {
             Some(ResetReason::EpochChanged)
         } else if head.number() - at.number() > most {

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
-use chat_core::{Actor, Author, Cid, Command, RoomId, Seq};
+use chat_core::{Actor, Author, Cid, Command, RoomId, Seq, Text};
 use chat_protocol::answer::{Answer, Position, Snapshot};
 use chat_protocol::close::Close;
 use chat_protocol::code::{Code, Refusal};
@@ -37,7 +37,7 @@ impl Session {
             Op::Snapshot { room } => self.snapshot(&room).await,
             Op::Logout { all } => self.logout(all).await,
             Op::Refresh { token } => self.refresh(token.expose()).await,
-            Op::SetStatus { status, text } => self.set_status(status, text).await,
+            Op::SetStatus { status, text } => self.set_status(status, text.as_ref()),
             Op::Create {
                 command,
                 alias_if_free,
@@ -293,7 +293,7 @@ impl Session {
             .store()
             .messages(&query)
             .await
-            .map_err(unavailable)?;
+            .map_err(|error| unavailable(&error))?;
         Ok(Snapshot {
             members: desk.member_page(room, None, limit).await?,
             room: view.card,
@@ -334,24 +334,21 @@ impl Session {
         self.identity = Some(identity);
     }
 
-    async fn set_status(&mut self, status: Status, text: Option<chat_core::Text>) -> Performed {
+    fn set_status(&self, status: Status, text: Option<&Text>) -> Performed {
         let actor = self.actor()?;
-        let chars = text
-            .as_ref()
-            .map_or(0, |text| text.as_str().chars().count());
+        let chars = text.map_or(0, |text| text.as_str().chars().count());
         if chars > self.node().engine_limits().topic_chars_max {
             return Err(Refusal::bad_argument("text"));
         }
-        self.node().statuses().set(actor.id, (status, text.clone()));
+        let said = (status, text.cloned());
+        self.node().statuses().set(actor.id, said.clone());
         for room in self.seats.rooms() {
             let by = Author {
                 id: actor.id,
                 name: Some(actor.name.clone()),
             };
-            let what = What::Status {
-                status,
-                text: text.clone(),
-            };
+            let (status, text) = said.clone();
+            let what = What::Status { status, text };
             let signal = Arc::new(Signal { room, by, what });
             for worker in 0..self.node().workers() {
                 let parcel = Parcel::Signal {

@@ -475,17 +475,24 @@ impl Store for Memory {
         Ok(self.state().accounts.by_number(user))
     }
 
-    async fn set_password(&self, user: UserId, hash: &str) -> Result<(), StoreError> {
-        self.state()
-            .accounts
-            .change(user, |account| account.password_hash = Some(hash.into()));
+    async fn set_password(
+        &self,
+        user: UserId,
+        hash: &str,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.state().accounts.change(user, |account| {
+            account.password_hash = Some(hash.into());
+            account.updated_at = at;
+        });
         Ok(())
     }
 
-    async fn set_suspended(&self, user: UserId, on: bool) -> Result<(), StoreError> {
-        self.state()
-            .accounts
-            .change(user, |account| account.suspended = on);
+    async fn set_suspended(&self, user: UserId, on: bool, at: Timestamp) -> Result<(), StoreError> {
+        self.state().accounts.change(user, |account| {
+            account.suspended = on;
+            account.updated_at = at;
+        });
         Ok(())
     }
 

@@ -242,16 +242,21 @@ impl Store for Sqlite {
         read!(self, move |db| accounts::by_number(db, user))
     }
 
-    async fn set_password(&self, user: UserId, hash: &str) -> Result<(), StoreError> {
+    async fn set_password(
+        &self,
+        user: UserId,
+        hash: &str,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         let hash = hash.to_owned();
         write_alone!(self, move |desk| accounts::set_password(
-            &desk.db, user, &hash
+            &desk.db, user, &hash, at
         ))
     }
 
-    async fn set_suspended(&self, user: UserId, on: bool) -> Result<(), StoreError> {
+    async fn set_suspended(&self, user: UserId, on: bool, at: Timestamp) -> Result<(), StoreError> {
         write_alone!(self, move |desk| accounts::set_suspended(
-            &desk.db, user, on
+            &desk.db, user, on, at
         ))
     }
 

@@ -44,7 +44,7 @@ impl<R> Turn<R> {
             .ok_or(Judging::Need(chat_core::Need::Room(mail.room)))?;
         let readable_from = room.readable_from(mail.actor.id);
         Ok(match look {
-            Look::View => Sight::View(View {
+            Look::View => Sight::View(Box::new(View {
                 card: card(room),
                 settings: settings(room),
                 me: Me {
@@ -56,7 +56,7 @@ impl<R> Turn<R> {
                 },
                 pins: room.pins.clone(),
                 readable_from,
-            }),
+            })),
             Look::May(_) => Sight::May {
                 effective,
                 readable_from,

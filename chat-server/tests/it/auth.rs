@@ -379,7 +379,11 @@ async fn a_drawn_secret_stays_the_same_for_a_store() {
 async fn a_damaged_hash_is_the_operators_trouble_and_admits_nobody() {
     let house = House::open().await;
     let ann = house.sign_up("ann").await.identity.user;
-    house.store.set_password(ann, "damaged").await.unwrap();
+    house
+        .store
+        .set_password(ann, "damaged", Timestamp::new(1))
+        .await
+        .unwrap();
     for word in ["damaged", "sesame of ann"] {
         let refused = house.log_in("ann", word).await;
         assert_eq!(refused.unwrap_err(), AuthError::Unavailable);
@@ -399,9 +403,10 @@ async fn no_password_secret_or_token_is_logged_at_any_level() {
     house.log_in("ann", "sesame, wrong").await.unwrap_err();
     house.who("sesame.sesame.sesame").await.unwrap_err();
     house.who(ann.access.expose()).await.unwrap();
-    let damaged = house
-        .store
-        .set_password(ann.identity.user, "sesame of hashes");
+    let damaged =
+        house
+            .store
+            .set_password(ann.identity.user, "sesame of hashes", Timestamp::new(1));
     damaged.await.unwrap();
     house.log_in("ann", "sesame of ann").await.unwrap_err();
 

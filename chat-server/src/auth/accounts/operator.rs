@@ -27,7 +27,7 @@ impl Accounts {
             .await?
             .ok_or(AuthError::UserNotFound)?;
         self.store
-            .set_suspended(user, on)
+            .set_suspended(user, on, self.clock.now())
             .await
             .map_err(|error| AuthError::storage(&error))?;
         if on {

@@ -118,19 +118,19 @@ pub(super) fn by_number(db: &Connection, user: UserId) -> Result<Option<Account>
 }
 
 /// Sets a password's hash.
-pub(super) fn set_password(db: &Connection, user: UserId, hash: &str) -> Result<()> {
+pub(super) fn set_password(db: &Connection, user: UserId, hash: &str, at: Timestamp) -> Result<()> {
     db.execute(
-        "UPDATE accounts SET password_hash = ?2 WHERE id = ?1",
-        params![int(user), hash],
+        "UPDATE accounts SET password_hash = ?2, updated_at = ?3 WHERE id = ?1",
+        params![int(user), hash, int(at)],
     )?;
     Ok(())
 }
 
 /// Suspends an account, or lets it act again.
-pub(super) fn set_suspended(db: &Connection, user: UserId, on: bool) -> Result<()> {
+pub(super) fn set_suspended(db: &Connection, user: UserId, on: bool, at: Timestamp) -> Result<()> {
     db.execute(
-        "UPDATE accounts SET suspended = ?2 WHERE id = ?1",
-        params![int(user), on],
+        "UPDATE accounts SET suspended = ?2, updated_at = ?3 WHERE id = ?1",
+        params![int(user), on, int(at)],
     )?;
     Ok(())
 }

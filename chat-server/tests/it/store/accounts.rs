@@ -94,15 +94,24 @@ pub(super) async fn an_account_is_found_by_any_of_its_names(store: Any) {
 pub(super) async fn an_account_can_be_suspended_and_get_another_password(store: Any) {
     let alice = made(&store, wanted("alice")).await;
     made(&store, wanted("bob")).await;
-    store.set_suspended(alice.user, true).await.unwrap();
-    store.set_password(alice.user, "other").await.unwrap();
+    let (later, last) = (Timestamp::new(2_000), Timestamp::new(3_000));
+    store
+        .set_suspended(alice.user, true, Timestamp::new(1_000))
+        .await
+        .unwrap();
+    store
+        .set_password(alice.user, "other", later)
+        .await
+        .unwrap();
     let after = store.account(alice.user).await.unwrap().unwrap();
     assert_eq!(
         (after.suspended, after.password_hash.as_deref()),
         (true, Some("other"))
     );
-    store.set_suspended(alice.user, false).await.unwrap();
-    assert!(!store.account(alice.user).await.unwrap().unwrap().suspended);
+    assert_eq!(after.updated_at, later);
+    store.set_suspended(alice.user, false, last).await.unwrap();
+    let after = store.account(alice.user).await.unwrap().unwrap();
+    assert_eq!((after.suspended, after.updated_at), (false, last));
     let bob = store.find_account("bob").await.unwrap().unwrap();
     assert_eq!(
         (bob.suspended, bob.password_hash.as_deref()),
