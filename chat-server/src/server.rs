@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
-use chat_core::Limits;
+use chat_core::{Limits, UserId};
+use chat_protocol::close::Close;
 
 use crate::auth::hashing::{Hasher, HashingCost};
 use crate::auth::limiter::{AttemptRules, Limiter};
-use crate::auth::{Accounts, AccountsConfig, AnyOf, Authenticator};
+use crate::auth::{Accounts, AccountsConfig, AnyOf, AuthError, Authenticator};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Listen};
 use crate::limits::ServerLimits;
@@ -128,6 +129,18 @@ impl Server {
     #[must_use]
     pub const fn node(&self) -> &Node {
         &self.node
+    }
+
+    /// Suspends an account, or lets it act again. Its live sessions end at once.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such account, or the store can't be written to.
+    pub async fn suspend(&self, user: UserId, on: bool) -> Result<(), AuthError> {
+        if let Some(ended) = self.node.accounts().suspend(user, on).await? {
+            self.node.revoke(&ended, Close::Suspended).await;
+        }
+        Ok(())
     }
 
     /// Stops: no more connections, what was received is answered, every session hears goodbye.
