@@ -10,3 +10,4 @@ mod cli;
 mod clients;
 mod require;
 mod store;
+mod turn;
