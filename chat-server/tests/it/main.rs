@@ -11,4 +11,5 @@ mod clients;
 mod conversation;
 mod require;
 mod store;
+mod turn;
 mod world;

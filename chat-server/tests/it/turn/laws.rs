@@ -1,0 +1,198 @@
+//! What holds at each step, and what holds once everything has come to rest.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chat_core::{Record, Room, RoomId, Seq, UserId};
+use chat_server::mail::{Look, Reply, SessionKey, Sight, Wish};
+
+use super::world::{Shape, WishKind, World};
+
+/// Nobody hears what isn't in the store.
+pub(super) fn is_durable(world: &World, record: &Record) {
+    let log = world.log(record.room);
+    let at = usize::try_from(record.seq.number()).unwrap() - 1;
+    let stored = log
+        .get(at)
+        .unwrap_or_else(|| panic!("not in the store: {record:?}"));
+    // Words may have been erased since.
+    let bare = |it: &Record| {
+        let mut it = it.clone();
+        drop(it.take_words());
+        it
+    };
+    assert_eq!(bare(stored), bare(record));
+}
+
+/// Whoever hears a record may read the room right before it or right after it.
+pub(super) fn may_hear(world: &World, record: &Record, user: UserId) {
+    let log = world.log(record.room);
+    let upto = |seq: u64| {
+        let count = usize::try_from(seq).unwrap();
+        Room::replayed(log.iter().take(count))
+    };
+    let reads = |room: Option<Room>| {
+        room.is_some_and(|room| {
+            let banned = room.ban(user, record.at).is_some();
+            // Visitors and those who lean on a group are looked at once all is at rest.
+            let known = room.own_role(user).is_some() || user.is_guest() || !room.grants.is_empty();
+            known && !banned
+        })
+    };
+    let seq = record.seq.number();
+    assert!(
+        reads(upto(seq - 1)) || reads(upto(seq)),
+        "{user} hears {record:?} without a right to"
+    );
+}
+
+/// What is acknowledged is in the store.
+pub(super) fn acknowledgement_holds(world: &World, at: usize) {
+    let sent = &world.sent[at];
+    if let Some(Ok(Reply::Done { room, seq, dup })) = &sent.outcome {
+        let log = world.log(*room);
+        let record = log.get(usize::try_from(seq.number()).unwrap() - 1);
+        let record = record.unwrap_or_else(|| panic!("acknowledged and not stored: {sent:?}"));
+        assert!(
+            *dup || record.by.id == sent.user,
+            "{sent:?} is not {record:?}"
+        );
+    }
+}
+
+/// Each mail was answered, and the commands of a session were carried out in the order in which it
+/// sent them.
+pub(super) fn all_is_answered_in_order(world: &World) {
+    let mut last: BTreeMap<(RoomId, SessionKey), Seq> = BTreeMap::new();
+    for sent in &world.sent {
+        assert!(sent.outcome.is_some(), "never answered: {sent:?}");
+        let (Some(Ok(Reply::Done { room, seq, dup })), Some(from)) = (&sent.outcome, sent.from)
+        else {
+            continue;
+        };
+        if !dup && *room == sent.room {
+            let before = last.insert((*room, from), *seq);
+            assert!(before.is_none_or(|it| it < *seq), "out of order: {sent:?}");
+        }
+    }
+}
+
+/// What the turns hold in memory is what the logs say.
+pub(super) fn live_is_replayed(world: &World) {
+    for place in &world.places {
+        for room in place.turn.engine().rooms() {
+            let log = world.log(room.id);
+            let head = usize::try_from(room.head_seq.number()).unwrap();
+            if world.shape == Shape::Workers {
+                assert_eq!(log.len(), head, "{} is behind its log", room.id);
+            }
+            let replayed = Room::replayed(log.iter().take(head));
+            assert_eq!(replayed.as_ref(), Some(room), "memory differs from the log");
+        }
+    }
+}
+
+/// What turns know of groups is what the groups' logs say.
+pub(super) fn groups_are_known_as_they_are(world: &World, users: &[UserId], rooms: &[RoomId]) {
+    for place in &world.places {
+        let directory = place.turn.engine().directory();
+        for room in rooms.iter().filter(|room| directory.knows(**room)) {
+            let state = Room::replayed(&world.log(*room))
+                .filter(|it| it.kind == chat_core::Kind::Group)
+                .filter(|it| it.lifecycle != chat_core::Lifecycle::Deleted);
+            for user in users {
+                let is = state
+                    .as_ref()
+                    .is_some_and(|it| it.members.contains_key(user));
+                assert_eq!(directory.is_member(*room, *user), is, "{user} in {room}");
+            }
+        }
+    }
+}
+
+/// Whoever has a seat may read the room, and the turn knows of him; and the other way round.
+pub(super) fn seats_are_known_and_deserved(world: &mut World, visits: &BTreeSet<(RoomId, UserId)>) {
+    let mut seated: BTreeMap<(usize, RoomId), BTreeSet<UserId>> = BTreeMap::new();
+    for (worker, place) in world.places.iter().enumerate() {
+        for (room, _, user) in place.hub.seated() {
+            let owner = world.owner(room, worker);
+            seated.entry((owner, room)).or_default().insert(user);
+            let log = world.log(room);
+            let known = world.places[owner].turn.engine().room(room);
+            let seen = known.map_or(log.len(), |it| {
+                usize::try_from(it.head_seq.number()).unwrap()
+            });
+            let state = Room::replayed(log.iter().take(seen)).unwrap();
+            let by_group = state.grants.keys().any(|group| {
+                let group = Room::replayed(&world.log(*group));
+                group.is_some_and(|it| {
+                    it.kind == chat_core::Kind::Group && it.members.contains_key(&user)
+                })
+            });
+            assert!(
+                state.own_role(user).is_some() || by_group || visits.contains(&(room, user)),
+                "{user} has a seat in {room} without a right to"
+            );
+        }
+    }
+    let owners: BTreeSet<(usize, RoomId)> = world
+        .places
+        .iter()
+        .enumerate()
+        .flat_map(|(place, it)| it.turn.engine().rooms().map(move |room| (place, room.id)))
+        .collect();
+    for (place, room) in owners {
+        let listed = world.places[place].turn.engine().room(room).unwrap().listed;
+        if !listed {
+            continue;
+        }
+        let from = Some(SessionKey {
+            worker: place,
+            number: 0,
+        });
+        let at = world.send(room, UserId::new(1), from, Wish::Look(Look::People));
+        world.turn(place, super::world::Fault::None);
+        world.rest();
+        let Some(Ok(Reply::Seen(sight))) = &world.sent[at].outcome else {
+            panic!("not answered: {:?}", world.sent[at]);
+        };
+        let Sight::Presence(present) = &**sight else {
+            panic!("another answer: {sight:?}");
+        };
+        let present: BTreeSet<UserId> = present.iter().map(|it| it.id).collect();
+        let seats = seated.remove(&(place, room)).unwrap_or_default();
+        assert_eq!(present, seats, "who is present in {room} has a seat there");
+    }
+}
+
+/// Once every session has gone, nothing is left in memory.
+pub(super) fn nothing_is_left(world: &mut World) {
+    let later = world.now.plus_ms(1_000_000);
+    world.now = later;
+    for place in 0..world.places.len() {
+        for _ in 0..2 {
+            world.places[place].turn.sweep(later, 0);
+        }
+        world.rest();
+        let left: Vec<RoomId> = world.places[place]
+            .turn
+            .engine()
+            .rooms()
+            .map(|it| it.id)
+            .collect();
+        assert_eq!(left, [], "rooms without listeners stay in place {place}");
+    }
+}
+
+/// Whether a mail's answer invites to try again.
+pub(super) fn is_retryable(world: &World, at: usize) -> bool {
+    use chat_server::mail::Refused;
+    matches!(
+        world.sent[at].outcome,
+        Some(Err(Refused::StorageUnavailable | Refused::Overloaded))
+    )
+}
+
+/// Whether a mail may be sent again.
+pub(super) fn is_command(world: &World, at: usize) -> bool {
+    world.sent[at].wish == WishKind::Command
+}

@@ -1,0 +1,413 @@
+//! Turns, the store that they share, and everything between them that may be late or fail.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use chat_core::{
+    Actor, Limits, MessageFact, Name, Password, Proof, Record, RoomId, SecretHash, Seq, Timestamp,
+    UserId,
+};
+use chat_server::mail::{Mail, Parcel, Refused, Reply, SessionKey, Wish};
+use chat_server::store::memory::Memory;
+use chat_server::store::{Append, Appended, Store, StoreError};
+use chat_server::turn::{Output, Question, Recipients, Supply, Turn};
+use futures_util::FutureExt;
+
+use super::model::Hub;
+
+/// How rooms are shared out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// One process: each room belongs to one turn.
+    Workers,
+    /// Several processes over one store: each decides for any room.
+    Nodes,
+}
+
+/// What goes wrong with an append.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    None,
+    /// Nothing was written.
+    Before,
+    /// It was written, and the answer was lost.
+    After,
+}
+
+/// A mail that was sent, and what was said to it.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub(super) room: RoomId,
+    pub(super) user: UserId,
+    pub(super) from: Option<SessionKey>,
+    pub(super) wish: WishKind,
+    pub(super) outcome: Option<Result<Reply, Refused>>,
+}
+
+/// What was wished, as far as the world has to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WishKind {
+    Command,
+    Visit,
+    Attach,
+    Detach,
+    Look,
+}
+
+pub(super) struct Place {
+    pub(super) turn: Turn<u64>,
+    pub(super) inbox: VecDeque<Mail<u64>>,
+    pub(super) questions: Vec<(u64, Question)>,
+    pub(super) supplies: Vec<(u64, Supply)>,
+    /// What the store said to the batch that is on its way.
+    appending: Option<Result<Vec<Appended>, StoreError>>,
+    pub(super) hub: Hub,
+}
+
+pub(super) struct World {
+    pub(super) store: Memory,
+    pub(super) shape: Shape,
+    pub(super) places: Vec<Place>,
+    /// Parcels on their way from one worker to another, in order.
+    pub(super) wires: BTreeMap<(usize, usize), VecDeque<Parcel<u64>>>,
+    pub(super) sent: Vec<Sent>,
+    /// Heard records, with who heard them.
+    pub(super) heard: Vec<(Record, UserId)>,
+    pub(super) now: Timestamp,
+}
+
+/// Who somebody is, by his number.
+pub(super) fn actor(user: UserId) -> Actor {
+    let name = format!("u{}", user.number() % 1_000);
+    Actor::new(user, Name::new(&name).unwrap())
+}
+
+impl World {
+    pub(super) fn new(shape: Shape, places: usize, waiting_max: usize) -> Self {
+        let mut limits = Limits::default();
+        limits.posts_limited = false;
+        let place = |_| Place {
+            turn: Turn::new(limits.clone(), waiting_max),
+            inbox: VecDeque::new(),
+            questions: Vec::new(),
+            supplies: Vec::new(),
+            appending: None,
+            hub: Hub::default(),
+        };
+        Self {
+            store: Memory::new().unwrap(),
+            shape,
+            places: (0..places).map(place).collect(),
+            wires: BTreeMap::new(),
+            sent: Vec::new(),
+            heard: Vec::new(),
+            now: Timestamp::new(1_000_000),
+        }
+    }
+
+    /// The place whose turn decides for a room, for a session of this worker.
+    pub(super) fn owner(&self, room: RoomId, worker: usize) -> usize {
+        match self.shape {
+            Shape::Workers => usize::try_from(room.number()).unwrap() % self.places.len(),
+            Shape::Nodes => worker,
+        }
+    }
+
+    pub(super) fn reserve(&self) -> RoomId {
+        ready(self.store.reserve_room()).unwrap()
+    }
+
+    pub(super) fn log(&self, room: RoomId) -> Vec<Record> {
+        let records = ready(self.store.records(room, Seq::default(), usize::MAX)).unwrap();
+        records.iter().map(|it| Record::clone(it)).collect()
+    }
+
+    /// Sends a mail; gives its number.
+    pub(super) fn send(
+        &mut self,
+        room: RoomId,
+        user: UserId,
+        from: Option<SessionKey>,
+        wish: Wish,
+    ) -> usize {
+        let number = self.sent.len();
+        let kind = match &wish {
+            Wish::Command { command, .. } => match command {
+                chat_core::Command::Visit(_) => WishKind::Visit,
+                _ => WishKind::Command,
+            },
+            Wish::Attach => WishKind::Attach,
+            Wish::Detach => WishKind::Detach,
+            Wish::Look(_) => WishKind::Look,
+        };
+        self.sent.push(Sent {
+            room,
+            user,
+            from,
+            wish: kind,
+            outcome: None,
+        });
+        if let (WishKind::Detach, Some(session)) = (kind, from) {
+            self.places[session.worker].hub.rise(session, room);
+        }
+        let owner = self.owner(room, from.map_or(0, |it| it.worker));
+        let mail = Mail {
+            room,
+            actor: actor(user),
+            from,
+            wish,
+            reply: number as u64,
+        };
+        self.places[owner].inbox.push_back(mail);
+        number
+    }
+
+    /// Takes in up to so many mails, and all supplies.
+    pub(super) fn take(&mut self, place: usize, most: usize) {
+        let now = self.now;
+        let it = &mut self.places[place];
+        assert!(it.appending.is_none(), "nothing is decided in mid-append");
+        for (number, supply) in std::mem::take(&mut it.supplies) {
+            it.turn.supply(number, supply, now);
+        }
+        for mail in it.inbox.drain(..most.min(it.inbox.len())) {
+            it.turn.take(mail, now);
+        }
+    }
+
+    /// Sends a turn's batch to the store.
+    pub(super) fn append(&mut self, place: usize, fault: Fault) {
+        let batch: Vec<Append> = self.places[place].turn.batch();
+        let lost = || Err(StoreError::Unavailable("a fault".into()));
+        let answer = match fault {
+            Fault::Before if !batch.is_empty() => lost(),
+            Fault::After if !batch.is_empty() => {
+                drop(ready(self.store.append(batch)).unwrap());
+                lost()
+            }
+            Fault::None | Fault::Before | Fault::After => ready(self.store.append(batch)),
+        };
+        self.places[place].appending = Some(answer);
+    }
+
+    pub(super) fn is_appending(&self, place: usize) -> bool {
+        self.places[place].appending.is_some()
+    }
+
+    /// Lets a turn know what the store said.
+    pub(super) fn settle(&mut self, place: usize) {
+        let answer = self.places[place].appending.take().unwrap();
+        let now = self.now;
+        self.places[place].turn.settle(answer, now);
+        let markers = self.places[place].turn.markers();
+        ready(self.store.mark_read(&markers)).unwrap();
+        self.dispatch(place);
+    }
+
+    /// Takes, appends and settles until nothing is left to be settled.
+    pub(super) fn turn(&mut self, place: usize, fault: Fault) {
+        self.take(place, usize::MAX);
+        self.append(place, fault);
+        self.settle(place);
+        while !self.places[place].turn.is_settled() {
+            self.append(place, Fault::None);
+            self.settle(place);
+        }
+    }
+
+    /// Reads the answer to a question, to be supplied later.
+    pub(super) fn answer(&mut self, place: usize, at: usize, fails: bool) {
+        let (number, question) = self.places[place].questions.swap_remove(at);
+        let supply = if fails {
+            Supply::Failed(Refused::StorageUnavailable)
+        } else {
+            self.read(question)
+        };
+        self.places[place].supplies.push((number, supply));
+    }
+
+    /// Opens the next parcel that is on its way between two workers.
+    pub(super) fn carry(&mut self, wire: (usize, usize)) {
+        let Some(parcel) = self.wires.get_mut(&wire).and_then(VecDeque::pop_front) else {
+            return;
+        };
+        if let Parcel::Deliver(delivery) = &parcel {
+            let now = self.now;
+            self.places[wire.1].turn.hear(&delivery.record, now);
+        }
+        self.open(wire.1, parcel);
+        self.dispatch(wire.1);
+    }
+
+    /// Lets everything happen that is under way, without faults.
+    pub(super) fn rest(&mut self) {
+        for _ in 0..10_000 {
+            for place in 0..self.places.len() {
+                if self.is_appending(place) {
+                    self.settle(place);
+                }
+                while !self.places[place].questions.is_empty() {
+                    self.answer(place, 0, false);
+                }
+                self.turn(place, Fault::None);
+            }
+            for wire in self.wires.keys().copied().collect::<Vec<_>>() {
+                while !self.wires[&wire].is_empty() {
+                    self.carry(wire);
+                }
+            }
+            let quiet = |it: &Place| {
+                it.inbox.is_empty() && it.questions.is_empty() && it.supplies.is_empty()
+            };
+            if self.places.iter().all(quiet) && self.wires.values().all(VecDeque::is_empty) {
+                return;
+            }
+        }
+        panic!("the world doesn't come to rest");
+    }
+
+    fn dispatch(&mut self, place: usize) {
+        for output in self.places[place].turn.outputs() {
+            match output {
+                Output::Ask { number, question } => {
+                    self.places[place].questions.push((number, question));
+                }
+                Output::Forward(mail) => {
+                    let owner = self.owner(mail.room, place);
+                    self.places[owner].inbox.push_back(mail);
+                }
+                Output::Parcel { to, parcel } => self.route(place, to, parcel),
+            }
+        }
+    }
+
+    fn route(&mut self, place: usize, to: Recipients, parcel: Parcel<u64>) {
+        let workers = match (to, &parcel) {
+            (Recipients::Addressee, Parcel::Reply { to, .. }) => {
+                let from = self.sent[usize::try_from(*to).unwrap()].from;
+                vec![from.map_or(place, |it| it.worker)]
+            }
+            (Recipients::Addressee, _) => panic!("only answers have an address"),
+            (Recipients::Listeners(workers), _) => workers,
+            (Recipients::All, _) => match self.shape {
+                Shape::Workers => (0..self.places.len()).collect(),
+                Shape::Nodes => vec![place],
+            },
+        };
+        for worker in workers {
+            let copy = copy(&parcel);
+            if worker == place {
+                self.open(worker, copy);
+            } else {
+                self.wires
+                    .entry((place, worker))
+                    .or_default()
+                    .push_back(copy);
+            }
+        }
+    }
+
+    fn open(&mut self, worker: usize, parcel: Parcel<u64>) {
+        match parcel {
+            Parcel::Reply { to, outcome } => self.hear_answer(to, outcome),
+            Parcel::Deliver(delivery) => {
+                super::laws::is_durable(self, &delivery.record);
+                for user in self.places[worker].hub.deliver(&delivery.record) {
+                    super::laws::may_hear(self, &delivery.record, user);
+                    self.heard.push((Record::clone(&delivery.record), user));
+                }
+            }
+            Parcel::Signal { .. } => {}
+            Parcel::Expel { room, user } => self.places[worker].hub.expel(room, user),
+        }
+    }
+
+    fn hear_answer(&mut self, to: u64, outcome: Result<Reply, Refused>) {
+        let at = usize::try_from(to).unwrap();
+        let sent = &mut self.sent[at];
+        assert!(
+            sent.outcome.is_none(),
+            "mail {to} is answered twice: {sent:?}, {outcome:?}"
+        );
+        if let (Ok(Reply::Attached { head, .. }), Some(session)) = (&outcome, sent.from) {
+            let (room, user, head) = (sent.room, sent.user, *head);
+            self.places[session.worker]
+                .hub
+                .sit(session, user, room, head);
+        }
+        self.sent[at].outcome = Some(outcome);
+        super::laws::acknowledgement_holds(self, at);
+    }
+
+    fn read(&self, question: Question) -> Supply {
+        match question {
+            Question::Load { room, heard } => {
+                let Some(state) = ready(self.store.load(room)).unwrap() else {
+                    return Supply::Room(None, Vec::new());
+                };
+                let after = heard.unwrap_or(state.head_seq);
+                let missed = ready(self.store.records(room, after, usize::MAX)).unwrap();
+                Supply::Room(Some(Box::new(state)), missed)
+            }
+            Question::Group(group) => {
+                Supply::Group(ready(self.store.load(group)).unwrap().map(Box::new))
+            }
+            Question::Message(room, message) => {
+                let (as_of, head) = ready(self.store.head(room, message)).unwrap();
+                Supply::Message(MessageFact {
+                    message,
+                    as_of,
+                    head,
+                })
+            }
+            Question::Proof {
+                password,
+                hash,
+                version,
+            } => Supply::Proof(Proof {
+                version,
+                fits: hashed(&password) == hash,
+            }),
+            Question::Hash(password) => Supply::Hash(hashed(&password)),
+            Question::Standing(user) => {
+                let since = Timestamp::default();
+                Supply::Standing(ready(self.store.standing(user, since)).unwrap())
+            }
+            Question::Blocked { by, user } => {
+                Supply::Blocked(ready(self.store.is_blocked(by, user)).unwrap())
+            }
+            Question::Record(room, seq) => {
+                let before = Seq::new(seq.number() - 1);
+                let found = ready(self.store.records(room, before, 1)).unwrap();
+                Supply::Record(seq, found.into_iter().next())
+            }
+            Question::Holder(key) => Supply::Holder(ready(self.store.holder(&key)).unwrap()),
+        }
+    }
+}
+
+/// The store in memory never waits.
+pub(super) fn ready<T>(future: impl Future<Output = T>) -> T {
+    future.now_or_never().unwrap()
+}
+
+fn hashed(password: &Password) -> SecretHash {
+    SecretHash::new(format!("hash of {}", password.expose()))
+}
+
+fn copy(parcel: &Parcel<u64>) -> Parcel<u64> {
+    match parcel {
+        Parcel::Reply { to, outcome } => Parcel::Reply {
+            to: *to,
+            outcome: outcome.clone(),
+        },
+        Parcel::Deliver(delivery) => Parcel::Deliver(delivery.clone()),
+        Parcel::Signal { signal, origin } => Parcel::Signal {
+            signal: signal.clone(),
+            origin: *origin,
+        },
+        Parcel::Expel { room, user } => Parcel::Expel {
+            room: *room,
+            user: *user,
+        },
+    }
+}
