@@ -3,8 +3,8 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 
 use crate::effect::Effect;
-use crate::event::Record;
-use crate::id::{RoomId, Seq, UserId};
+use crate::event::{Event, Kind, Record};
+use crate::id::{NUMBER_MAX, RoomId, Seq, UserId};
 
 /// The members of the groups that loaded rooms grant roles to.
 ///
@@ -54,9 +54,22 @@ impl Directory {
         );
     }
 
+    /// Takes in that this room is no group, or gone, or was never made: whatever its log may say,
+    /// nobody holds a role through it until it is founded as a group.
+    pub fn learn_none(&mut self, room: RoomId) {
+        let as_of = Seq::new(NUMBER_MAX);
+        let members = BTreeSet::new();
+        self.groups.insert(room, Group { as_of, members });
+    }
+
     /// Forgets a group: the next decision that leans on it asks for its members.
     pub fn forget(&mut self, group: RoomId) {
         self.groups.remove(&group);
+    }
+
+    /// Forgets the groups that are not to be kept.
+    pub fn retain(&mut self, mut keep: impl FnMut(RoomId) -> bool) {
+        self.groups.retain(|group, _| keep(*group));
     }
 
     /// Follows a record of a group's log, in the log's order. Records of other rooms, and records
@@ -65,6 +78,14 @@ impl Directory {
         let Some(group) = self.groups.get_mut(&record.room) else {
             return;
         };
+        if let Event::RoomCreated(it) = &record.event {
+            // Asked for before it was made: only its founding says what it is.
+            group.members.clear();
+            group.as_of = match it.kind {
+                Kind::Group => Seq::default(),
+                Kind::Channel | Kind::Direct => Seq::new(NUMBER_MAX),
+            };
+        }
         if record.seq <= group.as_of {
             return;
         }
@@ -77,5 +98,61 @@ impl Directory {
                 Effect::Broadcast | Effect::Notify(_) | Effect::Regrant(_) | Effect::Rejudge => {}
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::{Command, CreateRoom, Join};
+    use crate::{Actor, Decision, Engine, Facts, Name, Request, Standing, Timestamp};
+
+    const ALICE: UserId = UserId::new(1);
+    const BOB: UserId = UserId::new(2);
+    const ROOM: RoomId = RoomId::new(7);
+
+    fn say(engine: &mut Engine, user: UserId, command: impl Into<Command>) {
+        let standing = Some(Standing::default());
+        let request = Request {
+            room: ROOM,
+            actor: Actor::new(user, Name::new("somebody").unwrap()),
+            at: Timestamp::new(1_000),
+            cid: None,
+            command: command.into(),
+            facts: Facts {
+                standing,
+                ..Facts::default()
+            },
+        };
+        let Ok(Decision::New(record)) = engine.decide(&request) else {
+            panic!("not accepted: {request:?}")
+        };
+        engine.evolve(&record);
+    }
+
+    fn found(kind: Kind) -> Engine {
+        let mut engine = Engine::default();
+        engine.directory_mut().learn_none(ROOM);
+        let den = CreateRoom::named(Name::new("den").unwrap());
+        let kind = Some(kind);
+        say(&mut engine, ALICE, CreateRoom { kind, ..den });
+        say(&mut engine, BOB, Join::default());
+        engine
+    }
+
+    #[test]
+    fn a_group_that_was_asked_for_before_it_was_made_is_one() {
+        let engine = found(Kind::Group);
+        assert!(engine.directory().is_member(ROOM, ALICE));
+        assert!(engine.directory().is_member(ROOM, BOB));
+    }
+
+    #[test]
+    fn whoever_joins_a_channel_joins_no_group() {
+        let mut engine = found(Kind::Channel);
+        assert!(!engine.directory().is_member(ROOM, BOB));
+        engine.directory_mut().learn_none(ROOM);
+        say(&mut engine, UserId::new(3), Join::default());
+        assert!(!engine.directory().is_member(ROOM, UserId::new(3)));
     }
 }

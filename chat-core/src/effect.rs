@@ -70,12 +70,14 @@ impl Record {
             Event::Invited(it) => Effects::of([Broadcast, Notify(it.user)]),
             Event::InviteRevoked(it) => Effects::of([Broadcast, Notify(it.user)]),
             Event::Unbanned(it) => Effects::of([Broadcast, Notify(it.user)]),
-            Event::GrantChanged(_) | Event::AccessChanged(_) => Effects::of([Broadcast, Rejudge]),
+            // An owner who isn't a member has no role once the room is another's.
+            Event::GrantChanged(_) | Event::AccessChanged(_) | Event::OwnershipTransferred(_) => {
+                Effects::of([Broadcast, Rejudge])
+            }
             Event::RoomDeleted(_) => Effects::of([Broadcast, Close]),
             Event::RoomUpdated(_)
             | Event::RoomArchived(_)
             | Event::RoomUnarchived(_)
-            | Event::OwnershipTransferred(_)
             | Event::InviteDeclined(_)
             | Event::Muted(_)
             | Event::Unmuted(_)

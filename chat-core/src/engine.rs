@@ -242,15 +242,16 @@ impl Engine {
 
     /// Rules on a wish whose room isn't loaded: a creation, or something to ask for.
     fn found(&self, request: &Request) -> Result<Decision, Stop> {
-        let event: Event = match &request.command {
-            Command::CreateRoom(it) => {
-                create_room::found(it, request, &self.limits, &self.directory)?
-            }
-            Command::OpenDirect(it) => open_direct::found(it, request)?,
-            command => {
-                debug_assert!(!command.creates(), "a creation that is asked for as a room");
-                return Err(Need::Room(request.room).into());
-            }
+        if request.facts.used.is_some() {
+            // The store knows the cid: the room is there, and has to answer itself.
+            return Err(Need::Room(request.room).into());
+        }
+        let event: Event = if let Command::CreateRoom(it) = &request.command {
+            create_room::found(it, request, &self.limits, &self.directory)?
+        } else if let Command::OpenDirect(it) = &request.command {
+            open_direct::found(it, request)?
+        } else {
+            return Err(Need::Room(request.room).into());
         };
         Ok(Decision::New(Record {
             room: request.room,

@@ -96,7 +96,9 @@ impl Case<'_> {
         let denied = |rule| Rejection::PermissionDenied { permission, rule };
 
         pass(Rule::Suspended, !self.actor.suspended, Rejection::Suspended)?;
-        self.exists()?;
+        if self.room.lifecycle == Lifecycle::Deleted {
+            pass(Rule::Lifecycle, false, Rejection::RoomNotFound)?;
+        }
         let ban = self.room.ban(self.actor.id, self.at);
         pass(
             Rule::Banned,
@@ -196,6 +198,15 @@ impl Case<'_> {
             }
             .into()),
             None => Ok(()),
+        }
+    }
+
+    /// Refuses whatever a suspended account wishes.
+    pub(crate) fn in_good_standing(&self) -> Result<(), Stop> {
+        if self.actor.suspended {
+            Err(Rejection::Suspended.into())
+        } else {
+            Ok(())
         }
     }
 

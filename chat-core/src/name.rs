@@ -105,6 +105,10 @@ impl Name {
     }
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the categories are Unicode's, and a later one is to be seen"
+)]
 fn is_hidden(c: char) -> bool {
     match c.general_category() {
         GeneralCategory::Control

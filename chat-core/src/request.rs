@@ -112,6 +112,10 @@ pub struct Used {
 
 /// What becomes of a wish that isn't refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large variant is the common one, and an allocation costs more than the move"
+)]
 pub enum Decision {
     /// It is a fact: to be evolved, stored, and followed.
     New(Record),

@@ -228,7 +228,7 @@ impl Room {
     /// The other one of a direct room.
     #[must_use]
     pub fn peer(&self, user: UserId) -> Option<UserId> {
-        if self.kind != Kind::Direct {
+        if self.kind != Kind::Direct || !self.members.contains_key(&user) {
             return None;
         }
         self.members.keys().copied().find(|member| *member != user)

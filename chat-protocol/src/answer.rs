@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chat_core::{
-    Author, Content, Created, Explanation, Idx, Kind, Lifecycle, Name, Permission, Reaction,
-    Record, Role, RoomId, Seq, Text, Timestamp, UserId,
+    Author, Content, Created, Explanation, Features, History, Idx, Kind, Lifecycle, Name,
+    Overrides, Permission, Reaction, Record, Retention, Role, RoomId, Seq, Text, Timestamp, UserId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -185,6 +185,8 @@ pub enum ResetReason {
 pub struct Snapshot {
     /// The room.
     pub room: RoomCard,
+    /// What admins have set.
+    pub settings: Settings,
     /// What one is and may do there.
     pub me: Me,
     /// Its first members.
@@ -195,6 +197,31 @@ pub struct Snapshot {
     pub pins: Vec<Seq>,
     /// Where to go on.
     pub position: Position,
+}
+
+/// What a room's admins have set, as its members may know it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Settings {
+    /// Who owns it; the house (0) where a guest made it.
+    pub owner: UserId,
+    /// What a member may read.
+    pub history: History,
+    /// What is switched on.
+    pub features: Features,
+    /// Most members; the engine's limit if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<u64>,
+    /// Seconds between two posts of a member.
+    pub slow_mode_s: u64,
+    /// How long messages are kept.
+    pub retention: Retention,
+    /// What roles may do beside the table.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub overrides: Overrides,
+    /// The roles that groups hold.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub grants: BTreeMap<RoomId, Role>,
 }
 
 /// A place in a room's log.

@@ -78,3 +78,15 @@ impl Close {
 pub const fn may_reconnect(code: u16) -> bool {
     code < 4500
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trouble_that_passes_means_come_back() {
+        assert!(Close::ShuttingDown.reconnect() && Close::Lagging.reconnect());
+        assert!(!Close::BadProtocol.reconnect() && !Close::FrameTooLarge.reconnect());
+        assert_eq!(Close::from_code(1006), None);
+    }
+}

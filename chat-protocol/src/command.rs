@@ -341,7 +341,10 @@ impl schemars::JsonSchema for Subscribe {
 
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "neither \"mine\" nor \"none\" nor a list of rooms"
+)]
 enum SubscribeWire {
     Word(SubscribeWord),
     Rooms(Vec<RoomId>),

@@ -72,7 +72,7 @@ impl Dialect {
         }
     }
 
-    /// Spells a reply, if the dialect has one.
+    /// Spells a reply, if the dialect has one. The ticket is one that this dialect gave.
     #[must_use]
     pub fn answer(self, ticket: &Ticket, answer: &Result<Answer, Refusal>) -> Option<Vec<u8>> {
         match ticket {
@@ -130,10 +130,10 @@ impl Dialect {
     /// What is said about a frame over the frame limit, before the socket closes.
     #[must_use]
     pub fn too_large(self, bytes_max: u64) -> Option<Vec<u8>> {
-        let refusal = Err(Refusal::too_large(bytes_max));
+        let refusal = Refusal::too_large(bytes_max);
         match self {
-            Self::Native => native::answer(&native::Ticket::UNREADABLE, &refusal),
-            Self::Rooms => rooms::answer(&rooms::Ticket::Unreadable, &refusal),
+            Self::Native => Some(native::refuse(&refusal)),
+            Self::Rooms => rooms::answer(&rooms::Ticket::Unreadable, &Err(refusal)),
         }
     }
 
@@ -162,5 +162,78 @@ const fn plain_code(close: Close) -> u16 {
         | Close::OriginRefused
         | Close::Suspended
         | Close::TooManySessions => 1008,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_frame_tells_the_dialect() {
+        for frame in [
+            r#"{"type":"create","payload":{"name":"galaxy"}}"#,
+            r#"{"type":"query","payload":{"query":"rooms"}}"#,
+            r#"{"type":"join","payload":{"name":"alok","roomId":"EOF29","pass":""}}"#,
+            r#"{"type":"chat","payload":{"roomId":"EOF29","msg":"Hello"}}"#,
+            r#" {"payload":{},"type":"leave"} "#,
+        ] {
+            assert_eq!(Dialect::recognise(frame), Some(Dialect::Rooms), "{frame}");
+        }
+    }
+
+    #[test]
+    fn frames_of_others_are_not_taken_for_ours() {
+        for frame in [
+            r#"{"action":"join","username":"john_doe","roomId":"room_12345"}"#,
+            r#"{"action":"leave","type":"leave"}"#,
+            r#"{"type":"join-room","roomName":"TechTalk","username":"john"}"#,
+            r#"{"type":"chat","roomName":"TechTalk","username":"john","message":"hi"}"#,
+            r#"{"type":"first-connect","name":"sokoro","group":"Plg"}"#,
+            r#"{"type":"message","name":"sokoro","group":"Plg","Text":"hi"}"#,
+            r#"{"type":"make_group","group_name":"NewG","name":"sokoro"}"#,
+            r#"{"type":"log_in","name":"skr","pwrd":"p"}"#,
+            r#"{"type":"sign-up","name":"New","pwrd":"p","id":"n1","groups":[]}"#,
+            r#"{"type":"get_groups"}"#,
+            r#"{"chatRoomId":1,"chatMessage":"Message"}"#,
+            r#"{"id":1,"op":"hello","d":{}}"#,
+            r#"["create",{}]"#,
+            "40",
+            "",
+        ] {
+            assert_eq!(Dialect::recognise(frame), None, "{frame}");
+        }
+    }
+
+    #[test]
+    fn a_frame_over_the_limit_is_answered_in_words() {
+        let said = |dialect: Dialect| String::from_utf8(dialect.too_large(64).unwrap()).unwrap();
+        assert_eq!(
+            said(Dialect::Rooms),
+            r#"{"code":1,"message":"at most 64 bytes"}"#
+        );
+        assert_eq!(
+            said(Dialect::Native),
+            r#"{"re":null,"err":{"code":"too_large","class":"invalid","msg":"at most 64 bytes","details":{"max":64}}}"#
+        );
+    }
+
+    #[test]
+    fn older_dialects_close_with_codes_of_the_websocket_itself() {
+        for close in Close::ALL {
+            assert!(Dialect::Rooms.close_code(*close) < 3000, "{close:?}");
+            assert_eq!(
+                Close::from_code(Dialect::Native.close_code(*close)),
+                Some(*close)
+            );
+        }
+    }
+
+    #[test]
+    fn names_are_read_again() {
+        for dialect in Dialect::ALL {
+            assert_eq!(Dialect::from_name(dialect.name()), Some(dialect));
+        }
+        assert_eq!(Dialect::from_name("smoke signals"), None);
     }
 }

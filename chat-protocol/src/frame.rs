@@ -31,6 +31,13 @@ impl Frame {
     /// Reads one frame.
     #[must_use]
     pub fn decode(text: &str) -> Self {
+        // A list of the fields' values would do for serde, but is no frame.
+        if text.trim_ascii_start().starts_with('[') {
+            return Self {
+                id: None,
+                op: Err(Refusal::bad_frame("a frame is an object")),
+            };
+        }
         match serde_json::from_str::<Envelope<'_>>(text) {
             Err(error) => Self {
                 id: readable_id(text),

@@ -77,7 +77,7 @@ impl Desk<'_> {
     }
 
     /// Refuses to act on somebody who doesn't exist.
-    async fn check_target(&self, command: &Command) -> Result<(), Refusal> {
+    pub(crate) async fn check_target(&self, command: &Command) -> Result<(), Refusal> {
         let user = match command {
             Command::OpenDirect(it) => it.user,
             Command::Invite(it) => it.user,

@@ -5,6 +5,7 @@ pub mod problem;
 
 mod api;
 mod health;
+mod openapi;
 mod upgrade;
 
 use std::sync::Arc;
@@ -35,6 +36,7 @@ pub(crate) fn router(node: &Node, dialect: Option<Dialect>) -> Router {
         )
         .merge(accounts(node))
         .merge(api::router(node))
+        .merge(openapi::router())
         .merge(admin_routes(node, node.config().admin_listen.is_none()))
         .fallback(any(upgrade::handle).with_state(door(None)))
 }

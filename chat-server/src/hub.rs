@@ -15,11 +15,12 @@ use chat_protocol::signal::Signal;
 
 use self::audience::{Audience, Seat};
 use crate::mail::{Delivery, Refused, Reply, SessionKey};
+use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 
 /// What a worker knows of its sessions.
-#[derive(Default)]
 pub(crate) struct Hub {
+    metrics: Metrics,
     links: HashMap<u64, Rc<Link>>,
     users: HashMap<UserId, Vec<u64>>,
     rooms: HashMap<RoomId, Audience>,
@@ -121,6 +122,16 @@ impl Link {
 const EXPIRY_NOTICE_MS: u64 = 60_000;
 
 impl Hub {
+    pub(crate) fn new(metrics: Metrics) -> Self {
+        Self {
+            metrics,
+            links: HashMap::new(),
+            users: HashMap::new(),
+            rooms: HashMap::new(),
+            dirty: Vec::new(),
+        }
+    }
+
     pub(crate) fn register(&mut self, link: Rc<Link>) {
         self.links.insert(link.key.number, link);
     }
@@ -256,7 +267,9 @@ impl Hub {
     pub(crate) fn flush(&mut self) {
         for room in std::mem::take(&mut self.dirty) {
             if let Some(audience) = self.rooms.get_mut(&room) {
-                audience.flush();
+                let written = audience.flush();
+                self.metrics.deliveries.inc_by(written.frames);
+                self.metrics.bytes_out.inc_by(written.bytes);
             }
         }
     }
@@ -276,7 +289,9 @@ impl Hub {
                     continue;
                 }
                 if dialect.resumes() {
-                    seat.outbox.send_text_if_idle(&text);
+                    if !seat.outbox.send_text_if_idle(&text) {
+                        self.metrics.signals_dropped.inc();
+                    }
                 } else {
                     seat.outbox.send_text(&text);
                 }
@@ -310,15 +325,18 @@ impl Hub {
             return;
         };
         link.in_flight.set(link.in_flight.get().saturating_sub(1));
+        let answer = crate::desk::spoken(outcome);
+        if let Err(refusal) = &answer {
+            self.metrics.refused(refusal.class);
+        }
         let Some(dialect) = link.dialect.get() else {
             return;
         };
-        if let Some(text) = dialect.answer(ticket, &crate::desk::spoken(outcome)) {
+        if let Some(text) = dialect.answer(ticket, &answer) {
             link.outbox.send_text(&text);
         }
-        if link.in_flight.get() == 0 {
-            link.outbox.wake();
-        }
+        // Whoever waits for this waits for the last one, or for one fewer than too many.
+        link.outbox.wake();
     }
 
     /// Ends the sessions of a user, or those of one log-in.

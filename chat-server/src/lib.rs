@@ -21,6 +21,7 @@ pub mod turn;
 mod desk;
 mod frame;
 mod hub;
+mod janitor;
 mod listener;
 mod node;
 mod outbox;

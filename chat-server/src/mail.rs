@@ -7,7 +7,7 @@ use chat_core::commands::Command;
 use chat_core::{
     Actor, Cid, Effective, Explanation, Permission, Record, Rejection, RoomId, Seq, UserId,
 };
-use chat_protocol::answer::{BanCard, Me, RoomCard};
+use chat_protocol::answer::{BanCard, Me, RoomCard, Settings};
 use chat_protocol::signal::Signal;
 
 /// One connection of a user, named across workers.
@@ -133,6 +133,8 @@ pub enum Sight {
 pub struct View {
     /// What anybody may know of it.
     pub card: RoomCard,
+    /// What admins have set.
+    pub settings: Settings,
     /// What the actor is and may do; his counts are the store's to fill in.
     pub me: Me,
     /// The pinned messages.

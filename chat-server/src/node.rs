@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -45,6 +45,8 @@ pub(crate) struct Parts {
     pub(crate) workers: Vec<Slots>,
     /// Live sessions of each user.
     pub(crate) sessions: Mutex<HashMap<UserId, usize>>,
+    /// Sockets of each address that haven't said who they are.
+    pub(crate) silent: Mutex<HashMap<IpAddr, usize>>,
     pub(crate) statuses: Statuses,
     pub(crate) connections: AtomicUsize,
     pub(crate) next_worker: AtomicUsize,
@@ -200,6 +202,16 @@ impl Node {
         true
     }
 
+    /// Whether a user has a live session.
+    pub(crate) fn is_here(&self, user: UserId) -> bool {
+        let sessions = self
+            .0
+            .sessions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        sessions.contains_key(&user)
+    }
+
     /// Lets a session of a user go.
     pub(crate) fn release(&self, user: UserId) {
         let mut sessions = self
@@ -265,6 +277,22 @@ impl Node {
         (before < self.limits().connections_max && !self.is_stopping()).then_some(connected)
     }
 
+    /// Takes on a socket of an address that hasn't said who it is, unless there are too many; it
+    /// counts until the guard is dropped.
+    pub(crate) fn silent(&self, address: IpAddr) -> Option<Silent> {
+        let most = self.limits().silent_sockets_per_address_max;
+        let mut silent = self.0.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = silent.entry(address).or_default();
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        Some(Silent {
+            node: self.clone(),
+            address,
+        })
+    }
+
     /// Accepts connections at an address, on every worker. A dialect binds the port to it.
     pub(crate) async fn listen(
         &self,
@@ -316,6 +344,36 @@ impl std::fmt::Debug for Node {
         f.debug_struct("Node")
             .field("workers", &self.workers())
             .finish_non_exhaustive()
+    }
+}
+
+/// A socket that hasn't said who it is.
+pub(crate) struct Silent {
+    node: Node,
+    address: IpAddr,
+}
+
+impl std::fmt::Debug for Silent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Silent({})", self.address)
+    }
+}
+
+impl Drop for Silent {
+    fn drop(&mut self) {
+        let mut silent = self
+            .node
+            .0
+            .silent
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let Some(count) = silent.get_mut(&self.address) else {
+            return;
+        };
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            silent.remove(&self.address);
+        }
     }
 }
 

@@ -228,6 +228,7 @@ impl Builder {
             metrics,
             workers,
             sessions: Mutex::new(HashMap::new()),
+            silent: Mutex::default(),
             statuses: Statuses::default(),
             connections: AtomicUsize::new(0),
             next_worker: AtomicUsize::new(0),

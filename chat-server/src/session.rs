@@ -30,10 +30,10 @@ use prometheus_client::metrics::gauge::Gauge;
 
 use self::seats::Seats;
 use crate::auth::Identity;
-use crate::desk::Desk;
+use crate::desk::{self, Desk};
 use crate::hub::{Link, News};
 use crate::mail::{Mail, Wish};
-use crate::node::Node;
+use crate::node::{Node, Silent};
 use crate::outbox::{Outbox, State};
 use crate::websocket::{Flushed, Heard, Socket};
 use crate::worker::{Address, Worker};
@@ -49,6 +49,8 @@ pub(crate) struct Arrival {
     pub(crate) address: IpAddr,
     /// The token of its request's `Authorization`.
     pub(crate) token: Option<String>,
+    /// It counts among the silent ones of its address until it says who it is.
+    pub(crate) silent: Silent,
 }
 
 /// One connection.
@@ -60,6 +62,8 @@ pub(crate) struct Session {
     token: Option<String>,
     /// Who it is, once it has said so.
     identity: Option<Identity>,
+    /// Held until then.
+    silent: Option<Silent>,
     /// Who it is where nobody has asked: a guest of its own.
     nobody: Option<Actor>,
     seats: Seats,
@@ -123,6 +127,7 @@ pub(crate) async fn run(worker: Rc<Worker>, arrival: Arrival) {
         address: arrival.address,
         token: arrival.token,
         identity: None,
+        silent: Some(arrival.silent),
         nobody: None,
         seats: Seats::default(),
         bucket: Bucket::default(),
@@ -162,6 +167,7 @@ impl Session {
                         return Some(close);
                     }
                     if !known && (self.identity.is_some() || !self.seats.is_empty()) {
+                        self.silent = None;
                         socket.allow(self.node().limits().frame_bytes_max);
                     }
                 }
@@ -235,6 +241,11 @@ impl Session {
         };
         let (op, ticket) = match self.straight(op, ticket).await {
             Sent::Away => return None,
+            Sent::Refused(refusal, ticket) => {
+                self.settled(dialect).await;
+                self.answer(dialect, &ticket, &Err(refusal));
+                return None;
+            }
             Sent::Back(op, ticket) => (*op, ticket),
         };
         self.settled(dialect).await;
@@ -272,37 +283,33 @@ impl Session {
         Ok(())
     }
 
-    /// Sends a plain command straight to its room, if it is one.
+    /// Sends a command straight to its room if it needs nothing but the room's word: its answer
+    /// comes with the room's news, and so before the event that it makes.
     async fn straight(&mut self, op: Op, ticket: Ticket) -> Sent {
-        let Op::InRoom {
-            room: Some(room),
-            cid,
-            command,
-        } = op
-        else {
-            return Sent::Back(Box::new(op), ticket);
+        let (room, cid, command) = match op {
+            Op::InRoom {
+                room: Some(room),
+                cid,
+                command,
+            } if is_plain(&command) => (room, cid, command),
+            op => return Sent::Back(Box::new(op), ticket),
         };
-        let target = self.known_room(&room).filter(|_| is_plain(&command));
-        let (Some(target), true) = (target, self.link.in_flight.get() < IN_FLIGHT_MAX) else {
-            return Sent::Back(
-                Box::new(Op::InRoom {
-                    room: Some(room),
-                    cid,
-                    command,
-                }),
-                ticket,
-            );
+        let known = match self.known_room(&room) {
+            Some(known) => Ok(known),
+            None => desk::resolve(self.node(), &room).await,
         };
-        let Some(actor) = self.actor_in(target) else {
-            return Sent::Back(
-                Box::new(Op::InRoom {
-                    room: Some(room),
-                    cid,
-                    command,
-                }),
-                ticket,
-            );
+        let target = match known {
+            Ok(target) => target,
+            Err(refusal) => return Sent::Refused(refusal, ticket),
         };
+        let actor = match self.actor_in(target) {
+            Ok(actor) => actor,
+            Err(refusal) => return Sent::Refused(refusal, ticket),
+        };
+        if let Err(refusal) = self.desk(&actor).check_target(&command).await {
+            return Sent::Refused(refusal, ticket);
+        }
+        self.room_for_one_more().await;
         let mail = Mail {
             room: target,
             actor,
@@ -320,6 +327,20 @@ impl Session {
         Sent::Away
     }
 
+    /// Waits while too many commands of this session wait for their rooms.
+    async fn room_for_one_more(&self) {
+        poll_fn(|cx| {
+            self.link.outbox.register(cx);
+            if self.link.in_flight.get() < IN_FLIGHT_MAX || self.link.outbox.state() != State::Open
+            {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+
     /// The room that a word means, if that can be told without asking anybody.
     fn known_room(&self, room: &RoomRef) -> Option<RoomId> {
         let own = room.own?;
@@ -328,18 +349,26 @@ impl Session {
     }
 
     /// Who acts in a room: whoever took the seat there, else whoever said hello.
-    fn actor_in(&self, room: RoomId) -> Option<Actor> {
-        self.seats
-            .actor(room)
-            .cloned()
-            .or_else(|| self.identity.as_ref().map(Identity::actor))
+    fn actor_in(&self, room: RoomId) -> Result<Actor, Refusal> {
+        match self.seats.actor(room) {
+            Some(actor) => Ok(actor.clone()),
+            // A socket of an older dialect acts only where it is.
+            None if self.identity.is_none() && self.is_older() => {
+                Err(Refusal::new(Code::NotAMember))
+            }
+            None => self.actor(),
+        }
     }
 
     /// Waits, where replies come in the order of requests, until none is owed.
     async fn settled(&self, dialect: Dialect) {
-        if dialect.resumes() {
-            return;
+        if !dialect.resumes() {
+            self.answered().await;
         }
+    }
+
+    /// Waits until no reply is owed.
+    async fn answered(&self) {
         poll_fn(|cx| {
             self.link.outbox.register(cx);
             if self.link.in_flight.get() == 0 || self.link.outbox.state() != State::Open {
@@ -352,6 +381,9 @@ impl Session {
     }
 
     fn answer(&self, dialect: Dialect, ticket: &Ticket, answer: &Result<Answer, Refusal>) {
+        if let Err(refusal) = answer {
+            self.node().metrics().refused(refusal.class);
+        }
         if let Some(text) = dialect.answer(ticket, answer) {
             self.link.outbox.send_text(&text);
         }
@@ -415,6 +447,10 @@ impl Session {
     /// Says goodbye and lets go of everything.
     async fn end(mut self, socket: &mut Socket, close: Option<Close>) {
         if let Some(close) = close {
+            if close == Close::ShuttingDown {
+                // What was received is answered first.
+                drop(tokio::time::timeout(GOODBYE, self.answered()).await);
+            }
             self.link.outbox.cut();
             if close == Close::Lagging {
                 self.node().metrics().sessions_lagging.inc();
@@ -427,7 +463,10 @@ impl Session {
             {
                 self.link.outbox.send_text(&text);
             }
-            let retry_ms = close.reconnect().then_some(crate::node::RECONNECT_MS);
+            let jitter = self.node().draw() % crate::node::RECONNECT_MS;
+            let retry_ms = close
+                .reconnect()
+                .then_some(crate::node::RECONNECT_MS + jitter);
             self.system(&System::Bye {
                 code: close.code(),
                 why: close.why().into(),
@@ -457,8 +496,17 @@ impl Session {
             let Some(name) = name else { continue };
             self.detach(room, Actor::new(user, name)).await;
         }
-        if let Some(identity) = &self.identity {
-            self.node().release(identity.user);
+        if let Some(user) = self.identity.as_ref().map(|identity| identity.user) {
+            self.node().release(user);
+            if user.is_guest() {
+                // If it can't be noted, the guest's time begins when the store is tidied.
+                drop(
+                    self.node()
+                        .store()
+                        .see_guest(user, self.node().clock().now())
+                        .await,
+                );
+            }
         }
     }
 
@@ -478,18 +526,16 @@ impl Session {
 /// What became of an op on the straight way.
 enum Sent {
     Away,
+    Refused(Refusal, Ticket),
     Back(Box<Op>, Ticket),
 }
 
-/// Whether a command needs nothing but its room.
+/// Whether a command needs nothing but its room, and somebody it names to exist.
 fn is_plain(command: &Command) -> bool {
     match command {
-        Command::CreateRoom(_)
-        | Command::OpenDirect(_)
-        | Command::Join(_)
-        | Command::Visit(_)
-        | Command::Invite(_)
-        | Command::Ban(_) => false,
+        Command::CreateRoom(_) | Command::OpenDirect(_) | Command::Join(_) | Command::Visit(_) => {
+            false
+        }
         Command::UpdateRoom(_)
         | Command::SetAccess(_)
         | Command::SetGrant(_)
@@ -498,9 +544,11 @@ fn is_plain(command: &Command) -> bool {
         | Command::DeleteRoom(_)
         | Command::TransferOwnership(_)
         | Command::Leave(_)
+        | Command::Invite(_)
         | Command::RevokeInvite(_)
         | Command::DeclineInvite(_)
         | Command::Kick(_)
+        | Command::Ban(_)
         | Command::Unban(_)
         | Command::Mute(_)
         | Command::Unmute(_)

@@ -33,7 +33,8 @@ pub trait Store: Send + Sync + 'static {
     /// Loads a room from its latest snapshot and its log's tail; none if there is no such room.
     async fn load(&self, room: RoomId) -> Result<Option<Room>, StoreError>;
 
-    /// The records of a room after a position, oldest first.
+    /// The records of a room after a position, oldest first; those of deleted messages come without
+    /// their words.
     async fn records(
         &self,
         room: RoomId,
@@ -69,7 +70,7 @@ pub trait Store: Send + Sync + 'static {
     /// exact counts.
     async fn rooms_of(&self, user: UserId) -> Result<Vec<MyRoom>, StoreError>;
 
-    /// Members of a room in the order of their numbers, after a user.
+    /// Members of a room in the order of their numbers, after a user; none of a deleted room.
     async fn members(
         &self,
         room: RoomId,
@@ -77,17 +78,33 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<MemberCard>, StoreError>;
 
-    /// A user's marker in a room, and his exact counts.
+    /// A member's marker in a room, and his exact counts; zeros for anybody else.
+    ///
+    /// Posting marks read up to one's own message, joining up to the last one before it. Who leaves
+    /// loses his marker.
     async fn marker(&self, room: RoomId, user: UserId) -> Result<Marker, StoreError>;
 
     /// How far the members of a room have read, in the order of their numbers.
     async fn markers(&self, room: RoomId, limit: usize) -> Result<Vec<(UserId, Idx)>, StoreError>;
 
-    /// Moves markers on; one that would go back stays.
+    /// Moves members' markers on; one that would go back, or past the last message, stays.
     async fn mark_read(&self, markers: &[(RoomId, UserId, Idx)]) -> Result<(), StoreError>;
 
-    /// How many rooms a user is in, and how many he made since a moment.
+    /// How many rooms a user is in, and how many he made since a moment, deleted ones included.
+    /// Direct rooms don't count: others make them for him.
     async fn standing(&self, user: UserId, since: Timestamp) -> Result<Standing, StoreError>;
+
+    /// Notes that a guest was here at a moment, if he is a member of any room.
+    async fn see_guest(&self, guest: UserId, at: Timestamp) -> Result<(), StoreError>;
+
+    /// Memberships of guests who were last here before a moment; one who was never seen counts as
+    /// seen `now`.
+    async fn guests_unseen(
+        &self,
+        before: Timestamp,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<GuestMember>, StoreError>;
 
     /// Notes that a user wants to hear nothing from another, or that he does again.
     async fn set_block(&self, by: UserId, user: UserId, on: bool) -> Result<(), StoreError>;
@@ -122,13 +139,15 @@ pub trait Store: Send + Sync + 'static {
         until: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// Whether a token of this user, log-in and epoch still counts, as far as the store knows.
+    /// Whether a token of this user, log-in and epoch still counts, as far as the store knows. A
+    /// user below the guests' numbers has to have an account here.
     async fn token_holds(&self, user: UserId, grant: &str, epoch: u64) -> Result<bool, StoreError>;
 
     /// The account that somebody is here who has his account elsewhere.
     async fn linked(&self, issuer: &str, foreign: &str) -> Result<Option<Account>, StoreError>;
 
-    /// Links somebody who has his account elsewhere to an account; the first link stays.
+    /// Links somebody who has his account elsewhere to an account; the first link stays, and there
+    /// is none to an account that isn't here.
     async fn link(&self, issuer: &str, foreign: &str, user: UserId) -> Result<(), StoreError>;
 
     /// A small value that the server keeps for itself, such as its signing secret; written with
@@ -193,6 +212,17 @@ pub struct Holder {
     pub room: RoomId,
     /// Its position there.
     pub seq: Seq,
+}
+
+/// A guest's membership.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuestMember {
+    /// The room.
+    pub room: RoomId,
+    /// The guest.
+    pub guest: UserId,
+    /// The name under which he came.
+    pub name: Option<Name>,
 }
 
 /// Which messages.

@@ -9,6 +9,8 @@
 //!
 //! Nothing is decided between the second and the third, so nobody sees what isn't durable.
 
+mod asking;
+mod grants;
 mod outcome;
 mod presence;
 mod sight;
@@ -19,14 +21,16 @@ use std::mem;
 use std::sync::Arc;
 
 use chat_core::{
-    Decision, Engine, Facts, Idx, Inquiry, Judgement, Limits, MessageFact, Need, Permission,
-    Record, Request, Room, RoomId, Seq, Signal as Judged, Timestamp, Used, UserId,
+    Decision, Engine, Idx, Inquiry, Judgement, Key, Limits, MessageFact, Need, Permission, Record,
+    Rejection, Request, Room, RoomId, Seq, Signal as Judged, Timestamp, UserId,
 };
 use chat_protocol::signal::{Signal, What};
 
-use self::slot::{Held, Slot};
-use crate::mail::{Look, Mail, Parcel, Refused, Reply, SessionKey, Sight, Wish};
-use crate::store::{Append, Appended, StoreError};
+use self::asking::{Asked, Pending};
+use self::outcome::Fate;
+use self::slot::{Answer, Held, Slot};
+use crate::mail::{Look, Mail, Parcel, Refused, Reply, Sight, Wish};
+use crate::store::{Append, Appended, Holder, StoreError};
 
 /// The rooms of one worker. `R` is where an answer goes.
 #[derive(Debug)]
@@ -37,14 +41,16 @@ pub struct Turn<R> {
     touched: Vec<RoomId>,
     /// Answers that wait for the append.
     held: Vec<Held<R>>,
-    /// Mails that wait for an answer to a question, by the question's number.
-    asking: BTreeMap<u64, Paused<R>>,
+    /// Who waits for an answer, by the question's number.
+    asking: BTreeMap<u64, Asked<R>>,
     next_question: u64,
     /// Mails that wait for a room, a group or a fact.
     waiting: usize,
     waiting_max: usize,
     /// How far members have read, for the store.
     markers: Vec<(RoomId, UserId, Idx)>,
+    /// Groups that changed while answers wait: whoever gets a seat by one of those is judged again.
+    changed: Vec<(RoomId, Option<UserId>)>,
     outputs: VecDeque<Output<R>>,
 }
 
@@ -116,6 +122,8 @@ pub enum Question {
     },
     /// A record by its position.
     Record(RoomId, Seq),
+    /// Who holds a key: whether a command that would be refused was carried out before.
+    Holder(Key),
 }
 
 /// The answer to a [`Question`].
@@ -137,22 +145,11 @@ pub enum Supply {
     Blocked(bool),
     /// The record, if it is still there.
     Record(Seq, Option<Arc<Record>>),
+    /// Who holds the key.
+    Holder(Option<Holder>),
     /// It can't be answered.
     Failed(Refused),
 }
-
-/// A mail that waits, with the facts gathered for it so far.
-#[derive(Debug)]
-struct Paused<R> {
-    mail: Option<Mail<R>>,
-    facts: Facts,
-    room: RoomId,
-    asked: u8,
-}
-
-/// Questions that one mail may raise before it is given up: more than any command needs, even if a
-/// fact goes stale a few times.
-const QUESTIONS_MAX: u8 = 16;
 
 impl<R> Turn<R> {
     /// A worker's rooms, none of them loaded.
@@ -168,6 +165,7 @@ impl<R> Turn<R> {
             waiting: 0,
             waiting_max,
             markers: Vec::new(),
+            changed: Vec::new(),
             outputs: VecDeque::new(),
         }
     }
@@ -194,93 +192,29 @@ impl<R> Turn<R> {
         self.held.is_empty() && self.touched.is_empty()
     }
 
-    /// Takes in one mail: decides and evolves it, or lets it wait for what it needs.
+    /// Takes in one mail: decides and evolves it, or lets it wait for what it needs. Each mail is
+    /// answered once, some turn later.
     pub fn take(&mut self, mail: Mail<R>, now: Timestamp) {
-        let creates = matches!(&mail.wish, Wish::Command { command, .. } if command.creates());
-        if !self.slots.contains_key(&mail.room) {
-            if matches!(mail.wish, Wish::Detach) {
-                return;
-            }
-            if matches!(mail.wish, Wish::Look(Look::People)) {
-                // Nobody is present in a room that isn't loaded.
-                let nobody = Reply::Seen(Box::new(Sight::Presence(Vec::new())));
-                return self.reply(mail.room, mail.reply, Ok(nobody));
-            }
-            if creates && self.engine.room(mail.room).is_none() && !is_repeat(&mail) {
-                self.slots.insert(mail.room, Slot::founding());
-            } else {
-                self.slots.insert(mail.room, Slot::loading());
-                self.ask_for_room(mail.room, None);
-            }
+        // Who hears a room no more is noted however much waits: nobody would say it again.
+        if self.waiting >= self.waiting_max && !matches!(mail.wish, Wish::Detach) {
+            return self.judged(mail, Err(Refused::Overloaded));
         }
-        if self.waiting >= self.waiting_max {
-            self.reply(mail.room, mail.reply, Err(Refused::Overloaded));
-            return;
-        }
-        self.admit(mail, now);
+        self.enter(mail, now);
     }
 
-    /// Takes in the answer to a question, and goes on with what waited for it.
-    pub fn supply(&mut self, number: u64, supply: Supply, now: Timestamp) {
-        let Some(mut paused) = self.asking.remove(&number) else {
-            return;
-        };
-        match supply {
-            Supply::Room(room, missed) => return self.loaded(paused.room, room, missed, now),
-            Supply::Failed(refused) => {
-                match paused.mail {
-                    Some(mail) => self.give_up(mail, refused, now),
-                    None => self.load_failed(paused.room, &refused),
-                }
-                return;
-            }
-            Supply::Group(group) => match group.filter(|it| it.kind == chat_core::Kind::Group) {
-                Some(group) => {
-                    let (head, members) = (group.head_seq, group.members.into_keys());
-                    self.engine.directory_mut().learn(group.id, head, members);
-                }
-                // What isn't a group has no members, and stays so: numbers are used only once.
-                None => self
-                    .engine
-                    .directory_mut()
-                    .learn(paused.room, Seq::new(1), []),
-            },
-            Supply::Message(fact) => paused.facts.message = Some(fact),
-            Supply::Proof(proof) => paused.facts.proof = Some(proof),
-            Supply::Hash(hash) => paused.facts.hash = Some(hash),
-            Supply::Standing(standing) => paused.facts.standing = Some(standing),
-            Supply::Blocked(blocked) => paused.facts.blocked = Some(blocked),
-            Supply::Record(seq, record) => {
-                let record = record.map(|record| Record::clone(&record));
-                paused.facts.used = Some(Box::new(Used { seq, record }));
-            }
-        }
-        if let Some(mail) = paused.mail {
-            self.waiting = self.waiting.saturating_sub(1);
-            let (room, from) = (mail.room, mail.from);
-            self.answered(room, from);
-            self.judge(mail, paused.facts, paused.asked, now);
-            self.go_on(room, from, now);
-        }
-    }
-
-    /// Follows a record of another worker's room, as far as it concerns the rooms of this one.
-    pub fn hear(&mut self, record: &Record, now: Timestamp) {
-        self.engine.directory_mut().hear(record);
-        self.regrant(record, now);
-    }
-
-    /// What has to be appended, and is then to be settled; empty if nothing was decided that
-    /// leaves a record.
+    /// What has to be appended, and is then to be settled, with no mail taken in between; empty if
+    /// nothing was decided that leaves a record.
     pub fn batch(&mut self) -> Vec<Append> {
         let mut batch = Vec::with_capacity(self.touched.len());
-        for room in &self.touched {
-            let Some(slot) = self.slots.get_mut(room) else {
-                continue;
-            };
-            let state = self.engine.room(*room);
-            batch.extend(slot.append(*room, state));
-        }
+        let (slots, engine) = (&mut self.slots, &self.engine);
+        // The answers come in the same order, so a room without an append may not stay.
+        self.touched.retain(|room| {
+            let slot = slots.get_mut(room);
+            let append = slot.and_then(|slot| slot.append(*room, engine.room(*room)));
+            let appends = append.is_some();
+            batch.extend(append);
+            appends
+        });
         batch
     }
 
@@ -288,34 +222,36 @@ impl<R> Turn<R> {
     /// the store said to [`Turn::batch`].
     pub fn settle(&mut self, outcome: Result<Vec<Appended>, StoreError>, now: Timestamp) {
         let touched = mem::take(&mut self.touched);
-        let mut verdicts: HashMap<RoomId, Appended> = HashMap::new();
-        let failed = match outcome {
-            Ok(appended) => {
-                verdicts.extend(touched.iter().copied().zip(appended));
-                false
-            }
-            Err(_) => true,
-        };
+        let answers = outcome.unwrap_or_default().into_iter().map(Some);
+        // What the store doesn't answer for has failed.
+        let answers = answers.chain(std::iter::repeat(None));
+        let verdicts: HashMap<RoomId, Option<Appended>> =
+            touched.iter().copied().zip(answers).collect();
         let mut again = VecDeque::new();
         for held in mem::take(&mut self.held) {
-            let verdict = verdicts.get(&held.room);
-            let dropped = failed && touched.contains(&held.room);
-            self.release(held, verdict, dropped, &mut again);
+            let fate = match verdicts.get(&held.room) {
+                None | Some(Some(Appended::Done)) => Fate::Durable,
+                Some(Some(Appended::Conflict { .. })) => Fate::Again,
+                Some(Some(Appended::Taken { key, by })) => Fate::Taken(key, *by),
+                Some(None) => Fate::Failed,
+            };
+            self.release(held, &fate, &mut again, now);
         }
         for room in touched {
-            match verdicts.remove(&room) {
-                Some(Appended::Done) => self.deliver(room, now),
-                Some(Appended::Conflict { .. } | Appended::Taken { .. }) | None => {
-                    self.drop_room(room)
-                }
+            if !matches!(verdicts.get(&room), Some(Some(Appended::Done))) {
+                self.drop_room(room, &mut again);
             }
         }
+        for (group, user) in mem::take(&mut self.changed) {
+            self.rejudge_leaning(group, user, now);
+        }
         for mail in again {
-            self.take(mail, now);
+            self.enter(mail, now);
         }
     }
 
-    /// Lets rooms go that nobody hears and nothing waits for.
+    /// Lets rooms go that nobody hears and nothing waits for, forgets the groups that no room leans
+    /// on, and tries again to load rooms that somebody hears. What comes out is to be settled.
     pub fn sweep(&mut self, now: Timestamp, idle_ms: u64) {
         let engine = &mut self.engine;
         self.slots.retain(|room, slot| {
@@ -325,299 +261,223 @@ impl<R> Turn<R> {
             }
             keep
         });
+        self.forget_unused_groups();
+        let missed: Vec<RoomId> = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| slot.is_missed())
+            .map(|(room, _)| *room)
+            .collect();
+        for room in missed {
+            self.reload(room);
+        }
+    }
+
+    /// Gives a mail's room a slot, and the mail its turn in it.
+    fn enter(&mut self, mail: Mail<R>, now: Timestamp) {
+        let room = mail.room;
+        if !self.slots.contains_key(&room) {
+            if matches!(mail.wish, Wish::Detach) {
+                return self.judged(mail, Ok(Reply::Accepted));
+            }
+            if matches!(mail.wish, Wish::Look(Look::People)) {
+                // Nobody is present in a room that isn't loaded.
+                let nobody = Reply::Seen(Box::new(Sight::Presence(Vec::new())));
+                return self.judged(mail, Ok(nobody));
+            }
+            if is_creation(&mail) {
+                self.slots.insert(room, Slot::founding());
+            } else {
+                self.slots.insert(room, Slot::loading());
+                self.ask_for_room(room, None);
+            }
+        }
+        self.admit(mail, now);
     }
 
     /// Decides a mail if nothing before it waits.
     fn admit(&mut self, mail: Mail<R>, now: Timestamp) {
         let room = mail.room;
+        self.reload(room);
         let Some(slot) = self.slots.get_mut(&room) else {
-            return self.reply(room, mail.reply, Err(Refused::Overloaded));
+            return self.judged(mail, Err(Refused::Overloaded));
         };
-        let retry = slot.retry();
-        let heard = slot.heard;
         match slot.await_load(mail).and_then(|mail| slot.await_turn(mail)) {
-            Some(mail) => self.judge(mail, Facts::default(), 0, now),
+            Some(mail) => self.judge(Pending::new(mail), now),
             None => self.waiting += 1,
         }
-        if retry {
+    }
+
+    /// Asks once more for a room that couldn't be loaded.
+    fn reload(&mut self, room: RoomId) {
+        if let Some(slot) = self.slots.get_mut(&room)
+            && slot.retry()
+        {
+            let heard = slot.heard;
             self.ask_for_room(room, heard);
         }
     }
 
     /// Decides one mail, in a room that is loaded or about to be made.
-    fn judge(&mut self, mail: Mail<R>, mut facts: Facts, asked: u8, now: Timestamp) {
-        let Some(slot) = self.slots.get_mut(&mail.room) else {
-            return self.reply(mail.room, mail.reply, Err(Refused::Overloaded));
-        };
-        // The room may have been dropped while the mail waited for a fact.
-        let Some(mail) = slot.await_load(mail) else {
-            self.waiting += 1;
-            return;
+    fn judge(&mut self, mut pending: Pending<R>, now: Timestamp) {
+        let mail = &pending.mail;
+        let (room, is_new) = (mail.room, self.engine.room(mail.room).is_none());
+        let Some(slot) = self.slots.get_mut(&room) else {
+            return self.judged(pending.mail, Err(Refused::Overloaded));
         };
         slot.used_at = now;
-        facts.visiting = slot.presence.is_visiting(mail.actor.id);
-        facts.visitors = slot.presence.visitors();
+        pending.facts.visiting = slot.presence.is_visiting(mail.actor.id);
+        pending.facts.visitors = slot.presence.visitors();
+        if is_new && !is_creation(mail) && !matches!(mail.wish, Wish::Detach) {
+            // Somebody guessed a number that is kept for a room which isn't made yet.
+            return self.judged(pending.mail, Err(Rejection::RoomNotFound.into()));
+        }
         match &mail.wish {
-            Wish::Command { command, cid, used } => {
-                if let Some(seq) = used.filter(|_| facts.used.is_none()) {
-                    let question = Question::Record(mail.room, seq);
-                    return self.pause(mail, facts, asked, question);
-                }
-                let request = Request {
-                    room: mail.room,
-                    actor: mail.actor.clone(),
-                    at: now,
-                    cid: cid.clone(),
-                    command: command.clone(),
-                    facts,
-                };
-                let decision = self.engine.decide(&request);
-                self.follow(mail, request.facts, asked, decision);
-            }
-            Wish::Attach => self.attach(mail, facts, asked, now),
-            Wish::Detach => {
-                if let Some(session) = mail.from {
-                    self.detach(mail.room, mail.actor.id, session);
-                }
-            }
-            Wish::Look(look) => {
-                let look = *look;
-                match self.sight(look, &mail, &facts, now) {
-                    Ok(sight) => {
-                        self.reply(mail.room, mail.reply, Ok(Reply::Seen(Box::new(sight))))
-                    }
-                    Err(Judging::Refused(refused)) => {
-                        self.reply(mail.room, mail.reply, Err(refused))
-                    }
-                    Err(Judging::Need(need)) => self.need(mail, facts, asked, need),
-                }
-            }
+            Wish::Command { .. } => self.decide(pending, now),
+            Wish::Attach => self.attach(pending, now),
+            Wish::Detach => self.hold(room, Answer::Detach(pending.mail)),
+            Wish::Look(look) => match self.sight(*look, mail, &pending.facts, now) {
+                Ok(sight) => self.judged(pending.mail, Ok(Reply::Seen(Box::new(sight)))),
+                Err(Judging::Refused(refused)) => self.judged(pending.mail, Err(refused)),
+                Err(Judging::Need(need)) => self.need(pending, need, now),
+            },
         }
     }
 
-    /// Does what a decision asks for.
-    fn follow(
-        &mut self,
-        mail: Mail<R>,
-        facts: Facts,
-        asked: u8,
-        decision: Result<Decision, chat_core::Rejection>,
-    ) {
-        let room = mail.room;
+    /// Decides a command, and does what the decision asks for.
+    fn decide(&mut self, mut pending: Pending<R>, now: Timestamp) {
+        let Wish::Command { command, cid, used } = &pending.mail.wish else {
+            return;
+        };
+        let room = pending.mail.room;
+        if let Some(seq) = used.filter(|_| pending.facts.used.is_none()) {
+            return self.need(pending, Need::Used(seq), now);
+        }
+        let request = Request {
+            room,
+            actor: pending.mail.actor.clone(),
+            at: now,
+            cid: cid.clone(),
+            command: command.clone(),
+            facts: mem::take(&mut pending.facts),
+        };
+        let decision = self.engine.decide(&request);
+        pending.facts = request.facts;
         match decision {
-            Err(rejection) => {
-                self.discard_founding(room);
-                self.reply(room, mail.reply, Err(rejection.into()));
-            }
+            Err(rejection) => self.reject(pending, rejection),
             Ok(Decision::New(record)) => {
                 self.engine.evolve(&record);
                 let slot = self
                     .slots
                     .get_mut(&room)
                     .expect("a mail is judged in its slot");
-                if slot.decided(Arc::new(record), mail.from) {
+                if slot.decided(Arc::new(record), pending.mail.from) {
                     self.touched.push(room);
                 }
-                self.held.push(Held::decided(mail, slot.last_decided()));
+                let seq = slot.last_decided();
+                self.hold(room, Answer::Decided(pending.mail, seq));
             }
             Ok(Decision::Repeat { seq }) => {
-                self.reply(
-                    room,
-                    mail.reply,
-                    Ok(Reply::Done {
-                        room,
-                        seq,
-                        dup: true,
-                    }),
-                );
+                let dup = true;
+                self.judged(pending.mail, Ok(Reply::Done { room, seq, dup }));
             }
-            Ok(Decision::Signal(signal)) => self.signal(mail, signal),
-            Ok(Decision::Need(need)) => self.need(mail, facts, asked, need),
+            Ok(Decision::Signal(signal)) => self.signal(pending.mail, signal),
+            Ok(Decision::Need(need)) => self.need(pending, need, now),
+        }
+    }
+
+    /// Refuses a command, unless the store knows that it was carried out before.
+    fn reject(&mut self, pending: Pending<R>, rejection: Rejection) {
+        let key = match &pending.mail.wish {
+            Wish::Command {
+                command,
+                cid: Some(cid),
+                used: None,
+            } if !pending.looked_up && rejection != Rejection::CidConflict => {
+                let (room, user, cid) = (pending.mail.room, pending.mail.actor.id, cid.clone());
+                Some(if command.creates() {
+                    Key::Creation(user, cid)
+                } else {
+                    Key::Command(room, user, cid)
+                })
+            }
+            Wish::Command { .. } | Wish::Attach | Wish::Detach | Wish::Look(_) => None,
+        };
+        match key {
+            Some(key) => self.pause(pending, Question::Holder(key)),
+            None => self.refuse(pending.mail, rejection.into()),
         }
     }
 
     fn signal(&mut self, mail: Mail<R>, signal: Judged) {
         let by = self.author(mail.room, &mail.actor);
+        let (room, from) = (mail.room, mail.from);
+        let state = self.engine.room(room);
         let what = match signal {
             Judged::Typing { on } => Some(What::Typing { on }),
             Judged::Read { idx, as_of: _ } => {
-                self.markers.push((mail.room, by.id, idx));
-                let shown = self
-                    .engine
-                    .room(mail.room)
-                    .is_some_and(|room| room.features.receipts);
+                self.markers.push((room, by.id, idx));
+                let shown = state.is_some_and(|room| room.features.receipts);
                 shown.then_some(What::Read { idx })
             }
             Judged::Visited => {
-                if let (Some(slot), Some(session)) = (self.slots.get_mut(&mail.room), mail.from) {
-                    slot.presence.admit(by.id, session);
-                }
-                None
+                let head = state.map(|room| room.head_seq).unwrap_or_default();
+                let is_news = match (self.slots.get_mut(&room), from) {
+                    (Some(slot), Some(session)) => slot.presence.admit(by.id, session, head),
+                    (Some(_) | None, _) => false,
+                };
+                return self.hold(room, Answer::Visit(mail, is_news));
             }
         };
         if let Some(what) = what {
-            let signal = Signal {
-                room: mail.room,
-                by,
-                what,
-            };
-            self.held.push(Held::signal(mail.room, signal, mail.from));
+            self.hold(room, Answer::Signal(Signal { room, by, what }, from));
         }
-        self.reply(mail.room, mail.reply, Ok(Reply::Accepted));
+        self.judged(mail, Ok(Reply::Accepted));
     }
 
-    fn attach(&mut self, mail: Mail<R>, facts: Facts, asked: u8, now: Timestamp) {
+    fn attach(&mut self, pending: Pending<R>, now: Timestamp) {
+        let mail = &pending.mail;
         let inquiry = Inquiry {
             room: mail.room,
             actor: &mail.actor,
             at: now,
-            facts: &facts,
+            facts: &pending.facts,
             permission: Permission::Read,
         };
         match self.engine.judge(&inquiry) {
-            Err(rejection) => self.reply(mail.room, mail.reply, Err(rejection.into())),
-            Ok(Judgement::Need(need)) => self.need(mail, facts, asked, need),
+            Err(rejection) => self.judged(pending.mail, Err(rejection.into())),
+            Ok(Judgement::Need(need)) => self.need(pending, need, now),
             Ok(Judgement::Granted(_)) => {
-                let Some(session) = mail.from else { return };
-                let by = self.author(mail.room, &mail.actor);
-                let Some(state) = self.engine.room(mail.room) else {
-                    return;
+                let room = mail.room;
+                let by = self.author(room, &mail.actor);
+                let Some(state) = self.engine.room(room) else {
+                    return self.judged(pending.mail, Err(Rejection::RoomNotFound.into()));
                 };
-                let (head, readable_from) = (state.head_seq, state.readable_from(mail.actor.id));
-                let Some(slot) = self.slots.get_mut(&mail.room) else {
-                    return;
+                let answer = Answer::Attach {
+                    head: state.head_seq,
+                    readable_from: state.readable_from(by.id),
+                    by,
+                    mail: pending.mail,
                 };
-                let arrived = slot.presence.attach(&by, session);
-                self.reply(
-                    mail.room,
-                    mail.reply,
-                    Ok(Reply::Attached {
-                        head,
-                        readable_from,
-                    }),
-                );
-                if arrived {
-                    let signal = Signal {
-                        room: mail.room,
-                        by,
-                        what: What::Arrived,
-                    };
-                    self.held
-                        .push(Held::signal(mail.room, signal, Some(session)));
-                }
+                self.hold(room, answer);
             }
         }
     }
 
-    fn detach(&mut self, room: RoomId, user: UserId, session: SessionKey) {
-        let Some(slot) = self.slots.get_mut(&room) else {
-            return;
-        };
-        if let Some(by) = slot.presence.detach(user, session) {
-            let signal = Signal {
-                room,
-                by,
-                what: What::Departed,
-            };
-            self.held.push(Held::signal(room, signal, Some(session)));
-        }
+    /// Holds what a mail came to until what it was judged by is durable.
+    fn hold(&mut self, room: RoomId, what: Answer<R>) {
+        self.held.push(Held { room, what });
     }
 
-    /// Asks for what a decision needs, and lets the mail wait.
-    fn need(&mut self, mail: Mail<R>, facts: Facts, asked: u8, need: Need) {
-        let room = mail.room;
-        let actor = mail.actor.id;
-        let question = match need {
-            Need::Room(id) => {
-                debug_assert_eq!(id, room, "a slot that is loaded has its room");
-                Question::Load { room, heard: None }
-            }
-            Need::Group(group) => Question::Group(group),
-            Need::Message(message) => Question::Message(room, message),
-            Need::Proof {
-                password,
-                hash,
-                version,
-            } => Question::Proof {
-                password,
-                hash,
-                version,
-            },
-            Need::Hash(password) => Question::Hash(password),
-            Need::Standing => Question::Standing(actor),
-            Need::Blocked(by) => Question::Blocked { by, user: actor },
-            Need::Used(seq) => match self.in_flight(room, seq) {
-                Some(record) => {
-                    let used = Used {
-                        seq,
-                        record: Some(Record::clone(&record)),
-                    };
-                    let facts = Facts {
-                        used: Some(Box::new(used)),
-                        ..facts
-                    };
-                    let now = self
-                        .slots
-                        .get(&room)
-                        .map_or_else(Timestamp::default, |s| s.used_at);
-                    return self.judge(mail, facts, asked + 1, now);
-                }
-                None => Question::Record(room, seq),
-            },
-        };
-        self.pause(mail, facts, asked, question);
-    }
-
-    fn pause(&mut self, mail: Mail<R>, facts: Facts, asked: u8, question: Question) {
-        if asked >= QUESTIONS_MAX {
-            return self.reply(mail.room, mail.reply, Err(Refused::Overloaded));
-        }
-        if let (Some(slot), Some(session)) = (self.slots.get_mut(&mail.room), mail.from) {
-            slot.park(session);
-        }
-        self.waiting += 1;
-        let room = match &question {
-            Question::Group(group) => *group,
-            Question::Load { .. }
-            | Question::Message(..)
-            | Question::Proof { .. }
-            | Question::Hash(_)
-            | Question::Standing(_)
-            | Question::Blocked { .. }
-            | Question::Record(..) => mail.room,
-        };
-        self.ask(
-            question,
-            Paused {
-                mail: Some(mail),
-                facts,
-                room,
-                asked: asked + 1,
-            },
-        );
-    }
-
-    fn ask_for_room(&mut self, room: RoomId, heard: Option<Seq>) {
-        let paused = Paused {
-            mail: None,
-            facts: Facts::default(),
-            room,
-            asked: 0,
-        };
-        self.ask(Question::Load { room, heard }, paused);
-    }
-
-    fn ask(&mut self, question: Question, paused: Paused<R>) {
-        let number = self.next_question;
-        self.next_question += 1;
-        self.asking.insert(number, paused);
-        self.outputs.push_back(Output::Ask { number, question });
+    /// Holds an answer that needs no record.
+    fn judged(&mut self, mail: Mail<R>, outcome: Result<Reply, Refused>) {
+        self.hold(mail.room, Answer::Judged(mail, outcome));
     }
 }
 
-/// Whether this mail was led here by the key of an earlier creation.
-fn is_repeat<R>(mail: &Mail<R>) -> bool {
-    matches!(mail.wish, Wish::Command { used: Some(_), .. })
+/// Whether this mail makes its room, and wasn't led here by the key of an earlier creation.
+const fn is_creation<R>(mail: &Mail<R>) -> bool {
+    matches!(&mail.wish, Wish::Command { command, used: None, .. } if command.creates())
 }
 
 /// Why a question about a room can't be answered right away.

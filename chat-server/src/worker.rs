@@ -124,7 +124,7 @@ pub(crate) fn run(node: Node, index: usize, inboxes: Inboxes) -> std::io::Result
         .build()?;
     let waiting_max = node.limits().mailbox_requests_max;
     let turn = RefCell::new(Turn::new(node.engine_limits().clone(), waiting_max));
-    let hub = RefCell::default();
+    let hub = RefCell::new(Hub::new(node.metrics().clone()));
     let (supplies, supplied) = mpsc::channel(1024);
     let next_session = Cell::new(1);
     let worker = Rc::new(Worker {
@@ -151,6 +151,9 @@ impl Worker {
         spawn_local(self.clone().pump(parcels));
         spawn_local(self.clone().adopt(arrivals));
         spawn_local(self.clone().heartbeat());
+        if self.index == 0 {
+            spawn_local(crate::janitor::run(self.node.clone()));
+        }
         while let Some(order) = orders.recv().await {
             match order {
                 Order::Revoke(user, grant, close) => {
@@ -211,7 +214,7 @@ impl Worker {
                 _ = sweep.tick() => {
                     let (now, idle) = (self.node.clock().now(), self.node.limits().room_idle_ms);
                     self.turn.borrow_mut().sweep(now, idle);
-                    continue;
+                    None
                 }
             };
             let now = self.node.clock().now();
@@ -413,8 +416,10 @@ impl Worker {
         let limits = self.node.limits();
         let every = (limits.ping_ms / 1000).max(1);
         let silent = Duration::from_millis(limits.ping_ms + limits.pong_ms_max);
+        let (mut waiting, mut loaded) = (0, 0);
         for second in 0_u64.. {
             tick.tick().await;
+            self.gauge(&mut waiting, &mut loaded);
             let (now, wall) = (self.node.clock().elapsed(), self.node.clock().now());
             for link in self.hub.borrow().links() {
                 if let Some(close) = link.overdue(now, wall) {
@@ -429,6 +434,18 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// Tells how much waits and how many rooms are loaded, as what changed since the last time: all
+    /// workers count in the same place.
+    fn gauge(&self, waiting: &mut i64, loaded: &mut i64) {
+        let (hub, turn) = (self.hub.borrow(), self.turn.borrow());
+        let bytes: usize = hub.links().map(|link| link.outbox.waiting()).sum();
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        let rooms = i64::try_from(turn.engine().rooms().count()).unwrap_or(i64::MAX);
+        self.node.metrics().outbox_bytes.inc_by(bytes - *waiting);
+        self.node.metrics().rooms_loaded.inc_by(rooms - *loaded);
+        (*waiting, *loaded) = (bytes, rooms);
     }
 
     /// How far a room is heard on this worker.

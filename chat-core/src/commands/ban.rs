@@ -1,7 +1,7 @@
 //! `ban`: remove somebody and keep him out.
 
-use super::kick::check_reason;
 use super::Ruling;
+use super::kick::check_reason;
 use crate::content::Text;
 use crate::event::{Banned, Event};
 use crate::id::{Timestamp, UserId};
@@ -34,16 +34,31 @@ impl Ban {
         }
         case.outranks(actor, self.user)?;
         if self.until.is_some_and(|until| until <= case.at) {
-            return Err(Rejection::BadArgument { field: Field::Until }.into());
+            return Err(Rejection::BadArgument {
+                field: Field::Until,
+            }
+            .into());
         }
         check_reason(case, self.reason.as_ref())?;
         let room = case.room;
-        let in_force = || room.bans.keys().filter(|user| room.ban(**user, case.at).is_some()).count();
-        if room.bans.len() >= case.limits.bans_max && in_force() >= case.limits.bans_max {
+        let others = room.bans.keys().filter(|user| **user != self.user);
+        let in_force = others
+            .filter(|user| room.ban(**user, case.at).is_some())
+            .count();
+        if in_force >= case.limits.bans_max {
             let max = case.limits.bans_max as u64;
-            return Err(Rejection::TooMany { what: Counted::Bans, max }.into());
+            return Err(Rejection::TooMany {
+                what: Counted::Bans,
+                max,
+            }
+            .into());
         }
-        Ok(Banned { user: self.user, until: self.until, reason: self.reason.clone() }.into())
+        Ok(Banned {
+            user: self.user,
+            until: self.until,
+            reason: self.reason.clone(),
+        }
+        .into())
     }
 
     pub(crate) fn became(&self, event: &Event) -> bool {

@@ -4,8 +4,8 @@ use alloc::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::set_access::Entry;
 use super::Ruling;
+use super::set_access::Entry;
 use crate::content::{SecretHash, Text};
 use crate::directory::Directory;
 use crate::event::{Access, Event, Features, History, Kind, Retention, RoomCreated};
@@ -113,7 +113,10 @@ impl CreateRoom {
     /// The room that a preset stands for.
     #[must_use]
     pub fn preset(preset: Preset, name: Name) -> Self {
-        Self { preset: Some(preset), ..Self::named(name) }
+        Self {
+            preset: Some(preset),
+            ..Self::named(name)
+        }
     }
 
     /// The number is taken: the store reserves each only once.
@@ -122,10 +125,16 @@ impl CreateRoom {
     }
 
     pub(crate) fn became(&self, event: &Event) -> bool {
-        let Event::RoomCreated(it) = event else { return false };
+        let Event::RoomCreated(it) = event else {
+            return false;
+        };
         let mut fact = self.fact(it.owner, SecretHash::default());
         fact.access = fact.access.public();
-        let made = RoomCreated { access: it.access.public(), joined: it.joined, ..it.clone() };
+        let made = RoomCreated {
+            access: it.access.public(),
+            joined: it.joined,
+            ..it.clone()
+        };
         fact == made
     }
 
@@ -159,11 +168,17 @@ impl CreateRoom {
                 None => Access::Open,
             },
             listed: self.listed.unwrap_or(!private),
-            history: self.history.unwrap_or(if private { History::SinceJoin } else { History::All }),
+            history: self.history.unwrap_or(if private {
+                History::SinceJoin
+            } else {
+                History::All
+            }),
             features: self.features.unwrap_or(match self.preset {
-                Some(Preset::Livestream) => {
-                    Features { typing: false, receipts: false, ..Features::default() }
-                }
+                Some(Preset::Livestream) => Features {
+                    typing: false,
+                    receipts: false,
+                    ..Features::default()
+                },
                 Some(
                     Preset::PublicChannel
                     | Preset::PasswordChannel
@@ -190,7 +205,9 @@ impl CreateRoom {
 fn members_may_not_post() -> Overrides {
     let mute = Override {
         allow: Permissions::NONE,
-        deny: Permissions::NONE.with(Permission::Post).with(Permission::Invite),
+        deny: Permissions::NONE
+            .with(Permission::Post)
+            .with(Permission::Invite),
     };
     BTreeMap::from([(Role::Member, mute), (Role::Guest, mute)])
 }
@@ -210,27 +227,44 @@ pub(crate) fn found(
         return Err(Rejection::BadArgument { field: Field::Kind }.into());
     }
     if it.preset == Some(Preset::PasswordChannel) && it.access.is_none() {
-        return Err(Rejection::BadArgument { field: Field::Password }.into());
+        return Err(Rejection::BadArgument {
+            field: Field::Password,
+        }
+        .into());
     }
     check(it, limits)?;
     if let Some(entry) = it.entry() {
         entry.check(limits, directory, actor.id)?;
     }
 
-    let Some(standing) = facts.standing else { return Err(Need::Standing.into()) };
+    let Some(standing) = facts.standing else {
+        return Err(Need::Standing.into());
+    };
     if standing.rooms_created >= limits.rooms_created_a_day_max {
         let max = limits.rooms_created_a_day_max;
-        return Err(Rejection::TooMany { what: Counted::RoomsCreated, max }.into());
+        return Err(Rejection::TooMany {
+            what: Counted::RoomsCreated,
+            max,
+        }
+        .into());
     }
     if it.join && standing.rooms_joined >= limits.rooms_joined_max {
         let max = limits.rooms_joined_max;
-        return Err(Rejection::TooMany { what: Counted::RoomsJoined, max }.into());
+        return Err(Rejection::TooMany {
+            what: Counted::RoomsJoined,
+            max,
+        }
+        .into());
     }
     let hash = match it.entry() {
         Some(entry) => entry.hash(facts)?,
         None => SecretHash::default(),
     };
-    let owner = if actor.id.may_own() { actor.id } else { UserId::HOUSE };
+    let owner = if actor.id.may_own() {
+        actor.id
+    } else {
+        UserId::HOUSE
+    };
     Ok(it.fact(owner, hash).into())
 }
 
@@ -240,9 +274,19 @@ fn check(it: &CreateRoom, limits: &Limits) -> Result<(), Rejection> {
         within(Field::Alias, alias.chars(), limits.alias_chars_max)?;
     }
     if let Some(topic) = &it.topic {
-        within(Field::Topic, topic.as_str().chars().count(), limits.topic_chars_max)?;
+        within(
+            Field::Topic,
+            topic.as_str().chars().count(),
+            limits.topic_chars_max,
+        )?;
     }
-    super::update_room::check_settings(it.kind(), it.capacity, it.slow_mode_s, it.retention, limits)?;
+    super::update_room::check_settings(
+        it.kind(),
+        it.capacity,
+        it.slow_mode_s,
+        it.retention,
+        limits,
+    )?;
     if let Some(overrides) = &it.overrides {
         super::update_room::check_overrides(overrides, Role::Owner)?;
     }

@@ -11,6 +11,7 @@ wish! {
 
 impl DeclineInvite {
     pub(crate) fn decide(&self, case: &Case<'_>) -> Ruling {
+        case.in_good_standing()?;
         case.exists()?;
         if case.room.is_invited(case.actor.id, case.at) {
             return Ok(InviteDeclined {}.into());

@@ -32,7 +32,10 @@ impl Delete {
         }
         match head.deleted {
             Some(seq) => Ok(Outcome::Already(seq)),
-            None => Ok(Deleted { message: self.message }.into()),
+            None => Ok(Deleted {
+                message: self.message,
+            }
+            .into()),
         }
     }
 

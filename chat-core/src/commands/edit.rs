@@ -59,7 +59,11 @@ impl Edit {
         super::post::check(&content, &self.mentions, case.limits)?;
         let head = case.living_message(self.message)?;
         if head.author != case.actor.id {
-            return Err(Rejection::PermissionDenied { permission, rule: Rule::NotTheAuthor }.into());
+            return Err(Rejection::PermissionDenied {
+                permission,
+                rule: Rule::NotTheAuthor,
+            }
+            .into());
         }
         if case.at.ms_since(head.at) > case.limits.edit_window_ms {
             return Err(Rejection::EditWindowClosed.into());
@@ -73,10 +77,15 @@ impl Edit {
     }
 
     pub(crate) fn became(&self, event: &Event) -> bool {
-        let Event::Edited(it) = event else { return false };
+        let Event::Edited(it) = event else {
+            return false;
+        };
         it.message == self.message
             && it.mentions == distinct(&self.mentions)
-            && it.content.as_ref().is_none_or(|content| *content == self.content())
+            && it
+                .content
+                .as_ref()
+                .is_none_or(|content| *content == self.content())
     }
 
     fn content(&self) -> Content {

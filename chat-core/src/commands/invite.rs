@@ -37,7 +37,10 @@ impl Invite {
             return Err(Rejection::UserNotFound.into());
         }
         if self.until.is_some_and(|until| until <= case.at) {
-            return Err(Rejection::BadArgument { field: Field::Until }.into());
+            return Err(Rejection::BadArgument {
+                field: Field::Until,
+            }
+            .into());
         }
         if room.ban(self.user, case.at).is_some() {
             return Err(denied(Rule::TargetBanned).into());
@@ -46,15 +49,27 @@ impl Invite {
         if invited && room.invites.get(&self.user) == Some(&self.until) {
             return Ok(Outcome::Already(room.head_seq));
         }
-        let open = room.invites.keys().filter(|user| room.is_invited(**user, case.at)).count();
+        let open = room
+            .invites
+            .keys()
+            .filter(|user| room.is_invited(**user, case.at))
+            .count();
         if !invited && open >= case.limits.invites_max {
             let max = case.limits.invites_max as u64;
-            return Err(Rejection::TooMany { what: Counted::Invites, max }.into());
+            return Err(Rejection::TooMany {
+                what: Counted::Invites,
+                max,
+            }
+            .into());
         }
         match case.facts.blocked {
             None => Err(Need::Blocked(self.user).into()),
             Some(true) => Err(Rejection::Blocked.into()),
-            Some(false) => Ok(Invited { user: self.user, until: self.until }.into()),
+            Some(false) => Ok(Invited {
+                user: self.user,
+                until: self.until,
+            }
+            .into()),
         }
     }
 

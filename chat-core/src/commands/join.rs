@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Outcome, Ruling};
 use crate::content::Password;
 use crate::event::{Access, Event, Joined, Way};
-use crate::judge::Case;
+use crate::judge::{Case, Effective};
 use crate::policy::Role;
 use crate::rejection::{Counted, Rejection};
 use crate::request::{Need, Stop};
@@ -31,10 +31,16 @@ impl Join {
             return Ok(Outcome::Already(member.since));
         }
         let way = enter(case, self.password.as_ref())?;
-        let Some(standing) = case.facts.standing else { return Err(Need::Standing.into()) };
+        let Some(standing) = case.facts.standing else {
+            return Err(Need::Standing.into());
+        };
         if standing.rooms_joined >= case.limits.rooms_joined_max {
             let max = case.limits.rooms_joined_max;
-            return Err(Rejection::TooMany { what: Counted::RoomsJoined, max }.into());
+            return Err(Rejection::TooMany {
+                what: Counted::RoomsJoined,
+                max,
+            }
+            .into());
         }
         if room.members.len() as u64 >= capacity(case) {
             return Err(Rejection::RoomFull.into());
@@ -60,12 +66,10 @@ pub(super) fn capacity(case: &Case<'_>) -> u64 {
     case.room.capacity.unwrap_or(max)
 }
 
-/// The way by which the actor may come in, as member or as visitor.
-pub(super) fn enter(case: &Case<'_>, password: Option<&Password>) -> Result<Way, Stop> {
+/// The role that the actor has already, if he may know of the room at all.
+pub(super) fn approach(case: &Case<'_>) -> Result<Option<Effective>, Stop> {
     let (room, user) = (case.room, case.actor.id);
-    if case.actor.suspended {
-        return Err(Rejection::Suspended.into());
-    }
+    case.in_good_standing()?;
     case.exists()?;
     if let Some(until) = room.ban(user, case.at) {
         return Err(case.to_outsider(Rejection::Banned { until }).into());
@@ -74,6 +78,13 @@ pub(super) fn enter(case: &Case<'_>, password: Option<&Password>) -> Result<Way,
     if effective.is_none() && case.not_a_member()? == Rejection::RoomNotFound {
         return Err(Rejection::RoomNotFound.into());
     }
+    Ok(effective)
+}
+
+/// The way by which the actor may come in, as member or as visitor.
+pub(super) fn enter(case: &Case<'_>, password: Option<&Password>) -> Result<Way, Stop> {
+    let (room, user) = (case.room, case.actor.id);
+    let effective = approach(case)?;
     if room.lifecycle == Lifecycle::Archived {
         return Err(Rejection::Archived.into());
     }
@@ -89,9 +100,15 @@ pub(super) fn enter(case: &Case<'_>, password: Option<&Password>) -> Result<Way,
     match &room.access {
         Access::Open => Ok(Way::Open),
         Access::Password { hash } => {
-            let Some(password) = password else { return Err(Rejection::WrongPassword.into()) };
+            let Some(password) = password else {
+                return Err(Rejection::WrongPassword.into());
+            };
             super::set_access::check_password(password)?;
-            match case.facts.proof.filter(|proof| proof.version == room.access_version) {
+            match case
+                .facts
+                .proof
+                .filter(|proof| proof.version == room.access_version)
+            {
                 Some(proof) if proof.fits => Ok(Way::Password),
                 Some(_) => Err(Rejection::WrongPassword.into()),
                 None => Err(Need::Proof {

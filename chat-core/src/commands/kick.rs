@@ -29,7 +29,11 @@ impl Kick {
             return Err(Rejection::UserNotFound.into());
         }
         check_reason(case, self.reason.as_ref())?;
-        Ok(Kicked { user: self.user, reason: self.reason.clone() }.into())
+        Ok(Kicked {
+            user: self.user,
+            reason: self.reason.clone(),
+        }
+        .into())
     }
 
     pub(crate) fn became(&self, event: &Event) -> bool {

@@ -17,9 +17,10 @@ wish! {
 impl Leave {
     pub(crate) fn decide(&self, case: &Case<'_>) -> Ruling {
         let (room, user) = (case.room, case.actor.id);
+        case.in_good_standing()?;
         case.exists()?;
         if !room.members.contains_key(&user) {
-            let refusal = match room.own_role(user) {
+            let refusal = match case.effective(user)? {
                 Some(_) => Rejection::NotAMember,
                 None => case.not_a_member()?,
             };

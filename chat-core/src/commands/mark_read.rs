@@ -27,7 +27,10 @@ impl MarkRead {
         if self.idx > case.room.head_idx {
             return Err(Rejection::BadArgument { field: Field::Idx }.into());
         }
-        Ok(Outcome::Signal(Signal::Read { idx: self.idx, as_of: case.room.head_seq }))
+        Ok(Outcome::Signal(Signal::Read {
+            idx: self.idx,
+            as_of: case.room.head_seq,
+        }))
     }
 
     pub(crate) fn became(&self, _: &Event) -> bool {

@@ -27,15 +27,29 @@ impl Mute {
             return Err(Rejection::UserNotFound.into());
         }
         if self.until <= case.at {
-            return Err(Rejection::BadArgument { field: Field::Until }.into());
+            return Err(Rejection::BadArgument {
+                field: Field::Until,
+            }
+            .into());
         }
         let room = case.room;
-        let in_force = || room.mutes.values().filter(|until| case.at < **until).count();
-        if room.mutes.len() >= case.limits.bans_max && in_force() >= case.limits.bans_max {
+        let others = room.mutes.keys().filter(|user| **user != self.user);
+        let in_force = others
+            .filter(|user| room.mute(**user, case.at).is_some())
+            .count();
+        if in_force >= case.limits.bans_max {
             let max = case.limits.bans_max as u64;
-            return Err(Rejection::TooMany { what: Counted::Bans, max }.into());
+            return Err(Rejection::TooMany {
+                what: Counted::Bans,
+                max,
+            }
+            .into());
         }
-        Ok(Muted { user: self.user, until: self.until }.into())
+        Ok(Muted {
+            user: self.user,
+            until: self.until,
+        }
+        .into())
     }
 
     pub(crate) fn became(&self, event: &Event) -> bool {

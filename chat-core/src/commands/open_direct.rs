@@ -22,6 +22,7 @@ wish! {
 
 impl OpenDirect {
     pub(crate) fn decide(&self, case: &Case<'_>) -> Ruling {
+        case.in_good_standing()?;
         match case.room.peer(case.actor.id) {
             Some(peer) if peer == self.user => Ok(Outcome::Already(Seq::new(1))),
             // The number is taken: the store reserves each only once.
@@ -41,7 +42,11 @@ pub(crate) fn found(it: &OpenDirect, request: &Request) -> Result<Event, Stop> {
         return Err(Rejection::Suspended.into());
     }
     if actor.id.is_guest() || it.user.is_guest() {
-        return Err(Rejection::PermissionDenied { permission: Permission::Post, rule: Rule::Guest }.into());
+        return Err(Rejection::PermissionDenied {
+            permission: Permission::Post,
+            rule: Rule::Guest,
+        }
+        .into());
     }
     if it.user == actor.id || it.user == UserId::HOUSE {
         return Err(Rejection::BadArgument { field: Field::User }.into());

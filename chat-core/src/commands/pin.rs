@@ -24,9 +24,16 @@ impl Pin {
         }
         if case.room.pins.len() >= case.limits.pins_max {
             let max = case.limits.pins_max as u64;
-            return Err(Rejection::TooMany { what: Counted::Pins, max }.into());
+            return Err(Rejection::TooMany {
+                what: Counted::Pins,
+                max,
+            }
+            .into());
         }
-        Ok(Pinned { message: self.message }.into())
+        Ok(Pinned {
+            message: self.message,
+        }
+        .into())
     }
 
     pub(crate) fn became(&self, event: &Event) -> bool {

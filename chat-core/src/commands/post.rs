@@ -52,7 +52,10 @@ impl Post {
     /// Plain text alone.
     #[must_use]
     pub fn plain(body: Text) -> Self {
-        Self { body, ..Self::default() }
+        Self {
+            body,
+            ..Self::default()
+        }
     }
 
     pub(crate) fn decide(&self, case: &Case<'_>) -> Ruling {
@@ -77,7 +80,9 @@ impl Post {
     }
 
     pub(crate) fn became(&self, event: &Event) -> bool {
-        let Event::Posted(it) = event else { return false };
+        let Event::Posted(it) = event else {
+            return false;
+        };
         it.reply_to == self.reply_to
             && it.thread == self.thread
             && it.mention_all == self.mention_all
@@ -100,14 +105,19 @@ impl Post {
         if let Some(message) = self.reply_to {
             case.living_message(message)?;
         }
-        let Some(root) = self.thread else { return Ok(()) };
+        let Some(root) = self.thread else {
+            return Ok(());
+        };
         if !case.room.features.threads {
             let (permission, rule) = (Permission::Post, Rule::Feature);
             return Err(Rejection::PermissionDenied { permission, rule }.into());
         }
         match case.living_message(root)?.thread {
             None => Ok(()),
-            Some(_) => Err(Rejection::BadArgument { field: Field::Message }.into()),
+            Some(_) => Err(Rejection::BadArgument {
+                field: Field::Message,
+            }
+            .into()),
         }
     }
 }
@@ -118,13 +128,32 @@ pub(super) fn check(
     mentions: &[UserId],
     limits: &Limits,
 ) -> Result<(), Rejection> {
-    within(Field::Body, content.body.as_str().len(), limits.body_bytes_max)?;
+    within(
+        Field::Body,
+        content.body.as_str().len(),
+        limits.body_bytes_max,
+    )?;
     within(Field::Ext, content.ext_bytes(), limits.ext_bytes_max)?;
-    within(Field::Attachments, content.attachment_bytes(), limits.body_bytes_max)?;
+    within(
+        Field::Attachments,
+        content.attachment_bytes(),
+        limits.body_bytes_max,
+    )?;
     let at_most = |what, count: usize, max: usize| {
-        if count > max { Err(Rejection::TooMany { what, max: max as u64 }) } else { Ok(()) }
+        if count > max {
+            Err(Rejection::TooMany {
+                what,
+                max: max as u64,
+            })
+        } else {
+            Ok(())
+        }
     };
-    at_most(Counted::Attachments, content.attachments.len(), limits.attachments_max)?;
+    at_most(
+        Counted::Attachments,
+        content.attachments.len(),
+        limits.attachments_max,
+    )?;
     at_most(Counted::Mentions, mentions.len(), limits.mentions_max)?;
     if content.body.is_blank() && content.attachments.is_empty() {
         return Err(Rejection::EmptyBody);
@@ -136,7 +165,9 @@ fn not_blocked(case: &Case<'_>) -> Result<(), Stop> {
     if case.room.kind != Kind::Direct {
         return Ok(());
     }
-    let Some(peer) = case.room.peer(case.actor.id) else { return Ok(()) };
+    let Some(peer) = case.room.peer(case.actor.id) else {
+        return Ok(());
+    };
     match case.facts.blocked {
         None => Err(Need::Blocked(peer).into()),
         Some(true) => Err(Rejection::Blocked.into()),
@@ -145,14 +176,24 @@ fn not_blocked(case: &Case<'_>) -> Result<(), Stop> {
 }
 
 fn not_too_fast(case: &Case<'_>, actor: Effective) -> Result<(), Stop> {
-    let Some(poster) = case.room.posters.get(case.actor.id) else { return Ok(()) };
-    let bypasses = case.room.permissions(actor.role).contains(Permission::BypassSlowMode);
+    let Some(poster) = case.room.posters.get(case.actor.id) else {
+        return Ok(());
+    };
+    let bypasses = case
+        .room
+        .permissions(actor.role)
+        .contains(Permission::BypassSlowMode);
     let since = case.at.ms_since(poster.last_at);
     let slow_ms = case.room.slow_mode_s.saturating_mul(1000);
     if !bypasses && since < slow_ms {
-        return Err(Rejection::SlowMode { retry_ms: slow_ms - since }.into());
+        return Err(Rejection::SlowMode {
+            retry_ms: slow_ms - since,
+        }
+        .into());
     }
-    let retry_ms = poster.bucket.wait_ms(case.at, case.limits.posts_burst, POST_REFILL_MS);
+    let retry_ms = poster
+        .bucket
+        .wait_ms(case.at, case.limits.posts_burst, POST_REFILL_MS);
     if case.limits.posts_limited && retry_ms > 0 {
         return Err(Rejection::RateLimited { retry_ms }.into());
     }

@@ -27,7 +27,10 @@ impl React {
         if head.has_reaction(&self.reaction, case.actor.id) {
             return Ok(Outcome::Already(case.room.head_seq));
         }
-        let too_many = |max: usize| Rejection::TooMany { what: Counted::Reactions, max: max as u64 };
+        let too_many = |max: usize| Rejection::TooMany {
+            what: Counted::Reactions,
+            max: max as u64,
+        };
         let distinct_max = case.limits.reactions_distinct_max;
         if !head.reactions.contains_key(&self.reaction) && head.reactions.len() >= distinct_max {
             return Err(too_many(distinct_max).into());
@@ -35,7 +38,11 @@ impl React {
         if head.reactions_count() >= case.limits.reactions_max {
             return Err(too_many(case.limits.reactions_max).into());
         }
-        Ok(Reacted { message: self.message, reaction: self.reaction.clone() }.into())
+        Ok(Reacted {
+            message: self.message,
+            reaction: self.reaction.clone(),
+        }
+        .into())
     }
 
     pub(crate) fn became(&self, event: &Event) -> bool {

@@ -67,25 +67,31 @@ impl Entry {
         match self {
             Self::Open | Self::Invite => Ok(()),
             Self::Password { password } => Ok(check_password(password)?),
-            Self::Groups { groups } if groups.is_empty() => {
-                Err(Rejection::BadArgument { field: Field::Group }.into())
+            Self::Groups { groups } if groups.is_empty() => Err(Rejection::BadArgument {
+                field: Field::Group,
             }
+            .into()),
             Self::Groups { groups } if groups.len() > limits.grants_max => {
                 let max = limits.grants_max as u64;
-                Err(Rejection::TooMany { what: Counted::Grants, max }.into())
+                Err(Rejection::TooMany {
+                    what: Counted::Grants,
+                    max,
+                }
+                .into())
             }
-            Self::Groups { groups } => {
-                groups.iter().try_for_each(|group| is_member_of(directory, *group, actor))
-            }
+            Self::Groups { groups } => groups
+                .iter()
+                .try_for_each(|group| is_member_of(directory, *group, actor)),
         }
     }
 
     /// The hash of the password, if there is one; asks for it if the facts don't have it.
     pub(crate) fn hash(&self, facts: &Facts) -> Result<SecretHash, Stop> {
         match self {
-            Self::Password { password } => {
-                facts.hash.clone().ok_or_else(|| Need::Hash(password.clone()).into())
-            }
+            Self::Password { password } => facts
+                .hash
+                .clone()
+                .ok_or_else(|| Need::Hash(password.clone()).into()),
             Self::Open | Self::Invite | Self::Groups { .. } => Ok(SecretHash::default()),
         }
     }
@@ -96,7 +102,9 @@ impl Entry {
             Self::Open => Access::Open,
             Self::Password { password: _ } => Access::Password { hash },
             Self::Invite => Access::Invite,
-            Self::Groups { groups } => Access::Groups { groups: groups.clone() },
+            Self::Groups { groups } => Access::Groups {
+                groups: groups.clone(),
+            },
         }
     }
 }
@@ -104,9 +112,15 @@ impl Entry {
 /// Refuses an empty password and one that is too long to be hashed.
 pub(super) fn check_password(password: &Password) -> Result<(), Rejection> {
     if password.expose().is_empty() {
-        return Err(Rejection::BadArgument { field: Field::Password });
+        return Err(Rejection::BadArgument {
+            field: Field::Password,
+        });
     }
-    crate::judge::within(Field::Password, password.expose().len(), Password::BYTES_MAX)
+    crate::judge::within(
+        Field::Password,
+        password.expose().len(),
+        Password::BYTES_MAX,
+    )
 }
 
 /// Refuses a group that the actor isn't a member of, as if there were none.
@@ -121,15 +135,21 @@ pub(super) fn is_member_of(
     if directory.is_member(group, actor) {
         Ok(())
     } else {
-        Err(Rejection::BadArgument { field: Field::Group }.into())
+        Err(Rejection::BadArgument {
+            field: Field::Group,
+        }
+        .into())
     }
 }
 
 impl SetAccess {
     pub(crate) fn decide(&self, case: &Case<'_>) -> Ruling {
         case.may(Permission::SetAccess)?;
-        let mut fact =
-            AccessChanged { access: None, listed: self.listed, history: self.history };
+        let mut fact = AccessChanged {
+            access: None,
+            listed: self.listed,
+            history: self.history,
+        };
         if let Some(entry) = &self.access {
             entry.check(case.limits, case.directory, case.actor.id)?;
             fact.access = Some(entry.access(entry.hash(case.facts)?));
@@ -141,9 +161,14 @@ impl SetAccess {
     }
 
     pub(crate) fn became(&self, event: &Event) -> bool {
-        let Event::AccessChanged(it) = event else { return false };
+        let Event::AccessChanged(it) = event else {
+            return false;
+        };
         // The hash of a password can't be compared with the password here: the mode has to do.
-        let wished = self.access.as_ref().map(|entry| entry.access(SecretHash::default()));
+        let wished = self
+            .access
+            .as_ref()
+            .map(|entry| entry.access(SecretHash::default()));
         it.access.as_ref().map(Access::public) == wished
             && it.listed == self.listed
             && it.history == self.history

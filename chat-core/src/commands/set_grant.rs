@@ -27,7 +27,10 @@ impl SetGrant {
     pub(crate) fn decide(&self, case: &Case<'_>) -> Ruling {
         let actor = case.may(Permission::SetGrants)?;
         if self.group == case.room.id {
-            return Err(Rejection::BadArgument { field: Field::Group }.into());
+            return Err(Rejection::BadArgument {
+                field: Field::Group,
+            }
+            .into());
         }
         let granted = case.room.grants.get(&self.group).copied();
         if granted == self.role {
@@ -41,10 +44,18 @@ impl SetGrant {
             case.may_give(actor, role)?;
             if granted.is_none() && case.room.grants.len() >= case.limits.grants_max {
                 let max = case.limits.grants_max as u64;
-                return Err(Rejection::TooMany { what: Counted::Grants, max }.into());
+                return Err(Rejection::TooMany {
+                    what: Counted::Grants,
+                    max,
+                }
+                .into());
             }
         }
-        Ok(GrantChanged { group: self.group, role: self.role }.into())
+        Ok(GrantChanged {
+            group: self.group,
+            role: self.role,
+        }
+        .into())
     }
 
     pub(crate) fn became(&self, event: &Event) -> bool {

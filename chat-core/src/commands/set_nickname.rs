@@ -25,12 +25,19 @@ impl SetNickname {
             return Err(Rejection::NotAMember.into());
         };
         if let Some(nickname) = &self.nickname {
-            within(Field::Nickname, nickname.chars(), case.limits.nickname_chars_max)?;
+            within(
+                Field::Nickname,
+                nickname.chars(),
+                case.limits.nickname_chars_max,
+            )?;
         }
         if member.nickname == self.nickname {
             return Ok(Outcome::Already(case.room.head_seq));
         }
-        Ok(NicknameChanged { nickname: self.nickname.clone() }.into())
+        Ok(NicknameChanged {
+            nickname: self.nickname.clone(),
+        }
+        .into())
     }
 
     pub(crate) fn became(&self, event: &Event) -> bool {

@@ -29,12 +29,20 @@ impl SetRole {
         case.outranks(actor, self.user)?;
         case.may_give(actor, self.role)?;
         if self.user.is_guest() && self.role != Role::Guest {
-            return Err(Rejection::PermissionDenied { permission, rule: Rule::Guest }.into());
+            return Err(Rejection::PermissionDenied {
+                permission,
+                rule: Rule::Guest,
+            }
+            .into());
         }
         if member.role == self.role {
             return Ok(Outcome::Already(case.room.head_seq));
         }
-        Ok(RoleChanged { user: self.user, role: self.role }.into())
+        Ok(RoleChanged {
+            user: self.user,
+            role: self.role,
+        }
+        .into())
     }
 
     pub(crate) fn became(&self, event: &Event) -> bool {

@@ -29,7 +29,11 @@ impl TransferOwnership {
             return Err(Rejection::UserNotFound.into());
         }
         if !self.to.may_own() {
-            return Err(Rejection::PermissionDenied { permission, rule: Rule::Guest }.into());
+            return Err(Rejection::PermissionDenied {
+                permission,
+                rule: Rule::Guest,
+            }
+            .into());
         }
         Ok(OwnershipTransferred { to: self.to }.into())
     }

@@ -20,7 +20,10 @@ impl Unpin {
         if !case.room.pins.contains(&self.message) {
             return Ok(Outcome::Already(case.room.head_seq));
         }
-        Ok(Unpinned { message: self.message }.into())
+        Ok(Unpinned {
+            message: self.message,
+        }
+        .into())
     }
 
     pub(crate) fn became(&self, event: &Event) -> bool {

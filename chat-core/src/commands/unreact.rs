@@ -26,7 +26,11 @@ impl Unreact {
         if !head.has_reaction(&self.reaction, case.actor.id) {
             return Ok(Outcome::Already(case.room.head_seq));
         }
-        Ok(Unreacted { message: self.message, reaction: self.reaction.clone() }.into())
+        Ok(Unreacted {
+            message: self.message,
+            reaction: self.reaction.clone(),
+        }
+        .into())
     }
 
     pub(crate) fn became(&self, event: &Event) -> bool {

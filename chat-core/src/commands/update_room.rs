@@ -57,9 +57,26 @@ impl UpdateRoom {
             within(Field::Alias, alias.chars(), limits.alias_chars_max)?;
         }
         if let Some(topic) = &self.topic {
-            within(Field::Topic, topic.as_str().chars().count(), limits.topic_chars_max)?;
+            within(
+                Field::Topic,
+                topic.as_str().chars().count(),
+                limits.topic_chars_max,
+            )?;
         }
-        check_settings(case.room.kind, self.capacity, self.slow_mode_s, self.retention, limits)?;
+        check_settings(
+            case.room.kind,
+            self.capacity,
+            self.slow_mode_s,
+            self.retention,
+            limits,
+        )?;
+        let members = case.room.members.len() as u64;
+        if self.capacity.is_some_and(|capacity| capacity < members) {
+            return Err(Rejection::BadArgument {
+                field: Field::Capacity,
+            }
+            .into());
+        }
         if let Some(overrides) = &self.overrides {
             check_overrides(overrides, actor.role)?;
             gives_only_what_he_holds(case, actor, overrides)?;
@@ -99,17 +116,29 @@ pub(super) fn check_settings(
 ) -> Result<(), Rejection> {
     let members_max = members_max(kind, limits);
     match capacity {
-        Some(0) => return Err(Rejection::BadArgument { field: Field::Capacity }),
+        Some(0) => {
+            return Err(Rejection::BadArgument {
+                field: Field::Capacity,
+            });
+        }
         Some(capacity) if capacity > members_max => {
-            return Err(Rejection::TooLarge { field: Field::Capacity, max: members_max });
+            return Err(Rejection::TooLarge {
+                field: Field::Capacity,
+                max: members_max,
+            });
         }
         Some(_) | None => {}
     }
     if slow_mode_s.is_some_and(|seconds| seconds > limits.slow_mode_s_max) {
-        return Err(Rejection::TooLarge { field: Field::SlowMode, max: limits.slow_mode_s_max });
+        return Err(Rejection::TooLarge {
+            field: Field::SlowMode,
+            max: limits.slow_mode_s_max,
+        });
     }
     if retention.is_some_and(|it| it.days == Some(0) || it.records == Some(0)) {
-        return Err(Rejection::BadArgument { field: Field::Retention });
+        return Err(Rejection::BadArgument {
+            field: Field::Retention,
+        });
     }
     Ok(())
 }
@@ -129,8 +158,15 @@ pub(super) fn check_overrides(overrides: &Overrides, actor: Role) -> Result<(), 
         if role.rank() >= actor.rank() {
             return Err(Rejection::Outranked);
         }
-        if it.allow.union(it.deny).iter().any(|permission| !permission.is_overridable()) {
-            return Err(Rejection::BadArgument { field: Field::Overrides });
+        if it
+            .allow
+            .union(it.deny)
+            .iter()
+            .any(|permission| !permission.is_overridable())
+        {
+            return Err(Rejection::BadArgument {
+                field: Field::Overrides,
+            });
         }
     }
     Ok(())
@@ -145,13 +181,20 @@ fn gives_only_what_he_holds(
     // Also a role that is no more named changes: it falls back to the table.
     for role in Role::ALL {
         let before = case.room.permissions(role);
-        let after =
-            overrides.get(&role).copied().unwrap_or_default().apply(role.permissions());
+        let after = overrides
+            .get(&role)
+            .copied()
+            .unwrap_or_default()
+            .apply(role.permissions());
         if role.rank() >= actor.role.rank() && before != after {
             return Err(Rejection::Outranked.into());
         }
         if let Some(permission) = after.without(before).without(held).iter().next() {
-            return Err(Rejection::PermissionDenied { permission, rule: Rule::NotHeld }.into());
+            return Err(Rejection::PermissionDenied {
+                permission,
+                rule: Rule::NotHeld,
+            }
+            .into());
         }
     }
     Ok(())

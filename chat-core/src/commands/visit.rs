@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::join::{capacity, enter};
+use super::join::{approach, capacity, enter};
 use super::{Outcome, Ruling};
 use crate::content::Password;
 use crate::event::Event;
@@ -26,6 +26,7 @@ pub struct Visit {
 
 impl Visit {
     pub(crate) fn decide(&self, case: &Case<'_>) -> Ruling {
+        approach(case)?;
         if !case.actor.id.is_guest() {
             let (permission, rule) = (Permission::Read, Rule::Guest);
             return Err(Rejection::PermissionDenied { permission, rule }.into());

@@ -3,8 +3,9 @@
 use alloc::vec::Vec;
 
 use super::{Head, Lifecycle, Member, Room};
-use crate::event::{AccessChanged, Event, Joined, Posted, Record, RoomUpdated};
-use crate::id::{Seq, UserId};
+use crate::event::{AccessChanged, Banned, Event, Invited, Joined, Posted, Record, RoomUpdated};
+use crate::id::{Seq, Timestamp, UserId};
+use crate::policy::Role;
 
 impl Room {
     /// Applies the next record of this room's log.
@@ -21,24 +22,14 @@ impl Room {
             Event::RoomArchived(_) => self.lifecycle = Lifecycle::Archived,
             Event::RoomUnarchived(_) => self.lifecycle = Lifecycle::Active,
             Event::RoomDeleted(_) => self.lifecycle = Lifecycle::Deleted,
-            Event::OwnershipTransferred(it) => self.owner = it.to,
+            Event::OwnershipTransferred(it) => self.transfer(it.to),
             Event::Joined(it) => self.join(seq, by, it),
             Event::Left(_) => self.remove(by),
-            Event::Invited(it) => {
-                self.invites
-                    .retain(|_, until| until.is_none_or(|until| record.at < until));
-                self.invites.insert(it.user, it.until);
-            }
+            Event::Invited(it) => self.invite(record.at, it),
             Event::InviteRevoked(it) => drop(self.invites.remove(&it.user)),
             Event::InviteDeclined(_) => drop(self.invites.remove(&by)),
             Event::Kicked(it) => self.remove(it.user),
-            Event::Banned(it) => {
-                self.remove(it.user);
-                self.invites.remove(&it.user);
-                self.bans
-                    .retain(|_, until| until.is_none_or(|until| record.at < until));
-                self.bans.insert(it.user, it.until);
-            }
+            Event::Banned(it) => self.keep_out(record.at, it),
             Event::Unbanned(it) => drop(self.bans.remove(&it.user)),
             Event::Muted(it) => {
                 self.mutes.retain(|_, until| record.at < *until);
@@ -112,6 +103,16 @@ impl Room {
         self.history = it.history.unwrap_or(self.history);
     }
 
+    fn transfer(&mut self, to: UserId) {
+        // Whoever gives the room away stays as an admin, whatever he was before he owned it.
+        for user in [self.owner, to] {
+            if let Some(member) = self.members.get_mut(&user) {
+                member.role = Role::Admin;
+            }
+        }
+        self.owner = to;
+    }
+
     fn join(&mut self, seq: Seq, user: UserId, it: &Joined) {
         self.invites.remove(&user);
         self.members.insert(
@@ -122,6 +123,20 @@ impl Room {
                 nickname: None,
             },
         );
+    }
+
+    fn invite(&mut self, at: Timestamp, it: &Invited) {
+        self.invites
+            .retain(|_, until| until.is_none_or(|until| at < until));
+        self.invites.insert(it.user, it.until);
+    }
+
+    fn keep_out(&mut self, at: Timestamp, it: &Banned) {
+        self.remove(it.user);
+        self.invites.remove(&it.user);
+        self.bans
+            .retain(|_, until| until.is_none_or(|until| at < until));
+        self.bans.insert(it.user, it.until);
     }
 
     fn remove(&mut self, user: UserId) {
@@ -164,8 +179,19 @@ impl Room {
         must(
             self.members
                 .values()
-                .all(|member| member.role < crate::policy::Role::Owner),
+                .all(|member| member.role < Role::Owner),
             "a membership carries the owner's role",
+        );
+        let members = self.members.len() as u64;
+        must(
+            self.capacity.is_none_or(|capacity| members <= capacity),
+            "more members than places",
+        );
+        must(
+            self.members
+                .keys()
+                .all(|user| !self.invites.contains_key(user)),
+            "a member is still invited",
         );
         if self.kind == crate::event::Kind::Direct {
             must(self.members.len() == 2, "a direct room without two members");

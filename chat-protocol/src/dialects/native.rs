@@ -16,11 +16,6 @@ pub struct Ticket {
     pub id: Option<u64>,
 }
 
-impl Ticket {
-    /// Of a frame whose number couldn't be read.
-    pub const UNREADABLE: Self = Self { id: None };
-}
-
 /// Reads a message of one or several frames, a line each.
 pub(crate) fn decode(text: &str, calls: &mut Vec<Call>) {
     for line in text
@@ -41,10 +36,15 @@ pub(crate) fn answer(ticket: &Ticket, answer: &Result<Answer, Refusal>) -> Optio
     match answer {
         Ok(ok) => re.map(|_| crate::json(&Reply::Ok { re, ok })),
         Err(err) => {
-            let wanted = re.is_some() || matches!(err.code, Code::BadFrame | Code::TooLarge);
+            let wanted = re.is_some() || err.code == Code::BadFrame;
             wanted.then(|| crate::json(&Reply::Err { re, err }))
         }
     }
+}
+
+/// Spells the refusal of a frame that nobody has read.
+pub(crate) fn refuse(err: &Refusal) -> Vec<u8> {
+    crate::json(&Reply::Err { re: None, err })
 }
 
 /// Spells a record. What a filtered stream left out is for [`encode_record`] to tell.

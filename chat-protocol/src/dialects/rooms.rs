@@ -80,22 +80,22 @@ pub(crate) fn recognises(text: &str) -> bool {
         #[serde(borrow, default)]
         action: Option<&'a RawValue>,
     }
-    match serde_json::from_str::<Shape<'_>>(text) {
-        Ok(shape) if shape.action.is_some() => false,
-        Ok(shape) => match &*shape.kind {
+    match object::<Shape<'_>>(text) {
+        Some(shape) if shape.action.is_some() => false,
+        Some(shape) => match &*shape.kind {
             "create" | "query" | "join" | "leave" => true,
             "chat" => shape.payload.is_some(),
             _ => false,
         },
-        Err(_) => false,
+        None => false,
     }
 }
 
 /// Reads one frame; unknown requests leave no call.
 pub(crate) fn decode(text: &str, calls: &mut Vec<Call>) {
-    let call = match serde_json::from_str::<Request<'_>>(text) {
-        Ok(request) => request.call(),
-        Err(_) => Some(unreadable()),
+    let call = match object::<Request<'_>>(text) {
+        Some(request) => request.call(),
+        None => Some(unreadable()),
     };
     if let Some((ticket, op)) = call {
         calls.push(Call {
@@ -103,6 +103,12 @@ pub(crate) fn decode(text: &str, calls: &mut Vec<Call>) {
             op,
         });
     }
+}
+
+/// Reads an object; a list of its fields' values would do for serde.
+fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
+    let is_object = text.trim_ascii_start().starts_with('{');
+    is_object.then(|| serde_json::from_str(text).ok()).flatten()
 }
 
 type Reading = (Ticket, Result<Op, Refusal>);
@@ -125,9 +131,9 @@ impl Request<'_> {
                 return Some((Ticket::Leave(None), Ok(Op::Exit { room: None })));
             }
             None => return Some(unreadable()),
-            Some(raw) => serde_json::from_str::<Payload<'_>>(raw.get()),
+            Some(raw) => object::<Payload<'_>>(raw.get()),
         };
-        let Ok(payload) = payload else {
+        let Some(payload) = payload else {
             return Some(unreadable());
         };
         let reading = match &*self.kind {
@@ -315,14 +321,24 @@ fn say(code: u8, message: impl AsRef<str>) -> Vec<u8> {
     })
 }
 
-/// The bare list of rooms, as much of it as a list may hold.
+/// The bare list of rooms, as much of it as a list may hold. A room with a crowd that doesn't fit
+/// stands there without names.
 fn lobby(rooms: &[LobbyRoom]) -> Vec<u8> {
     let mut list = vec![b'['];
     for room in rooms.iter().take(LOBBY_ROOMS_MAX) {
-        let entry = crate::json(&Listed::from(room));
-        if list.len() + entry.len() + 2 > LOBBY_BYTES_MAX {
+        let fits = |entry: &Vec<u8>| list.len() + entry.len() + 2 <= LOBBY_BYTES_MAX;
+        let listed = Listed::from(room);
+        let whole = Some(crate::json(&listed)).filter(fits);
+        let bare = || {
+            Some(crate::json(&Listed {
+                people: Vec::new(),
+                ..listed
+            }))
+            .filter(fits)
+        };
+        let Some(entry) = whole.or_else(bare) else {
             break;
-        }
+        };
         if list.len() > 1 {
             list.push(b',');
         }

@@ -5,18 +5,21 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use chat_core::{Name, Password, Timestamp, UserId};
+use chat_core::{Name, Password, UserId};
 
 use crate::auth::error::{AuthError, TokenFault};
 use crate::auth::foreign::{self, ForeignRules};
 use crate::auth::hashing::Hasher;
 use crate::auth::limiter::{Attempt, Limiter, Origin};
 use crate::auth::link::Linker;
-use crate::auth::token::{Claims, Opened, Secret, Signer, Use, drawn_hex};
+use crate::auth::token::{Opened, Secret, Signer, Use};
 use crate::auth::{Authenticator, Identity, Revocation, Token, rules};
 use crate::clock::Clock;
 use crate::limits::ServerLimits;
 use crate::store::{Account, Created, NewAccount, Store, StoreError};
+
+mod grants;
+mod operator;
 
 /// The accounts of this server, its guests, and their tokens.
 ///
@@ -125,7 +128,24 @@ impl Accounts {
         })
     }
 
-    /// Makes an account and logs in to it. Its password has at least `password_bytes_min` bytes.
+    /// Makes an account and logs in to it, and remembers from where: strangers' guesses won't lock
+    /// its owner out there. Its password has at least `password_bytes_min` bytes.
+    ///
+    /// # Errors
+    ///
+    /// If something is taken or can't be used.
+    pub async fn sign_up_from(
+        &self,
+        wish: &SignUp,
+        password_bytes_min: usize,
+        origin: Origin<'_>,
+    ) -> Result<SignedIn, AuthError> {
+        let signed_in = self.sign_up(wish, password_bytes_min).await?;
+        self.limiter.remember(signed_in.identity.user, origin);
+        Ok(signed_in)
+    }
+
+    /// Makes an account and logs in to it, from nowhere in particular, as an operator does.
     ///
     /// # Errors
     ///
@@ -204,51 +224,10 @@ impl Accounts {
             handle: None,
             password: password.clone(),
         };
-        match self.sign_up(&wish, 1).await {
+        match self.sign_up_from(&wish, 1, origin).await {
             // Somebody was quicker; perhaps himself.
             Err(AuthError::NameTaken) => self.log_in(name, password, origin).await,
             outcome => outcome,
-        }
-    }
-
-    /// A fresh access token for a log-in.
-    ///
-    /// # Errors
-    ///
-    /// If the refresh token doesn't count.
-    pub async fn refresh(&self, token: &str) -> Result<SignedIn, AuthError> {
-        let now = self.clock.now();
-        let Opened::Own(claims) = self.signer.open(token, now)? else {
-            return Err(TokenFault::Use.into());
-        };
-        if claims.usage != Use::Refresh {
-            return Err(TokenFault::Use.into());
-        }
-        let identity = self.standing(&claims).await?;
-        self.tokens(identity, claims.expires_at())
-    }
-
-    /// Ends this log-in, or all log-ins of the user.
-    ///
-    /// # Errors
-    ///
-    /// If the store can't be written to.
-    pub async fn log_out(&self, identity: &Identity, all: bool) -> Result<Revocation, AuthError> {
-        match &identity.grant {
-            Some(grant) if !all => {
-                let longest_ms = self.config.grant_ms.max(self.config.guest_token_ms);
-                let until = self.clock.now().plus_ms(longest_ms);
-                let until = identity.expires_at.map_or(until, |ends| ends.max(until));
-                self.store
-                    .revoke_grant(identity.user, grant, until)
-                    .await
-                    .map_err(|error| AuthError::storage(&error))?;
-                Ok(Revocation {
-                    user: identity.user,
-                    grant: Some(Arc::clone(grant)),
-                })
-            }
-            Some(_) | None => self.revoke_all(identity.user).await,
         }
     }
 
@@ -277,98 +256,6 @@ impl Accounts {
             revocation,
             signed_in: self.begin(&account)?,
         })
-    }
-
-    /// Sets a password, as an operator. All log-ins of the account end.
-    ///
-    /// # Errors
-    ///
-    /// If there is no such account or the password can't be used.
-    pub async fn set_password(&self, login: &str, new: &Password) -> Result<Revocation, AuthError> {
-        check_length(new, 1)?;
-        let account = self.find(login).await?.ok_or(AuthError::UserNotFound)?;
-        self.write_password(account.user, new).await
-    }
-
-    /// Suspends an account, or lets it act again. What has ended is told if it was suspended.
-    ///
-    /// # Errors
-    ///
-    /// If there is no such account.
-    pub async fn suspend(&self, user: UserId, on: bool) -> Result<Option<Revocation>, AuthError> {
-        self.account_of(user)
-            .await?
-            .ok_or(AuthError::UserNotFound)?;
-        self.store
-            .set_suspended(user, on)
-            .await
-            .map_err(|error| AuthError::storage(&error))?;
-        if on {
-            self.revoke_all(user).await.map(Some)
-        } else {
-            Ok(None)
-        }
-    }
-
-    /// Admits a guest under a name that nobody registered.
-    ///
-    /// # Errors
-    ///
-    /// If the name is registered or can't be used, or guests aren't admitted.
-    pub async fn guest(&self, name: &str) -> Result<(Identity, Token), AuthError> {
-        if !self.config.guests {
-            return Err(AuthError::GuestsRefused);
-        }
-        let name = rules::name("name", name)?;
-        if self.is_registered(name.as_str()).await? {
-            return Err(AuthError::NameTaken);
-        }
-        let now = self.clock.now();
-        let ends_at = now.plus_ms(self.config.guest_token_ms);
-        let draw = getrandom::u64().map_err(|_| AuthError::Unavailable)?;
-        let identity = Identity {
-            user: UserId::guest(draw),
-            name,
-            grant: Some(drawn_grant()?),
-            token_epoch: 0,
-            expires_at: Some(ends_at),
-            suspended: false,
-        };
-        let claims = Claims::new(&identity, Use::Guest, now, ends_at);
-        let identity = Identity {
-            expires_at: Some(claims.expires_at()),
-            ..identity
-        };
-        let token = self.signer.sign(&claims)?;
-        Ok((identity, token))
-    }
-
-    /// Logs in to an account without a password, as an operator.
-    ///
-    /// # Errors
-    ///
-    /// If there is no such account, or it is suspended.
-    pub async fn token_for(&self, login: &str) -> Result<SignedIn, AuthError> {
-        let account = self.find(login).await?.ok_or(AuthError::UserNotFound)?;
-        if account.suspended {
-            return Err(AuthError::Suspended);
-        }
-        self.begin(&account)
-    }
-
-    /// Links somebody who has his account elsewhere to an account here, as an operator. The issuers
-    /// of tokens that were made with the same secret are `dialect/socketio`, `dialect/rest` and
-    /// `dialect/actions`; those of [`External`](crate::auth::External) tokens are their `iss`.
-    ///
-    /// # Errors
-    ///
-    /// If there is no such account.
-    pub async fn link(&self, issuer: &str, id: &str, login: &str) -> Result<(), AuthError> {
-        let account = self.find(login).await?.ok_or(AuthError::UserNotFound)?;
-        self.store
-            .link(issuer, id, account.user)
-            .await
-            .map_err(|error| AuthError::storage(&error))
     }
 
     /// Whether a name, or one that looks like it, a handle or an e-mail address has an account.
@@ -442,83 +329,6 @@ impl Accounts {
         self.revoke_all(user).await
     }
 
-    async fn revoke_all(&self, user: UserId) -> Result<Revocation, AuthError> {
-        let epoch = self.store.raise_token_epoch(user).await;
-        let epoch = epoch.map_err(|error| AuthError::storage(&error))?;
-        if !user.is_guest() {
-            self.linker.note_revocation(user, epoch).await?;
-        }
-        Ok(Revocation { user, grant: None })
-    }
-
-    fn begin(&self, account: &Account) -> Result<SignedIn, AuthError> {
-        let identity = Identity {
-            user: account.user,
-            name: account.name.clone(),
-            grant: Some(drawn_grant()?),
-            token_epoch: account.token_epoch,
-            expires_at: None,
-            suspended: account.suspended,
-        };
-        self.tokens(identity, self.clock.now().plus_ms(self.config.grant_ms))
-    }
-
-    fn tokens(&self, identity: Identity, grant_ends: Timestamp) -> Result<SignedIn, AuthError> {
-        let now = self.clock.now();
-        let access_ends = now.plus_ms(self.config.token_ms).min(grant_ends);
-        let refresh = Claims::new(&identity, Use::Refresh, now, grant_ends);
-        let access = Claims::new(&identity, Use::Access, now, access_ends);
-        Ok(SignedIn {
-            identity: Identity {
-                expires_at: Some(access.expires_at()),
-                ..identity
-            },
-            access: self.signer.sign(&access)?,
-            refresh: self.signer.sign(&refresh)?,
-        })
-    }
-
-    /// Who a token of this server stands for, if its log-in hasn't ended.
-    async fn standing(&self, claims: &Claims) -> Result<Identity, AuthError> {
-        let user = claims.user()?;
-        let name = if user.is_guest() {
-            self.guest_name(claims).await?
-        } else {
-            let account = self.account_of(user).await?.ok_or(TokenFault::Revoked)?;
-            // A suspension raises the epoch too; its reason is the one to tell.
-            if account.suspended {
-                return Err(AuthError::Suspended);
-            }
-            if claims.epo != account.token_epoch {
-                return Err(TokenFault::Revoked.into());
-            }
-            account.name
-        };
-        let holds = self.store.token_holds(user, &claims.gid, claims.epo).await;
-        if !holds.map_err(|error| AuthError::storage(&error))? {
-            return Err(TokenFault::Revoked.into());
-        }
-        Ok(Identity {
-            user,
-            name,
-            grant: Some(claims.gid.as_str().into()),
-            token_epoch: claims.epo,
-            expires_at: Some(claims.expires_at()),
-            suspended: false,
-        })
-    }
-
-    async fn guest_name(&self, claims: &Claims) -> Result<Name, AuthError> {
-        if !self.config.guests {
-            return Err(AuthError::GuestsRefused);
-        }
-        // Somebody may have registered the name while the guest was away.
-        if self.is_registered(claims.name.as_str()).await? {
-            return Err(AuthError::NameTaken);
-        }
-        Ok(claims.name.clone())
-    }
-
     async fn find(&self, login: &str) -> Result<Option<Account>, AuthError> {
         // Nothing that long is anybody's name or address.
         if login.len() > Name::BYTES_MAX {
@@ -573,9 +383,4 @@ fn check_length(password: &Password, bytes_min: usize) -> Result<(), AuthError> 
         });
     }
     Ok(())
-}
-
-fn drawn_grant() -> Result<Arc<str>, AuthError> {
-    let drawn = drawn_hex::<12>().map_err(|error| AuthError::storage(&error))?;
-    Ok(drawn.into())
 }

@@ -132,13 +132,11 @@ async fn perform(node: &Node, identity: &Identity, op: Op) -> Result<Answer, Ref
         actor: &actor,
         from: None,
     };
-    match op {
-        Op::InRoom { room, cid, command } => desk.command(room.as_ref(), cid, command).await,
-        op => match desk.query(op).await {
-            Some(answer) => answer,
-            None => Err(Refusal::bad_frame("this needs a WebSocket")),
-        },
+    if let Op::InRoom { room, cid, command } = op {
+        return desk.command(room.as_ref(), cid, command).await;
     }
+    let answer = desk.query(op).await;
+    answer.unwrap_or_else(|| Err(Refusal::bad_frame("this needs a WebSocket")))
 }
 
 async fn who(node: &Node, headers: &HeaderMap) -> Result<Identity, Problem> {
@@ -154,19 +152,14 @@ fn cid(text: &str) -> Result<Cid, Problem> {
 }
 
 /// The op with the request's key as its cid, if it has none of its own.
-fn with_key(op: Op, key: Option<&Cid>) -> Op {
-    match op {
-        Op::InRoom {
-            room,
-            cid: None,
-            command,
-        } => Op::InRoom {
-            room,
-            cid: key.cloned(),
-            command,
-        },
-        op => op,
+fn with_key(mut op: Op, key: Option<&Cid>) -> Op {
+    if let Op::InRoom {
+        cid: cid @ None, ..
+    } = &mut op
+    {
+        *cid = key.cloned();
     }
+    op
 }
 
 fn ok(answer: &Answer) -> Response {

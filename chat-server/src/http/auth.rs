@@ -90,6 +90,7 @@ struct SignUpBody {
     email: Option<String>,
     handle: Option<String>,
     password: Password,
+    device: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -145,9 +146,11 @@ struct TokensBody {
 
 async fn sign_up(
     State(routes): State<Arc<Routes>>,
+    extensions: Extensions,
     body: Body,
 ) -> Result<(StatusCode, Response), Problem> {
     let body: SignUpBody = routes.read(body)?;
+    let origin = origin(&extensions, body.device.as_deref());
     let wish = SignUp {
         name: body.name,
         email: body.email,
@@ -156,7 +159,7 @@ async fn sign_up(
     };
     let signed_in = routes
         .accounts
-        .sign_up(&wish, routes.password_bytes_min)
+        .sign_up_from(&wish, routes.password_bytes_min, origin)
         .await?;
     Ok((StatusCode::CREATED, routes.tokens(signed_in).await?))
 }
@@ -167,10 +170,7 @@ async fn log_in(
     body: Body,
 ) -> Result<Response, Problem> {
     let body: LogInBody = routes.read(body)?;
-    let origin = Origin {
-        address: address(&extensions),
-        device: body.device.as_deref(),
-    };
+    let origin = origin(&extensions, body.device.as_deref());
     let accounts = &routes.accounts;
     let signed_in = accounts.log_in(&body.login, &body.password, origin).await?;
     routes.tokens(signed_in).await
@@ -206,10 +206,7 @@ async fn change_password(
 ) -> Result<Response, Problem> {
     let identity = routes.identity(&headers).await?;
     let body: PasswordBody = routes.read(body)?;
-    let origin = Origin {
-        address: address(&extensions),
-        device: body.device.as_deref(),
-    };
+    let origin = origin(&extensions, body.device.as_deref());
     let bytes_min = routes.password_bytes_min;
     let changed = routes
         .accounts
@@ -294,7 +291,10 @@ fn unstored(body: impl Serialize) -> Response {
     ([(CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }
 
-fn address(extensions: &Extensions) -> IpAddr {
+fn origin<'a>(extensions: &Extensions, device: Option<&'a str>) -> Origin<'a> {
     let info = extensions.get::<ConnectInfo<SocketAddr>>();
-    info.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip())
+    Origin {
+        address: info.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip()),
+        device,
+    }
 }

@@ -61,6 +61,9 @@ pub(super) async fn handle(State(door): State<Door>, mut request: Request) -> Re
     let speaks = speaks(headers, SUBPROTOCOL);
     let token = crate::http::auth::bearer(headers).ok().map(str::to_owned);
     let address = address(&request);
+    let Some(silent) = door.node.silent(address) else {
+        return Problem::from(Refusal::rate_limited(crate::node::RECONNECT_MS)).into_response();
+    };
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
         return refused(
             StatusCode::UPGRADE_REQUIRED,
@@ -72,6 +75,7 @@ pub(super) async fn handle(State(door): State<Door>, mut request: Request) -> Re
         dialect: door.dialect,
         address,
         token,
+        silent,
     };
     if door
         .node

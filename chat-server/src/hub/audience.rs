@@ -47,6 +47,13 @@ struct Part {
     origin: Option<SessionKey>,
 }
 
+/// What was handed to sockets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Written {
+    pub(super) frames: u64,
+    pub(super) bytes: u64,
+}
+
 /// Bytes of a round that are not kept waiting for its end.
 const ROUND_BYTES_MAX: usize = 64 * 1024;
 
@@ -126,20 +133,25 @@ impl Audience {
     }
 
     /// Writes the round to every seat: one write for each.
-    pub(super) fn flush(&mut self) {
+    pub(super) fn flush(&mut self) -> Written {
+        let mut written = Written::default();
         for round in &mut self.rounds {
             if round.bytes.is_empty() {
                 continue;
             }
+            let (frames, bytes) = (round.parts.len() as u64, round.bytes.len() as u64);
             for seat in self
                 .seats
                 .iter()
                 .filter(|it| it.caught_up && it.dialect == round.dialect)
             {
                 round.send(seat);
+                written.frames += frames;
+                written.bytes += bytes;
             }
             round.clear();
         }
+        written
     }
 
     fn round(&mut self, dialect: Dialect) -> &mut Round {

@@ -200,9 +200,17 @@ impl Session {
     }
 
     /// Whoever is meant by a name, with a token that proves it or without.
-    async fn whoever(&self, name: Name, token: Option<Token>) -> Result<Actor, Refusal> {
+    async fn whoever(&mut self, name: Name, token: Option<Token>) -> Result<Actor, Refusal> {
         if let Some(token) = token {
-            return Ok(self.node().authenticate(token.expose()).await?.actor());
+            let identity = self.node().authenticate(token.expose()).await?;
+            // So that the end of this log-in ends the socket too.
+            self.worker
+                .hub
+                .borrow_mut()
+                .identify(self.link.key, identity.user);
+            self.link.grant.replace(identity.grant.clone());
+            self.link.expires_at.set(identity.expires_at);
+            return Ok(identity.actor());
         }
         if !self.node().guests_welcome() {
             return Err(Refusal::new(Code::Unauthenticated));

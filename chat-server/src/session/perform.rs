@@ -96,12 +96,8 @@ impl Session {
             Some(room) => Some(desk::resolve(self.node(), room).await?),
             None => None,
         };
-        let actor = match target.and_then(|room| self.seats.actor(room).cloned()) {
-            Some(actor) => actor,
-            // A socket of an older dialect acts only where it is.
-            None if target.is_some() && self.identity.is_none() && self.is_older() => {
-                return Err(Refusal::new(Code::NotAMember));
-            }
+        let actor = match target {
+            Some(room) => self.actor_in(room)?,
             None => self.actor()?,
         };
         let visits = matches!(command, Command::Visit(_));
@@ -301,6 +297,7 @@ impl Session {
         Ok(Snapshot {
             members: desk.member_page(room, None, limit).await?,
             room: view.card,
+            settings: view.settings,
             me: view.me,
             messages,
             pins: view.pins,

@@ -17,8 +17,8 @@ use self::accounts::Accounts;
 use self::room::Log;
 use super::project::{check_dense, page, room_of_cursor};
 use super::{
-    Account, Append, Appended, Created, DirectoryQuery, Holder, Marker, MessageQuery, NewAccount,
-    Order, Store, StoreError, draw_epoch,
+    Account, Append, Appended, Created, DirectoryQuery, GuestMember, Holder, Marker, MessageQuery,
+    NewAccount, Order, Store, StoreError, draw_epoch,
 };
 
 /// A store in memory.
@@ -35,13 +35,18 @@ struct State {
     aliases: HashMap<String, Holder>,
     directs: HashMap<(UserId, UserId), Holder>,
     /// Clients' own ids by scope and user; a creation's scope is no room.
-    cids: BTreeMap<(Option<RoomId>, UserId), BTreeMap<Cid, (Holder, Timestamp)>>,
+    cids: BTreeMap<(Option<RoomId>, UserId), BTreeMap<Cid, Use>>,
     /// The rooms that a user is a member of, those that were deleted included.
     rooms_of: HashMap<UserId, std::collections::BTreeSet<RoomId>>,
     accounts: Accounts,
     blocks: HashSet<(UserId, UserId)>,
+    /// When guests who are members were last here.
+    guests_seen: BTreeMap<UserId, Timestamp>,
     settings: HashMap<String, String>,
 }
+
+/// Where a cid was used, and when.
+type Use = (Holder, Timestamp);
 
 impl Memory {
     /// An empty store.
@@ -249,6 +254,32 @@ impl State {
         }
     }
 
+    fn guests_unseen(
+        &mut self,
+        before: Timestamp,
+        now: Timestamp,
+        limit: usize,
+    ) -> Vec<GuestMember> {
+        let guests = self.rooms_of.iter().filter(|(user, _)| user.is_guest());
+        let members: BTreeMap<UserId, Vec<RoomId>> = guests
+            .map(|(guest, rooms)| (*guest, rooms.iter().copied().collect()))
+            .collect();
+        self.guests_seen
+            .retain(|guest, _| members.contains_key(guest));
+        let mut unseen = Vec::new();
+        for (guest, rooms) in members {
+            if *self.guests_seen.entry(guest).or_insert(now) >= before {
+                continue;
+            }
+            for room in rooms {
+                let name = self.rooms.get(&room).and_then(|log| log.name_of(guest));
+                unseen.push(GuestMember { room, guest, name });
+            }
+        }
+        unseen.truncate(limit);
+        unseen
+    }
+
     fn prune(&mut self, now: Timestamp) {
         self.accounts.prune(now);
         let before = Timestamp::new(now.number().saturating_sub(CID_WINDOW_MS));
@@ -394,6 +425,28 @@ impl Store for Memory {
 
     async fn standing(&self, user: UserId, since: Timestamp) -> Result<Standing, StoreError> {
         Ok(self.state().standing(user, since))
+    }
+
+    async fn see_guest(&self, guest: UserId, at: Timestamp) -> Result<(), StoreError> {
+        let mut state = self.state();
+        if state
+            .rooms_of
+            .get(&guest)
+            .is_some_and(|rooms| !rooms.is_empty())
+        {
+            let seen = state.guests_seen.entry(guest).or_insert(at);
+            *seen = at.max(*seen);
+        }
+        Ok(())
+    }
+
+    async fn guests_unseen(
+        &self,
+        before: Timestamp,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<GuestMember>, StoreError> {
+        Ok(self.state().guests_unseen(before, now, limit))
     }
 
     async fn set_block(&self, by: UserId, user: UserId, on: bool) -> Result<(), StoreError> {

@@ -7,6 +7,7 @@ mod accounts;
 mod append;
 mod column;
 mod fault;
+mod guests;
 mod keys;
 mod log;
 mod messages;
@@ -30,8 +31,8 @@ use self::readers::Readers;
 use self::writer::{Alone, Writer};
 use super::project::check_dense;
 use super::{
-    Account, Append, Appended, Created, DirectoryQuery, Holder, Marker, MessageQuery, NewAccount,
-    Store, StoreError, draw_epoch,
+    Account, Append, Appended, Created, DirectoryQuery, GuestMember, Holder, Marker, MessageQuery,
+    NewAccount, Store, StoreError, draw_epoch,
 };
 
 /// Threads that read.
@@ -201,6 +202,21 @@ impl Store for Sqlite {
 
     async fn standing(&self, user: UserId, since: Timestamp) -> Result<Standing, StoreError> {
         read!(self, move |db| rooms::standing(db, user, since))
+    }
+
+    async fn see_guest(&self, guest: UserId, at: Timestamp) -> Result<(), StoreError> {
+        write_alone!(self, move |desk| guests::see(&desk.db, guest, at))
+    }
+
+    async fn guests_unseen(
+        &self,
+        before: Timestamp,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<GuestMember>, StoreError> {
+        write_alone!(self, move |desk| guests::unseen(
+            &desk.db, before, now, limit
+        ))
     }
 
     async fn set_block(&self, by: UserId, user: UserId, on: bool) -> Result<(), StoreError> {

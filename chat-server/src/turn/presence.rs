@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chat_core::{Author, UserId};
+use chat_core::{Author, Seq, UserId};
 
 use crate::mail::SessionKey;
 
@@ -12,6 +12,7 @@ pub(super) struct Presence {
     present: BTreeMap<UserId, Present>,
     /// Sessions per worker: whom records are sent to.
     workers: BTreeMap<usize, usize>,
+    /// Users with a visit.
     visitors: u64,
 }
 
@@ -19,33 +20,61 @@ pub(super) struct Presence {
 struct Present {
     name: Author,
     sessions: Vec<SessionKey>,
-    /// Let in by a visit, as long as a session lasts.
-    visitor: Option<SessionKey>,
+    /// The sessions that were let in as a visitor, each with the room's head at that time.
+    visits: Vec<(SessionKey, Seq)>,
+}
+
+impl Present {
+    const fn of(name: Author) -> Self {
+        Self {
+            name,
+            sessions: Vec::new(),
+            visits: Vec::new(),
+        }
+    }
+
+    const fn is_gone(&self) -> bool {
+        self.sessions.is_empty() && self.visits.is_empty()
+    }
 }
 
 impl Presence {
-    /// Notes that a guest was let in as a visitor, before his session attaches.
-    pub(super) fn admit(&mut self, user: UserId, session: SessionKey) {
-        let present = self.present.entry(user).or_insert_with(|| Present {
-            name: Author {
-                id: user,
-                name: None,
-            },
-            sessions: Vec::new(),
-            visitor: None,
-        });
-        if present.visitor.replace(session).is_none() {
+    /// Notes that a guest was let in as a visitor, before his session attaches; tells whether the
+    /// session was none before.
+    pub(super) fn admit(&mut self, user: UserId, session: SessionKey, head: Seq) -> bool {
+        let name = Author {
+            id: user,
+            name: None,
+        };
+        let present = self
+            .present
+            .entry(user)
+            .or_insert_with(|| Present::of(name));
+        if let Some((_, since)) = present.visits.iter_mut().find(|(it, _)| *it == session) {
+            *since = head;
+            return false;
+        }
+        if present.visits.is_empty() {
             self.visitors += 1;
+        }
+        present.visits.push((session, head));
+        true
+    }
+
+    /// Takes back that a session was let in as a visitor.
+    pub(super) fn dismiss(&mut self, user: UserId, session: SessionKey) {
+        self.end_visits(user, |it, _| it == session);
+        if self.present.get(&user).is_some_and(Present::is_gone) {
+            self.present.remove(&user);
         }
     }
 
     /// Attaches a session; tells whether its user has arrived by that.
     pub(super) fn attach(&mut self, by: &Author, session: SessionKey) -> bool {
-        let present = self.present.entry(by.id).or_insert_with(|| Present {
-            name: by.clone(),
-            sessions: Vec::new(),
-            visitor: None,
-        });
+        let present = self
+            .present
+            .entry(by.id)
+            .or_insert_with(|| Present::of(by.clone()));
         present.name = by.clone();
         if present.sessions.contains(&session) {
             return false;
@@ -60,27 +89,27 @@ impl Presence {
         let present = self.present.get_mut(&user)?;
         let attached = present.sessions.len();
         present.sessions.retain(|it| *it != session);
-        if attached > present.sessions.len() {
+        let left = attached > present.sessions.len();
+        let departed = left && present.sessions.is_empty();
+        let name = departed.then(|| present.name.clone());
+        if left {
             release(&mut self.workers, session.worker);
         }
-        let admitted_only =
-            present.sessions.is_empty() && present.visitor.is_none_or(|it| it == session);
-        if !admitted_only {
-            return None;
-        }
-        let gone = self.present.remove(&user)?;
-        self.visitors -= u64::from(gone.visitor.is_some());
-        (attached > 0).then_some(gone.name)
+        self.dismiss(user, session);
+        name
+    }
+
+    /// Detaches a user because of a record; gives his name if he was present. A visit that he was
+    /// granted after that record stays.
+    pub(super) fn detach_user(&mut self, user: UserId, record: Seq) -> Option<Author> {
+        self.end_visits(user, |_, since| since < record);
+        self.silence(user)
     }
 
     /// Detaches a user altogether; gives his name if he was present.
     pub(super) fn remove(&mut self, user: UserId) -> Option<Author> {
-        let gone = self.present.remove(&user)?;
-        self.visitors -= u64::from(gone.visitor.is_some());
-        for session in &gone.sessions {
-            release(&mut self.workers, session.worker);
-        }
-        (!gone.sessions.is_empty()).then_some(gone.name)
+        self.end_visits(user, |_, _| true);
+        self.silence(user)
     }
 
     /// Detaches everybody.
@@ -91,7 +120,7 @@ impl Presence {
     pub(super) fn is_visiting(&self, user: UserId) -> bool {
         self.present
             .get(&user)
-            .is_some_and(|present| present.visitor.is_some())
+            .is_some_and(|present| !present.visits.is_empty())
     }
 
     pub(super) const fn visitors(&self) -> u64 {
@@ -114,6 +143,34 @@ impl Presence {
             .filter(|it| !it.sessions.is_empty())
             .map(|it| &it.name)
     }
+
+    fn silence(&mut self, user: UserId) -> Option<Author> {
+        let present = self.present.get_mut(&user)?;
+        let sessions = std::mem::take(&mut present.sessions);
+        let name = (!sessions.is_empty()).then(|| present.name.clone());
+        if present.is_gone() {
+            self.present.remove(&user);
+        }
+        for session in sessions {
+            release(&mut self.workers, session.worker);
+        }
+        name
+    }
+
+    fn end_visits(&mut self, user: UserId, ends: impl Fn(SessionKey, Seq) -> bool) {
+        let Some(present) = self.present.get_mut(&user) else {
+            return;
+        };
+        if present.visits.is_empty() {
+            return;
+        }
+        present
+            .visits
+            .retain(|(session, since)| !ends(*session, *since));
+        if present.visits.is_empty() {
+            self.visitors -= 1;
+        }
+    }
 }
 
 fn release(workers: &mut BTreeMap<usize, usize>, worker: usize) {
@@ -122,5 +179,51 @@ fn release(workers: &mut BTreeMap<usize, usize>, worker: usize) {
         if *count == 0 {
             workers.remove(&worker);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GUEST: UserId = UserId::guest(1);
+
+    fn session(number: u64) -> SessionKey {
+        SessionKey { worker: 0, number }
+    }
+
+    fn guest() -> Author {
+        Author {
+            id: GUEST,
+            name: None,
+        }
+    }
+
+    #[test]
+    fn a_visitor_with_two_sessions_is_gone_once_both_are() {
+        let mut presence = Presence::default();
+        for number in [1, 2] {
+            presence.admit(GUEST, session(number), Seq::new(1));
+            presence.attach(&guest(), session(number));
+        }
+        assert_eq!(presence.visitors(), 1);
+        assert_eq!(presence.detach(GUEST, session(2)), None);
+        assert!(presence.is_visiting(GUEST));
+        assert_eq!(presence.detach(GUEST, session(1)), Some(guest()));
+        assert!(presence.is_empty());
+        assert_eq!((presence.visitors(), presence.workers()), (0, vec![]));
+    }
+
+    #[test]
+    fn a_visit_that_was_granted_after_a_kick_outlives_it() {
+        let mut presence = Presence::default();
+        presence.admit(GUEST, session(1), Seq::new(4));
+        presence.attach(&guest(), session(1));
+        presence.admit(GUEST, session(2), Seq::new(5));
+        assert_eq!(presence.detach_user(GUEST, Seq::new(5)), Some(guest()));
+        assert!(presence.is_visiting(GUEST));
+        assert_eq!(presence.users().count(), 0);
+        presence.dismiss(GUEST, session(2));
+        assert!(presence.is_empty());
     }
 }

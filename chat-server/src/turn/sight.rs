@@ -1,7 +1,7 @@
 //! Answers to questions about a room's state.
 
 use chat_core::{Author, Facts, Inquiry, Judgement, Permission, Room, RoomId, Timestamp, UserId};
-use chat_protocol::answer::{BanCard, Me, Mode, RoomCard};
+use chat_protocol::answer::{BanCard, Me, Mode, RoomCard, Settings};
 
 use super::{Judging, Turn};
 use crate::mail::{Look, Mail, Sight, View};
@@ -46,6 +46,7 @@ impl<R> Turn<R> {
         Ok(match look {
             Look::View => Sight::View(View {
                 card: card(room),
+                settings: settings(room),
                 me: Me {
                     role: Some(effective.role),
                     permissions: room.permissions(effective.role).iter().collect(),
@@ -146,6 +147,19 @@ fn in_force(
     list.filter(|(user, _)| holds(*user))
         .map(|(user, until)| BanCard { user, until })
         .collect()
+}
+
+fn settings(room: &Room) -> Settings {
+    Settings {
+        owner: room.owner,
+        history: room.history,
+        features: room.features,
+        capacity: room.capacity,
+        slow_mode_s: room.slow_mode_s,
+        retention: room.retention,
+        overrides: room.overrides.clone(),
+        grants: room.grants.clone(),
+    }
 }
 
 /// What anybody may know of a room, from its state.

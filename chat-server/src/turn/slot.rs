@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use chat_core::{Record, Room, RoomId, Seq, Timestamp};
+use chat_core::{Author, Record, Room, RoomId, Seq, Timestamp};
 use chat_protocol::signal::Signal;
 
 use super::presence::Presence;
@@ -16,7 +16,7 @@ pub(super) struct Slot<R> {
     stage: Stage<R>,
     pub(super) presence: Presence,
     /// Records that are decided and not yet appended, with the session that wished each.
-    decided: Vec<(Arc<Record>, Option<SessionKey>)>,
+    decided: VecDeque<(Arc<Record>, Option<SessionKey>)>,
     /// The last record that is known to be durable, and so was delivered.
     pub(super) heard: Option<Seq>,
     /// Sessions of which a mail waits for a fact; what they send meanwhile waits behind it.
@@ -43,37 +43,34 @@ struct Parked<R> {
     behind: VecDeque<Mail<R>>,
 }
 
-/// An answer that waits for the append of its turn.
+/// What waits for the append of its turn.
 #[derive(Debug)]
 pub(super) struct Held<R> {
     pub(super) room: RoomId,
     pub(super) what: Answer<R>,
 }
 
+/// What a mail came to. The mail is kept: if the state that it was judged by never comes to be, it
+/// is judged again.
 #[derive(Debug)]
 pub(super) enum Answer<R> {
-    /// A mail that became this record.
+    /// It became this record.
     Decided(Mail<R>, Seq),
-    /// An answer that needs no record of its own, but saw the state that this turn made.
-    Plain(R, Result<Reply, Refused>),
+    /// It needs no record of its own.
+    Judged(Mail<R>, Result<Reply, Refused>),
+    /// Its session may hear the room.
+    Attach {
+        mail: Mail<R>,
+        by: Author,
+        head: Seq,
+        readable_from: Seq,
+    },
+    /// Its session hears the room no more.
+    Detach(Mail<R>),
+    /// Its user may be present as a visitor; whether that is news.
+    Visit(Mail<R>, bool),
     /// Something ephemeral, to be heard after what came before it.
     Signal(Signal, Option<SessionKey>),
-}
-
-impl<R> Held<R> {
-    pub(super) const fn decided(mail: Mail<R>, seq: Seq) -> Self {
-        Self {
-            room: mail.room,
-            what: Answer::Decided(mail, seq),
-        }
-    }
-
-    pub(super) const fn signal(room: RoomId, signal: Signal, origin: Option<SessionKey>) -> Self {
-        Self {
-            room,
-            what: Answer::Signal(signal, origin),
-        }
-    }
 }
 
 /// Records between two snapshots, at least; a room with many members takes its time, since its
@@ -98,7 +95,7 @@ impl<R> Slot<R> {
         Self {
             stage,
             presence: Presence::default(),
-            decided: Vec::new(),
+            decided: VecDeque::new(),
             heard: None,
             parked: HashMap::new(),
             snapshot: Seq::default(),
@@ -195,13 +192,13 @@ impl<R> Slot<R> {
 
     /// Takes in a decided record; tells whether it is the first of this turn.
     pub(super) fn decided(&mut self, record: Arc<Record>, from: Option<SessionKey>) -> bool {
-        self.decided.push((record, from));
+        self.decided.push_back((record, from));
         self.decided.len() == 1
     }
 
     pub(super) fn last_decided(&self) -> Seq {
         self.decided
-            .last()
+            .back()
             .map_or_else(Seq::default, |(record, _)| record.seq)
     }
 
@@ -215,7 +212,7 @@ impl<R> Slot<R> {
 
     /// What is to be appended.
     pub(super) fn append(&mut self, room: RoomId, state: Option<&Room>) -> Option<Append> {
-        let (first, _) = self.decided.first()?;
+        let (first, _) = self.decided.front()?;
         let after = Seq::new(first.seq.number().saturating_sub(1));
         let due = state.filter(|state| {
             let records = state
@@ -239,17 +236,46 @@ impl<R> Slot<R> {
         })
     }
 
-    /// The records of this turn, which are durable.
-    pub(super) fn commit(&mut self) -> Vec<(Arc<Record>, Option<SessionKey>)> {
-        if let Some((last, _)) = self.decided.last() {
-            self.heard = Some(last.seq);
-        }
-        std::mem::take(&mut self.decided)
+    /// The next record of this turn, which is durable.
+    pub(super) fn commit(&mut self) -> Option<(Arc<Record>, Option<SessionKey>)> {
+        let next = self.decided.pop_front()?;
+        self.heard = Some(next.0.seq);
+        Some(next)
     }
 
-    /// Whether a room that was to be made was not.
+    /// Whether the room is to be made, and isn't yet.
+    pub(super) fn is_founding(&self) -> bool {
+        self.heard == Some(Seq::default())
+    }
+
+    /// Whether nothing has been decided that would make the room.
     pub(super) fn is_unfounded(&self) -> bool {
-        self.heard == Some(Seq::default()) && self.decided.is_empty()
+        self.is_founding() && self.decided.is_empty()
+    }
+
+    /// Whether mail can be judged.
+    pub(super) const fn is_ready(&self) -> bool {
+        matches!(self.stage, Stage::Ready)
+    }
+
+    /// Whether somebody hears a room that couldn't be loaded.
+    pub(super) fn is_missed(&self) -> bool {
+        matches!(self.stage, Stage::Stalled) && !self.presence.is_empty()
+    }
+
+    /// Takes out what waits behind a mail of this session.
+    pub(super) fn unpark(&mut self, session: SessionKey) -> VecDeque<Mail<R>> {
+        self.parked
+            .remove(&session)
+            .map(|parked| parked.behind)
+            .unwrap_or_default()
+    }
+
+    /// Takes out all that waits behind mails of any session.
+    pub(super) fn unpark_all(&mut self) -> impl Iterator<Item = Mail<R>> + use<R> {
+        std::mem::take(&mut self.parked)
+            .into_values()
+            .flat_map(|parked| parked.behind)
     }
 
     pub(super) fn is_idle(&self, now: Timestamp, idle_ms: u64) -> bool {

@@ -68,6 +68,7 @@ async fn ask(node: &Node, question: Question) -> Result<Supply, StoreError> {
             let found = store.records(room, before, 1).await?;
             Supply::Record(seq, found.into_iter().find(|record| record.seq == seq))
         }
+        Question::Holder(key) => Supply::Holder(store.holder(&key).await?),
     })
 }
 

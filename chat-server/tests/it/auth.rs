@@ -1,12 +1,7 @@
 //! Who somebody is: stories of accounts, guests and tokens.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "the steps of a test fail loudly"
-)]
-
+use std::io;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chat_core::{Password, Timestamp};
@@ -18,10 +13,10 @@ use chat_server::auth::{
 };
 use chat_server::clock::ManualClock;
 use chat_server::limits::ServerLimits;
+use chat_server::store::Store;
+use chat_server::store::memory::Memory;
+use tracing_subscriber::fmt::MakeWriter;
 
-use self::accounts_only::AccountsOnly;
-
-mod accounts_only;
 mod elsewhere;
 mod guessing;
 mod http;
@@ -35,7 +30,7 @@ const DAY: Timestamp = Timestamp::new(1_790_000_000_000);
 
 struct House {
     clock: Arc<ManualClock>,
-    store: Arc<AccountsOnly>,
+    store: Arc<Memory>,
     hasher: Arc<Hasher>,
     accounts: Arc<Accounts>,
 }
@@ -47,7 +42,7 @@ impl House {
 
     async fn with(change: impl FnOnce(&mut AccountsConfig)) -> Self {
         let clock = Arc::new(ManualClock::new(DAY));
-        let store = Arc::new(AccountsOnly::default());
+        let store = Arc::new(Memory::new().unwrap());
         let cost = HashingCost {
             memory_kib: 8,
             passes: 1,
@@ -336,6 +331,17 @@ async fn a_log_in_that_signs_up_makes_one_account() {
 }
 
 #[tokio::test]
+async fn who_made_an_account_here_counts_as_logged_in_from_here() {
+    let house = House::open().await;
+    let accounts = &house.accounts;
+    let word = Password::new("p");
+    let made = accounts.log_in_or_sign_up("john", &word, from(1));
+    made.await.unwrap();
+    let address = from(1).address;
+    assert!(accounts.logged_in_from("john", address).await.unwrap());
+}
+
+#[tokio::test]
 async fn an_address_is_trusted_for_the_life_of_a_token() {
     let house = House::open().await;
     house.sign_up("ann").await;
@@ -370,14 +376,63 @@ async fn a_drawn_secret_stays_the_same_for_a_store() {
 }
 
 #[tokio::test]
-async fn without_a_store_everybody_hears_that_it_is_not_his_fault() {
+async fn a_damaged_hash_is_the_operators_trouble_and_admits_nobody() {
+    let house = House::open().await;
+    let ann = house.sign_up("ann").await.identity.user;
+    house.store.set_password(ann, "damaged").await.unwrap();
+    for word in ["damaged", "sesame of ann"] {
+        let refused = house.log_in("ann", word).await;
+        assert_eq!(refused.unwrap_err(), AuthError::Unavailable);
+    }
+}
+
+#[tokio::test]
+async fn no_password_secret_or_token_is_logged_at_any_level() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(log.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
     let house = House::open().await;
     let ann = house.sign_up("ann").await;
-    house.store.break_down();
-    let refused = house.who(ann.access.expose()).await;
-    assert_eq!(refused.unwrap_err(), AuthError::Unavailable);
-    let refused = house.log_in("ann", "sesame of ann").await;
-    assert_eq!(refused.unwrap_err(), AuthError::Unavailable);
+    house.log_in("ann", "sesame, wrong").await.unwrap_err();
+    house.who("sesame.sesame.sesame").await.unwrap_err();
+    house.who(ann.access.expose()).await.unwrap();
+    let damaged = house
+        .store
+        .set_password(ann.identity.user, "sesame of hashes");
+    damaged.await.unwrap();
+    house.log_in("ann", "sesame of ann").await.unwrap_err();
+
+    let said = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(said.contains("a stored hash can't be read"), "{said}");
+    for hidden in ["sesame", "a secret of tests", ann.access.expose()] {
+        assert!(!said.contains(hidden), "{hidden} in {said}");
+    }
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
 }
 
 #[tokio::test]
@@ -385,13 +440,14 @@ async fn no_password_secret_or_token_shows_in_debug_output() {
     let house = House::open().await;
     let ann = house.sign_up("ann").await;
     let secret = String::from_utf8(SECRET.to_vec()).unwrap();
+    let account = house.accounts.account(&ann.identity).await.unwrap();
     let shown = format!(
-        "{:?} {:?} {:?} {:?} {}",
+        "{:?} {:?} {:?} {:?} {:?}",
         house.accounts,
         house.hasher,
         ann,
         wish("ann"),
-        house.store.dump(),
+        account,
     );
     for hidden in ["sesame", &secret, ann.access.expose(), ann.refresh.expose()] {
         assert!(!shown.contains(hidden), "{hidden} in {shown}");

@@ -8,5 +8,7 @@
 mod auth;
 mod cli;
 mod clients;
+mod conversation;
 mod require;
 mod store;
+mod world;

@@ -1,6 +1,18 @@
 //! The contract of a store, kept by every adapter.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test that panics has failed, and says where"
+)]
+
+mod accounts;
 mod append;
+mod lists;
+mod messages;
+mod recount;
+mod sqlite;
 mod stage;
 
 use std::sync::Arc;
@@ -49,6 +61,36 @@ contract! {
     append::a_room_loads_from_snapshot_and_tail,
     append::records_come_in_parts,
     append::a_position_continues_under_its_epoch,
+    messages::a_page_ends_where_it_was_asked_to,
+    messages::nothing_outside_the_bounds_is_shown,
+    messages::a_thread_is_its_first_message_and_the_answers,
+    messages::an_edit_replaces_what_was_said,
+    messages::a_deleted_message_keeps_its_place_and_loses_its_words,
+    messages::reactions_are_counted_in_the_order_they_came,
+    messages::heads_say_what_decisions_need,
+    lists::a_card_follows_its_room,
+    lists::the_directory_shows_listed_rooms_in_parts,
+    lists::the_directory_is_searched_by_name_and_alias,
+    lists::members_come_in_the_order_of_their_numbers,
+    lists::who_has_gone_is_listed_no_more,
+    lists::the_peer_of_a_direct_room_is_known_by_name,
+    lists::a_deleted_room_is_in_no_list,
+    lists::standing_counts_rooms,
+    lists::markers_never_go_back,
+    lists::who_joins_has_nothing_unread,
+    lists::an_edit_moves_its_mentions,
+    lists::guests_who_stay_away_are_found,
+    recount::lists_equal_a_naive_recount,
+    accounts::names_and_handles_are_unique_together,
+    accounts::an_account_is_found_by_any_of_its_names,
+    accounts::an_account_can_be_suspended_and_get_another_password,
+    accounts::raising_the_epoch_voids_earlier_tokens,
+    accounts::a_revoked_log_in_is_void_until_it_is_forgotten,
+    accounts::a_token_of_nobody_is_void,
+    accounts::the_first_link_stays,
+    accounts::the_first_setting_stays,
+    accounts::blocks_have_a_direction,
+    accounts::old_cids_are_forgotten_and_the_newest_kept,
 }
 
 /// Any store, as the stories see it.

@@ -282,6 +282,11 @@ impl Log {
         Author { id: user, name }
     }
 
+    /// The name under which a member came.
+    pub(super) fn name_of(&self, user: UserId) -> Option<Name> {
+        self.present.get(&user)?.name.clone()
+    }
+
     pub(super) fn members(
         &self,
         after: Option<UserId>,

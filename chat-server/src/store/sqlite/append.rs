@@ -8,15 +8,16 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::column::{bytes16, int, number};
 use super::fault::{Fault, Result};
+use super::messages::Spot;
 use super::writer::Desk;
 use super::{keys, project};
 use crate::store::{Append, Appended};
 
 /// Where a room's log ends.
-#[derive(Clone, Copy)]
 struct End {
     seq: Seq,
     sum: Sum,
+    spot: Spot,
 }
 
 /// Appends to each room of a batch, or refuses.
@@ -36,7 +37,7 @@ fn append_room(desk: &mut Desk, append: &Append) -> Result<Appended> {
     if let Some(taken) = keys::claim(&desk.db, append.room, &append.records)? {
         return Ok(taken);
     }
-    let Some(sum) = write(desk, end.sum, &append.records)? else {
+    let Some(sum) = write(desk, &end, &append.records)? else {
         return Ok(Appended::Done);
     };
     if let Some(room) = &append.snapshot {
@@ -46,68 +47,83 @@ fn append_room(desk: &mut Desk, append: &Append) -> Result<Appended> {
 }
 
 fn end(db: &Connection, room: RoomId) -> Result<End> {
-    let mut query = db.prepare_cached("SELECT head_seq, head_sum FROM rooms WHERE id = ?1")?;
+    let mut query = db.prepare_cached(
+        "SELECT head_seq, head_sum, head_idx, head_message FROM rooms WHERE id = ?1",
+    )?;
     let mut rows = query.query([int(room)])?;
     match rows.next()? {
         Some(row) => Ok(End {
             seq: number(row, 0)?,
             sum: Sum(bytes16(row, 1)?),
+            spot: Spot {
+                idx: number(row, 2)?,
+                message: number(row, 3)?,
+            },
         }),
         None => Ok(End {
             seq: Seq::default(),
             sum: Sum::START,
+            spot: Spot::default(),
         }),
     }
 }
 
 /// Writes the records and what lists show of them; returns the sum after the last one.
-fn write(desk: &mut Desk, mut sum: Sum, records: &[Arc<Record>]) -> Result<Option<Sum>> {
+fn write(desk: &mut Desk, end: &End, records: &[Arc<Record>]) -> Result<Option<Sum>> {
     let Some(last) = records.last() else {
         return Ok(None);
     };
-    let mut head_idx = None;
+    let (mut sum, mut spot) = (end.sum, end.spot);
     let mut random = vec![0; 16 * records.len()];
     getrandom::fill(&mut random).map_err(|error| Fault::Unavailable(error.to_string()))?;
     for (record, key) in records.iter().zip(random.as_chunks().0) {
         let entry = encode(record, WordsKey(*key), &sum);
         sum = entry.sum;
-        insert(&desk.db, desk.run, record, &entry)?;
-        desk.erased |= project::project(&desk.db, record)?;
         if let Event::Posted(it) = &record.event {
-            head_idx = Some(it.idx);
+            spot = Spot {
+                idx: it.idx,
+                message: record.seq,
+            };
         }
+        insert(desk, record, &entry, spot)?;
+        desk.erased |= project::project(&desk.db, record, spot.idx)?;
     }
     desk.db
         .prepare_cached(
-            "UPDATE rooms SET head_seq = ?2, head_sum = ?3, head_idx = coalesce(?4, head_idx)
+            "UPDATE rooms SET head_seq = ?2, head_sum = ?3, head_idx = ?4, head_message = ?5
              WHERE id = ?1",
         )?
         .execute(params![
             int(last.room),
             int(last.seq),
             sum.0,
-            head_idx.map(int)
+            int(spot.idx),
+            int(spot.message)
         ])?;
     Ok(Some(sum))
 }
 
-fn insert(db: &Connection, run: i64, record: &Record, entry: &Entry) -> Result<()> {
+fn insert(desk: &Desk, record: &Record, entry: &Entry, spot: Spot) -> Result<()> {
     let sealed = entry.words.as_ref();
-    db.prepare_cached(
-        "INSERT INTO records (room, seq, run, version, fact, mac, sum, key, words)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-    )?
-    .execute(params![
-        int(record.room),
-        int(record.seq),
-        run,
-        entry.version,
-        entry.fact,
-        entry.mac.map(|mac| mac.0),
-        entry.sum.0,
-        sealed.map(|sealed| sealed.key.0),
-        sealed.map(|sealed| &sealed.words),
-    ])?;
+    desk.db
+        .prepare_cached(
+            "INSERT INTO records
+                 (room, seq, run, idx, message, version, fact, mac, sum, key, words)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        )?
+        .execute(params![
+            int(record.room),
+            int(record.seq),
+            desk.run,
+            int(spot.idx),
+            int(spot.message),
+            entry.version,
+            entry.fact,
+            entry.mac.map(|mac| mac.0),
+            entry.sum.0,
+            sealed.map(|sealed| sealed.key.0),
+            sealed.map(|sealed| &sealed.words),
+        ])?;
     Ok(())
 }
 

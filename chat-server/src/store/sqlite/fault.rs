@@ -56,13 +56,18 @@ impl Fault {
 
 impl From<rusqlite::Error> for Fault {
     fn from(error: rusqlite::Error) -> Self {
-        match error {
+        let is_of_the_data = matches!(
+            error,
             rusqlite::Error::FromSqlConversionFailure(..)
-            | rusqlite::Error::IntegralValueOutOfRange(..)
-            | rusqlite::Error::InvalidColumnType(..)
-            | rusqlite::Error::Utf8Error(..)
-            | rusqlite::Error::QueryReturnedNoRows => Self::Damaged(error.to_string()),
-            error => Self::Sql(error),
+                | rusqlite::Error::IntegralValueOutOfRange(..)
+                | rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::Utf8Error(..)
+                | rusqlite::Error::QueryReturnedNoRows
+        );
+        if is_of_the_data {
+            Self::Damaged(error.to_string())
+        } else {
+            Self::Sql(error)
         }
     }
 }

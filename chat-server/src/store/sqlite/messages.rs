@@ -14,10 +14,16 @@ use super::fault::{Fault, Result};
 use super::log;
 use crate::store::{MessageQuery, Place};
 
-/// What lists know of a message beside its record.
-struct Line {
-    seq: Seq,
-    idx: Idx,
+/// How many messages there are up to a record, and which is the last of them.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Spot {
+    pub(super) idx: Idx,
+    pub(super) message: Seq,
+}
+
+/// What became of a message since it was posted.
+#[derive(Default)]
+struct Change {
     edit: Option<Seq>,
     deleted: Option<Seq>,
     deleted_at: Option<Timestamp>,
@@ -36,8 +42,12 @@ struct Range {
 pub(super) fn messages(db: &Connection, query: &MessageQuery) -> Result<Vec<Message>> {
     let mut messages = Vec::new();
     for range in ranges(query).into_iter().flatten() {
-        for line in lines(db, query, &range)? {
-            messages.push(message(db, query, line)?);
+        let found = match query.thread {
+            None => walk(db, query.room, &range)?,
+            Some(thread) => walk_thread(db, query.room, thread, &range)?,
+        };
+        for seq in found {
+            messages.push(message(db, query, seq)?);
         }
     }
     Ok(messages)
@@ -46,7 +56,7 @@ pub(super) fn messages(db: &Connection, query: &MessageQuery) -> Result<Vec<Mess
 fn ranges(query: &MessageQuery) -> [Option<Range>; 2] {
     let (from, to) = (query.from, query.to);
     let up_to = |seq: Seq, limit| {
-        let high = Seq::new(seq.number().saturating_sub(1)).min(to);
+        let high = before(seq).min(to);
         Range {
             low: from,
             high,
@@ -74,69 +84,125 @@ fn ranges(query: &MessageQuery) -> [Option<Range>; 2] {
     }
 }
 
-macro_rules! lines {
-    ($order:literal) => {
-        concat!(
-            "SELECT seq, idx, edit, deleted, deleted_at, name FROM messages",
-            " WHERE room = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq ",
-            $order,
-            " LIMIT ?4"
-        )
+fn spot(db: &Connection, room: RoomId, seq: Seq) -> Result<Option<Spot>> {
+    let mut query =
+        db.prepare_cached("SELECT idx, message FROM records WHERE room = ?1 AND seq = ?2")?;
+    let mut found = query.query([int(room), int(seq)])?;
+    let spot = |row: &Row<'_>| {
+        Ok(Spot {
+            idx: number(row, 0)?,
+            message: number(row, 1)?,
+        })
     };
+    found.next()?.map(spot).transpose()
 }
 
-macro_rules! lines_of_thread {
-    ($order:literal) => {
-        concat!(
-            "SELECT seq, idx, edit, deleted, deleted_at, name FROM messages",
-            " WHERE room = ?1 AND thread = ?5 AND seq BETWEEN ?2 AND ?3 UNION ALL",
-            " SELECT seq, idx, edit, deleted, deleted_at, name FROM messages",
-            " WHERE room = ?1 AND seq = ?5 AND seq BETWEEN ?2 AND ?3 ORDER BY seq ",
-            $order,
-            " LIMIT ?4"
-        )
-    };
+fn before(seq: Seq) -> Seq {
+    Seq::new(seq.number().saturating_sub(1))
 }
 
-fn lines(db: &Connection, query: &MessageQuery, range: &Range) -> Result<Vec<Line>> {
-    let mut statement = db.prepare_cached(match (query.thread, range.from_high) {
-        (None, true) => lines!("DESC"),
-        (None, false) => lines!("ASC"),
-        (Some(_), true) => lines_of_thread!("DESC"),
-        (Some(_), false) => lines_of_thread!("ASC"),
-    })?;
-    let (low, high) = (int(range.low), int(range.high));
-    let (room, limit) = (int(query.room), rows(range.limit));
-    let mut found = match query.thread {
-        None => statement.query([room, low, high, limit])?,
-        Some(thread) => statement.query([room, low, high, limit, int(thread)])?,
-    };
-    let mut lines = Vec::new();
-    while let Some(row) = found.next()? {
-        lines.push(line(row)?);
+/// The messages of a range, in order.
+fn walk(db: &Connection, room: RoomId, range: &Range) -> Result<Vec<Seq>> {
+    let high = range.high.min(head_seq(db, room)?.unwrap_or_default());
+    if range.low > high {
+        return Ok(Vec::new());
     }
     if range.from_high {
-        lines.reverse();
+        return walk_back(db, room, range.low, high, range.limit);
     }
-    Ok(lines)
+    let start = spot(db, room, before(range.low))?.unwrap_or_default().idx;
+    let limit = u64::try_from(range.limit).unwrap_or(u64::MAX);
+    let last = Idx::new(start.number().saturating_add(limit));
+    // The first record by which there are so many messages: positions and counts rise together.
+    let (mut low, mut end) = (range.low, high);
+    while low < end {
+        let middle = Seq::new(low.number().midpoint(end.number()));
+        let there = spot(db, room, middle)?.ok_or_else(|| mismatch(room, middle))?;
+        if there.idx >= last {
+            end = middle;
+        } else {
+            low = middle.next();
+        }
+    }
+    walk_back(db, room, range.low, end, range.limit)
 }
 
-fn line(row: &Row<'_>) -> Result<Line> {
-    Ok(Line {
-        seq: number(row, 0)?,
-        idx: number(row, 1)?,
-        edit: maybe(row, 2)?,
-        deleted: maybe(row, 3)?,
-        deleted_at: maybe(row, 4)?,
-        name: text(row, 5)?,
+/// The last messages up to a record, in order.
+fn walk_back(db: &Connection, room: RoomId, low: Seq, high: Seq, limit: usize) -> Result<Vec<Seq>> {
+    let mut messages = Vec::new();
+    let (mut seq, mut expected) = (high, None);
+    while messages.len() < limit && seq >= low {
+        let Some(there) = spot(db, room, seq)? else {
+            break;
+        };
+        if expected.is_some_and(|idx| there.idx != idx) || there.message > seq {
+            return Err(mismatch(room, seq));
+        }
+        if there.message < low || there.message.number() == 0 {
+            break;
+        }
+        messages.push(there.message);
+        expected = Some(Idx::new(there.idx.number().saturating_sub(1)));
+        seq = before(there.message);
+    }
+    messages.reverse();
+    Ok(messages)
+}
+
+macro_rules! thread {
+    ($order:literal) => {
+        concat!(
+            "SELECT message FROM threads",
+            " WHERE room = ?1 AND thread = ?2 AND message BETWEEN ?3 AND ?4 UNION ALL",
+            " SELECT seq FROM records WHERE room = ?1 AND seq = ?2 AND message = seq",
+            " AND seq BETWEEN ?3 AND ?4 ORDER BY message ",
+            $order,
+            " LIMIT ?5"
+        )
+    };
+}
+
+fn walk_thread(db: &Connection, room: RoomId, thread: Seq, range: &Range) -> Result<Vec<Seq>> {
+    let sql = if range.from_high {
+        thread!("DESC")
+    } else {
+        thread!("ASC")
+    };
+    let mut statement = db.prepare_cached(sql)?;
+    let (low, high) = (int(range.low), int(range.high));
+    let mut found = statement.query([int(room), int(thread), low, high, rows(range.limit)])?;
+    let mut messages = Vec::new();
+    while let Some(row) = found.next()? {
+        messages.push(number(row, 0)?);
+    }
+    if range.from_high {
+        messages.reverse();
+    }
+    Ok(messages)
+}
+
+fn change(db: &Connection, room: RoomId, message: Seq) -> Result<Change> {
+    let mut query = db.prepare_cached(
+        "SELECT edit, deleted, deleted_at, name FROM changed WHERE room = ?1 AND message = ?2",
+    )?;
+    let mut found = query.query([int(room), int(message)])?;
+    let Some(row) = found.next()? else {
+        return Ok(Change::default());
+    };
+    Ok(Change {
+        edit: maybe(row, 0)?,
+        deleted: maybe(row, 1)?,
+        deleted_at: maybe(row, 2)?,
+        name: text(row, 3)?,
     })
 }
 
-fn message(db: &Connection, query: &MessageQuery, line: Line) -> Result<Message> {
-    let (record, posted) = posting(db, query.room, &line)?;
+fn message(db: &Connection, query: &MessageQuery, seq: Seq) -> Result<Message> {
+    let (room, change) = (query.room, change(db, query.room, seq)?);
+    let (record, posted) = posting(db, room, seq)?.ok_or_else(|| mismatch(room, seq))?;
     let mut message = Message {
-        seq: line.seq,
-        idx: line.idx,
+        seq,
+        idx: posted.idx,
         at: record.at,
         by: record.by,
         reply_to: posted.reply_to,
@@ -145,23 +211,23 @@ fn message(db: &Connection, query: &MessageQuery, line: Line) -> Result<Message>
         mention_all: posted.mention_all,
         content: posted.content,
         edited_at: None,
-        deleted_at: line.deleted_at,
+        deleted_at: change.deleted_at,
         reactions: Vec::new(),
     };
-    message.by.name = message.by.name.or(line.name);
-    if let Some(seq) = line.edit {
-        let (edit, edited) = editing(db, query.room, line.seq, seq)?;
+    message.by.name = message.by.name.or(change.name);
+    if let Some(edit) = change.edit {
+        let (edit, edited) = editing(db, room, seq, edit)?;
         message.edited_at = Some(edit.at);
         message.mentions = edited.mentions;
         message.content = edited.content;
     }
-    if line.deleted.is_some() != line.deleted_at.is_some()
-        || (line.deleted.is_some() && message.content.is_some())
+    if change.deleted.is_some() != change.deleted_at.is_some()
+        || (change.deleted.is_some() && message.content.is_some())
     {
-        return Err(mismatch(query.room, line.seq));
+        return Err(mismatch(room, seq));
     }
-    if line.deleted.is_none() {
-        message.reactions = tallies(db, query.room, line.seq, query.viewer)?;
+    if change.deleted.is_none() {
+        message.reactions = tallies(db, room, seq, query.viewer)?;
     }
     Ok(message)
 }
@@ -172,26 +238,30 @@ fn mismatch(room: RoomId, seq: Seq) -> Fault {
     ))
 }
 
-fn posting(db: &Connection, room: RoomId, line: &Line) -> Result<(Record, Posted)> {
-    let mismatch = || mismatch(room, line.seq);
-    let mut record = log::record(db, int(room), line.seq)?.ok_or_else(mismatch)?;
-    match take(&mut record) {
-        Event::Posted(it) if it.idx == line.idx => Ok((record, it)),
-        _ => Err(mismatch()),
-    }
+/// The record of a message; none if there is none, or if it is no message.
+fn posting(db: &Connection, room: RoomId, seq: Seq) -> Result<Option<(Record, Posted)>> {
+    let Some(mut record) = log::record(db, int(room), seq)? else {
+        return Ok(None);
+    };
+    let Event::Posted(it) = take_event(&mut record) else {
+        return Ok(None);
+    };
+    Ok(Some((record, it)))
 }
 
 fn editing(db: &Connection, room: RoomId, message: Seq, seq: Seq) -> Result<(Record, Edited)> {
-    let mismatch = || mismatch(room, message);
-    let mut record = log::record(db, int(room), seq)?.ok_or_else(mismatch)?;
-    match take(&mut record) {
-        Event::Edited(it) if it.message == message => Ok((record, it)),
-        _ => Err(mismatch()),
+    let record = log::record(db, int(room), seq)?;
+    let mut record = record.ok_or_else(|| mismatch(room, message))?;
+    if let Event::Edited(it) = take_event(&mut record)
+        && it.message == message
+    {
+        return Ok((record, it));
     }
+    Err(mismatch(room, message))
 }
 
 /// Takes the event out of a record of which only the rest is needed any more.
-fn take(record: &mut Record) -> Event {
+fn take_event(record: &mut Record) -> Event {
     std::mem::replace(&mut record.event, Event::Left(Left {}))
 }
 
@@ -217,29 +287,23 @@ fn reaction(row: &Row<'_>, column: usize) -> Result<Reaction> {
         .map_err(|_| Fault::damaged("a reaction is not valid"))
 }
 
-/// What decisions need of a message, and the room's head.
-pub(super) fn head(db: &Connection, room: RoomId, message: Seq) -> Result<(Seq, Option<Head>)> {
+fn head_seq(db: &Connection, room: RoomId) -> Result<Option<Seq>> {
     let mut query = db.prepare_cached("SELECT head_seq FROM rooms WHERE id = ?1")?;
     let mut found = query.query([int(room)])?;
-    let as_of = match found.next()? {
-        Some(row) => number(row, 0)?,
-        None => return Ok((Seq::default(), None)),
-    };
-    let mut query = db.prepare_cached(
-        "SELECT seq, idx, edit, deleted, deleted_at, name FROM messages
-         WHERE room = ?1 AND seq = ?2",
-    )?;
-    let mut found = query.query([int(room), int(message)])?;
-    let Some(row) = found.next()? else {
+    found.next()?.map(|row| number(row, 0)).transpose()
+}
+
+/// What decisions need of a message, and the room's head.
+pub(super) fn head(db: &Connection, room: RoomId, message: Seq) -> Result<(Seq, Option<Head>)> {
+    let as_of = head_seq(db, room)?.unwrap_or_default();
+    let Some((record, posted)) = posting(db, room, message)? else {
         return Ok((as_of, None));
     };
-    let line = line(row)?;
-    let (record, posted) = posting(db, room, &line)?;
     let head = Head {
         author: record.by.id,
         at: record.at,
         thread: posted.thread,
-        deleted: line.deleted,
+        deleted: change(db, room, message)?.deleted,
         reactions: reactions(db, room, message)?,
     };
     Ok((as_of, Some(head)))

@@ -9,8 +9,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::fault::Fault;
 use crate::store::StoreError;
 
-/// How long a statement waits for somebody else's lock.
-pub(super) const BUSY: Duration = Duration::from_secs(4);
+/// How long a statement waits for somebody else's lock. Who comes while another waits has to wait
+/// for both.
+pub(super) const BUSY: Duration = Duration::from_secs(2);
 
 /// The migrations, oldest first; the schema's version is how many of them have run.
 const MIGRATIONS: &[&str] = &[include_str!("schema/0001.sql")];
@@ -32,13 +33,7 @@ pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
     let name = PathBuf::from(name);
     let unavailable =
         |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", name.display()));
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&name)
-        .map_err(unavailable)?;
+    let file = private(&name).map_err(unavailable)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::Locked(path.display().to_string())),
@@ -46,11 +41,24 @@ pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
     }
 }
 
+/// Opens a file, and makes it if there is none: one that its owner alone may read, for it holds
+/// hashes and secrets.
+fn private(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
 /// Opens a connection for writing, and brings the schema up to date.
 pub(super) fn writer(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    // The write-ahead log gets the rights of the file that it belongs to.
+    private(path)
+        .map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
     let mut db = connect(path, flags)?;
     configure(&db).map_err(|error| refusal(path, error))?;
     migrate(&mut db, path)?;

@@ -1,7 +1,9 @@
 //! What a record changes in the lists.
 
-use chat_core::event::{Edited, Joined, Posted, RoomCreated, RoomUpdated};
-use chat_core::{Event, Idx, Kind, Record, Role, Seq, UserId};
+use std::collections::BTreeSet;
+
+use chat_core::event::{AccessChanged, Edited, Joined, Posted, Reacted, RoomCreated, RoomUpdated};
+use chat_core::{Event, Idx, Kind, Name, Record, Role, Seq, UserId};
 use chat_protocol::answer::Mode;
 use rusqlite::{Connection, params};
 
@@ -9,24 +11,14 @@ use super::column::{int, word};
 use super::fault::Result;
 use crate::store::project::{changes_card, fold};
 
-/// Follows one record; returns whether it erased words.
-pub(super) fn project(db: &Connection, record: &Record) -> Result<bool> {
+/// Follows one record, after which there are so many messages; returns whether it erased words.
+pub(super) fn project(db: &Connection, record: &Record, head_idx: Idx) -> Result<bool> {
     let (room, by) = (int(record.room), record.by.id);
     match &record.event {
         Event::Posted(it) => post(db, record, it)?,
         Event::RoomCreated(it) => create(db, record, it)?,
         Event::RoomUpdated(it) => update(db, room, it)?,
-        Event::AccessChanged(it) => {
-            db.prepare_cached(
-                "UPDATE rooms SET access = coalesce(?2, access), listed = coalesce(?3, listed)
-                 WHERE id = ?1",
-            )?
-            .execute(params![
-                room,
-                it.access.as_ref().map(|access| word(&Mode::from(access))),
-                it.listed
-            ])?;
-        }
+        Event::AccessChanged(it) => change_access(db, room, it)?,
         Event::RoomArchived(_) => set_lifecycle(db, room, "archived")?,
         Event::RoomUnarchived(_) => set_lifecycle(db, room, "active")?,
         Event::RoomDeleted(_) => set_lifecycle(db, room, "deleted")?,
@@ -34,7 +26,7 @@ pub(super) fn project(db: &Connection, record: &Record) -> Result<bool> {
             db.prepare_cached("UPDATE rooms SET owner = ?2 WHERE id = ?1")?
                 .execute([room, int(it.to)])?;
         }
-        Event::Joined(it) => join(db, record, it)?,
+        Event::Joined(it) => join(db, record, it, head_idx)?,
         Event::Left(_) => remove(db, room, by)?,
         Event::Kicked(it) => remove(db, room, it.user)?,
         Event::Banned(it) => remove(db, room, it.user)?,
@@ -52,19 +44,7 @@ pub(super) fn project(db: &Connection, record: &Record) -> Result<bool> {
         }
         Event::Edited(it) => edit(db, record, it)?,
         Event::Deleted(it) => delete(db, record, it.message)?,
-        Event::Reacted(it) => {
-            db.prepare_cached(
-                "INSERT OR IGNORE INTO reactions (room, message, reaction, user, seq)
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
-            )?
-            .execute(params![
-                room,
-                int(it.message),
-                it.reaction.as_str(),
-                int(by),
-                int(record.seq)
-            ])?;
-        }
+        Event::Reacted(it) => react(db, record, it)?,
         Event::Unreacted(it) => {
             db.prepare_cached(
                 "DELETE FROM reactions
@@ -96,10 +76,10 @@ pub(super) fn project(db: &Connection, record: &Record) -> Result<bool> {
 
 fn create(db: &Connection, record: &Record, it: &RoomCreated) -> Result<()> {
     db.prepare_cached(
-        "INSERT INTO rooms (id, head_seq, head_idx, head_sum, kind, name, alias, name_fold,
+        "INSERT INTO rooms (id, head_seq, head_idx, head_message, head_sum, kind, name, alias, name_fold,
              alias_fold, topic, access, listed, lifecycle, owner, members, created_by, created_at,
              updated_at)
-         VALUES (?1, 0, 0, x'', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'active', ?10, 0, ?11, ?12, ?12)",
+         VALUES (?1, 0, 0, 0, x'', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'active', ?10, 0, ?11, ?12, ?12)",
     )?
     .execute(params![
         int(record.room),
@@ -118,14 +98,7 @@ fn create(db: &Connection, record: &Record, it: &RoomCreated) -> Result<()> {
     let by = record.by.id;
     if let (Kind::Direct, Some(pair)) = (it.kind, it.pair) {
         for user in pair {
-            let name = record.by.name.as_ref().filter(|_| user == by);
-            add(
-                db,
-                record,
-                user,
-                Role::Member,
-                name.map(|name| name.as_str()),
-            )?;
+            add(db, record, user, Role::Member, Idx::default())?;
         }
     } else if it.joined {
         let role = if by.is_guest() {
@@ -133,13 +106,7 @@ fn create(db: &Connection, record: &Record, it: &RoomCreated) -> Result<()> {
         } else {
             Role::Admin
         };
-        add(
-            db,
-            record,
-            by,
-            role,
-            record.by.name.as_ref().map(|name| name.as_str()),
-        )?;
+        add(db, record, by, role, Idx::default())?;
     }
     Ok(())
 }
@@ -161,39 +128,43 @@ fn update(db: &Connection, room: i64, it: &RoomUpdated) -> Result<()> {
     Ok(())
 }
 
+fn change_access(db: &Connection, room: i64, it: &AccessChanged) -> Result<()> {
+    let access = it.access.as_ref().map(|access| word(&Mode::from(access)));
+    db.prepare_cached(
+        "UPDATE rooms SET access = coalesce(?2, access), listed = coalesce(?3, listed)
+         WHERE id = ?1",
+    )?
+    .execute(params![room, access, it.listed])?;
+    Ok(())
+}
+
 fn set_lifecycle(db: &Connection, room: i64, lifecycle: &str) -> Result<()> {
     db.prepare_cached("UPDATE rooms SET lifecycle = ?2 WHERE id = ?1")?
         .execute(params![room, lifecycle])?;
     Ok(())
 }
 
-fn join(db: &Connection, record: &Record, it: &Joined) -> Result<()> {
+fn join(db: &Connection, record: &Record, it: &Joined, head_idx: Idx) -> Result<()> {
     remove(db, int(record.room), record.by.id)?;
-    add(
-        db,
-        record,
-        record.by.id,
-        it.role,
-        record.by.name.as_ref().map(|name| name.as_str()),
-    )
+    add(db, record, record.by.id, it.role, head_idx)
 }
 
 /// Adds a member. What was said before he came counts as read.
-fn add(
-    db: &Connection,
-    record: &Record,
-    user: UserId,
-    role: Role,
-    name: Option<&str>,
-) -> Result<()> {
+fn add(db: &Connection, record: &Record, user: UserId, role: Role, read: Idx) -> Result<()> {
     let room = int(record.room);
+    let name = record.by.name.as_ref().filter(|_| user == record.by.id);
     db.prepare_cached(
         "INSERT INTO members (room, user, role, since, name, read)
-         VALUES (?1, ?2, ?3, ?4, ?5,
-                 (SELECT coalesce(max(idx), 0) FROM
-                     (SELECT idx FROM messages WHERE room = ?1 ORDER BY seq DESC LIMIT 1)))",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?
-    .execute(params![room, int(user), word(&role), int(record.seq), name])?;
+    .execute(params![
+        room,
+        int(user),
+        word(&role),
+        int(record.seq),
+        name.map(|name| name.as_str()),
+        int(read)
+    ])?;
     db.prepare_cached("UPDATE rooms SET members = members + 1 WHERE id = ?1")?
         .execute([room])?;
     Ok(())
@@ -212,13 +183,10 @@ fn remove(db: &Connection, room: i64, user: UserId) -> Result<()> {
 
 fn post(db: &Connection, record: &Record, it: &Posted) -> Result<()> {
     let (room, by) = (int(record.room), int(record.by.id));
-    db.prepare_cached("INSERT INTO messages (room, seq, idx, thread) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![
-            room,
-            int(record.seq),
-            int(it.idx),
-            it.thread.map(int)
-        ])?;
+    if let Some(thread) = it.thread {
+        db.prepare_cached("INSERT INTO threads (room, thread, message) VALUES (?1, ?2, ?3)")?
+            .execute([room, int(thread), int(record.seq)])?;
+    }
     // Posting marks read up to one's own.
     db.prepare_cached("UPDATE members SET read = ?3 WHERE room = ?1 AND user = ?2")?
         .execute([room, by, int(it.idx)])?;
@@ -247,21 +215,41 @@ fn mention_one(db: &Connection, room: i64, idx: Idx, user: UserId) -> Result<()>
     Ok(())
 }
 
-/// What an earlier record of the log says of a message.
+fn react(db: &Connection, record: &Record, it: &Reacted) -> Result<()> {
+    db.prepare_cached(
+        "INSERT OR IGNORE INTO reactions (room, message, reaction, user, seq)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![
+        int(record.room),
+        int(it.message),
+        it.reaction.as_str(),
+        int(record.by.id),
+        int(record.seq)
+    ])?;
+    Ok(())
+}
+
+/// What the log says of a message before the record that is being followed.
 struct Known {
     idx: Idx,
-    mentions: Vec<UserId>,
+    name: Option<Name>,
+    mentions: BTreeSet<UserId>,
     mention_all: bool,
 }
 
 fn edit(db: &Connection, record: &Record, it: &Edited) -> Result<()> {
     let (room, message) = (int(record.room), int(it.message));
-    if let Some(known) = known(db, room, it.message)? {
-        unmention(db, room, &known)?;
-        mention(db, room, known.idx, known.mention_all, &it.mentions)?;
-    }
-    db.prepare_cached("UPDATE messages SET edit = ?3 WHERE room = ?1 AND seq = ?2")?
-        .execute([room, message, int(record.seq)])?;
+    let Some(known) = known(db, room, it.message)? else {
+        return Ok(());
+    };
+    unmention(db, room, &known)?;
+    mention(db, room, known.idx, known.mention_all, &it.mentions)?;
+    db.prepare_cached(
+        "INSERT INTO changed (room, message, idx, edit) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (room, message) DO UPDATE SET edit = excluded.edit",
+    )?
+    .execute([room, message, int(known.idx), int(record.seq)])?;
     db.prepare_cached("INSERT INTO edits (room, message, seq) VALUES (?1, ?2, ?3)")?
         .execute([room, message, int(record.seq)])?;
     Ok(())
@@ -269,25 +257,28 @@ fn edit(db: &Connection, record: &Record, it: &Edited) -> Result<()> {
 
 fn delete(db: &Connection, record: &Record, message: Seq) -> Result<()> {
     let (room, seq) = (int(record.room), int(message));
-    if let Some(known) = known(db, room, message)? {
-        unmention(db, room, &known)?;
-    }
+    let Some(known) = known(db, room, message)? else {
+        return Ok(());
+    };
+    unmention(db, room, &known)?;
     // His name goes with the words, and is kept beside them: that he said something is no secret.
-    let name = super::log::record(db, room, message)?.and_then(|posted| posted.by.name);
     db.prepare_cached(
-        "UPDATE messages SET deleted = ?3, deleted_at = ?4, name = ?5
-         WHERE room = ?1 AND seq = ?2",
+        "INSERT INTO changed (room, message, idx, deleted, deleted_at, name)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (room, message) DO UPDATE SET deleted = excluded.deleted,
+             deleted_at = excluded.deleted_at, name = excluded.name",
     )?
     .execute(params![
         room,
         seq,
+        int(known.idx),
         int(record.seq),
         int(record.at),
-        name.as_ref().map(|name| name.as_str())
+        known.name.as_ref().map(|name| name.as_str())
     ])?;
     db.prepare_cached(
-        "UPDATE records SET key = NULL, words = NULL WHERE room = ?1 AND (seq = ?2
-             OR seq IN (SELECT seq FROM edits WHERE room = ?1 AND message = ?2))",
+        "UPDATE records SET key = NULL, words = NULL WHERE room = ?1 AND seq IN
+             (SELECT ?2 UNION ALL SELECT seq FROM edits WHERE room = ?1 AND message = ?2)",
     )?
     .execute([room, seq])?;
     db.prepare_cached("DELETE FROM reactions WHERE room = ?1 AND message = ?2")?
@@ -296,28 +287,28 @@ fn delete(db: &Connection, record: &Record, message: Seq) -> Result<()> {
 }
 
 fn known(db: &Connection, room: i64, message: Seq) -> Result<Option<Known>> {
-    let mut query =
-        db.prepare_cached("SELECT idx, edit FROM messages WHERE room = ?1 AND seq = ?2")?;
-    let mut rows = query.query([room, int(message)])?;
-    let Some(row) = rows.next()? else {
+    let Some(record) = super::log::record(db, room, message)? else {
         return Ok(None);
     };
-    let idx = super::column::number(row, 0)?;
-    let edit: Option<Seq> = super::column::maybe(row, 1)?;
-    let mut known = Known {
-        idx,
-        mentions: Vec::new(),
-        mention_all: false,
+    let Event::Posted(it) = record.event else {
+        return Ok(None);
     };
-    for seq in [Some(message), edit].into_iter().flatten() {
-        match super::log::record(db, room, seq)?.map(|record| record.event) {
-            Some(Event::Posted(it)) => {
-                known.mention_all = it.mention_all;
-                known.mentions = it.mentions.into_iter().collect();
-            }
-            Some(Event::Edited(it)) => known.mentions = it.mentions.into_iter().collect(),
-            Some(_) | None => {}
-        }
+    let mut known = Known {
+        idx: it.idx,
+        name: record.by.name,
+        mentions: it.mentions,
+        mention_all: it.mention_all,
+    };
+    let mut query =
+        db.prepare_cached("SELECT edit FROM changed WHERE room = ?1 AND message = ?2")?;
+    let mut rows = query.query([room, int(message)])?;
+    let Some(row) = rows.next()? else {
+        return Ok(Some(known));
+    };
+    if let Some(edit) = super::column::maybe(row, 0)?
+        && let Some(Event::Edited(it)) = super::log::record(db, room, edit)?.map(|it| it.event)
+    {
+        known.mentions = it.mentions;
     }
     Ok(Some(known))
 }

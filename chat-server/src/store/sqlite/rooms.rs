@@ -23,7 +23,7 @@ const CARD_COLUMNS: usize = 14;
 macro_rules! marker_columns {
     () => {
         "m.read, \
-         max(0, r.head_idx - m.read - (SELECT count(*) FROM messages d \
+         max(0, r.head_idx - m.read - (SELECT count(*) FROM changed d \
              WHERE d.room = m.room AND d.deleted IS NOT NULL AND d.idx > m.read)), \
          (SELECT count(*) FROM mentions n \
              WHERE n.room = m.room AND n.user = m.user AND n.idx > m.read) \

@@ -1,6 +1,7 @@
 //! The one thread that writes: what waits goes to disk in one transaction.
 
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
@@ -16,6 +17,9 @@ const BATCH_JOBS_MAX: usize = 256;
 
 /// Transactions after which what was erased leaves the write-ahead log, however busy it is.
 const ERASED_BATCHES_MAX: u32 = 256;
+
+/// How long a reader is waited for before what was erased leaves the write-ahead log.
+const FORGET_WAIT: Duration = Duration::from_millis(100);
 
 /// The way to the writing thread.
 pub(super) struct Writer {
@@ -158,7 +162,7 @@ impl Desk {
             drop(self.execute("ROLLBACK"));
         }
         for job in jobs {
-            job.answer(outcome.as_ref().map(|_| ()).map_err(|fault| fault));
+            job.answer(outcome.as_ref().copied());
         }
         outcome
     }
@@ -172,15 +176,12 @@ impl Desk {
     }
 
     /// Moves the write-ahead log into the database and cuts it off, so that what was erased is in
-    /// neither. A reader in the way is not waited for: there will be another time.
+    /// neither. A reader in the way is not waited for long: there will be another time.
     fn forget(&mut self) {
-        let busy: std::result::Result<i64, _> = self
-            .db
-            .busy_timeout(std::time::Duration::ZERO)
-            .and_then(|()| {
-                self.db
-                    .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
-            });
+        let busy: std::result::Result<i64, _> = self.db.busy_timeout(FORGET_WAIT).and_then(|()| {
+            self.db
+                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+        });
         self.erased = busy != Ok(0);
         if let Err(error) = self.db.busy_timeout(super::open::BUSY) {
             tracing::warn!(%error, "the wait for a busy database could not be set");
@@ -220,5 +221,88 @@ fn refuse(mut jobs: mpsc::Receiver<Box<dyn Job>>, fault: &Fault) {
     ));
     while let Some(job) = jobs.blocking_recv() {
         job.answer(Err(&fault));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    fn writer() -> Writer {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch("CREATE TABLE lines (line TEXT UNIQUE)")
+            .unwrap();
+        Writer::start(db, 1).unwrap()
+    }
+
+    async fn note(writer: &Writer, line: &str) -> Result<(), StoreError> {
+        let line = line.to_owned();
+        writer
+            .write(Alone::Yes, move |desk| {
+                desk.db.execute("INSERT INTO lines VALUES (?1)", [line])?;
+                Ok(())
+            })
+            .await
+    }
+
+    async fn lines(writer: &Writer) -> i64 {
+        let count = |desk: &mut Desk| {
+            Ok(desk
+                .db
+                .query_row("SELECT count(*) FROM lines", [], |row| row.get(0))?)
+        };
+        writer.write(Alone::Yes, count).await.unwrap()
+    }
+
+    async fn fail(writer: &Writer, code: i32) -> Result<(), StoreError> {
+        writer
+            .write(Alone::No, move |desk| {
+                desk.db.execute("INSERT INTO lines VALUES ('half')", [])?;
+                Err(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None).into())
+            })
+            .await
+    }
+
+    #[tokio::test]
+    async fn what_one_caller_may_not_do_is_undone_alone() {
+        let writer = writer();
+        let (one, again, other) =
+            tokio::join!(note(&writer, "a"), note(&writer, "a"), note(&writer, "b"));
+        assert!(one.is_ok() && other.is_ok());
+        assert!(
+            matches!(again, Err(StoreError::Unavailable(_))),
+            "{again:?}"
+        );
+        assert_eq!(lines(&writer).await, 2);
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_refuses_all_of_a_transaction_and_recovers() {
+        let writer = writer();
+        let (before, full) = tokio::join!(note(&writer, "a"), fail(&writer, ffi::SQLITE_FULL));
+        assert!(matches!(full, Err(StoreError::Unavailable(_))), "{full:?}");
+        // They shared a transaction or they didn't: what was refused is not there.
+        assert_eq!(lines(&writer).await, i64::from(before.is_ok()));
+        note(&writer, "b").await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn after_a_failed_sync_nothing_is_acknowledged() {
+        let writer = writer();
+        note(&writer, "a").await.unwrap();
+        let failed = fail(&writer, ffi::SQLITE_IOERR_FSYNC).await;
+        assert!(
+            matches!(failed, Err(StoreError::Unavailable(_))),
+            "{failed:?}"
+        );
+        for _ in 0..3 {
+            let refused = note(&writer, "b").await;
+            assert!(
+                matches!(refused, Err(StoreError::Unavailable(_))),
+                "{refused:?}"
+            );
+        }
     }
 }

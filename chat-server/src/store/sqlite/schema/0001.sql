@@ -1,11 +1,15 @@
 -- The first schema. Numbers of rooms, users, positions and moments are whole numbers below 2^53;
 -- sums, macs and keys are 16 bytes.
 
--- The log: the truth, from which everything about rooms below can be built again.
+-- The log: the truth, from which everything about rooms below can be built again. Each record says
+-- how many messages there were by then, and which was the last: so a page of history is a walk from
+-- message to message, and posting writes to no further table of messages.
 CREATE TABLE records (
     room    INTEGER NOT NULL,
     seq     INTEGER NOT NULL,
     run     INTEGER NOT NULL,   -- which opening of the store wrote it
+    idx     INTEGER NOT NULL,   -- messages up to here
+    message INTEGER NOT NULL,   -- the last of them; 0 if there is none
     version INTEGER NOT NULL,
     fact    BLOB NOT NULL,      -- the record without its words
     mac     BLOB,               -- of the words; NULL if there never were any
@@ -35,6 +39,7 @@ CREATE TABLE rooms (
     id         INTEGER PRIMARY KEY,
     head_seq   INTEGER NOT NULL,
     head_idx   INTEGER NOT NULL,
+    head_message INTEGER NOT NULL,
     head_sum   BLOB NOT NULL,
     kind       TEXT NOT NULL,
     name       TEXT,
@@ -66,20 +71,32 @@ CREATE TABLE members (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX members_user ON members (user, room);
 
--- What became of a message since it was posted. Who, when and what is in its record.
-CREATE TABLE messages (
+-- When guests who are members were last here.
+CREATE TABLE guests (
+    user    INTEGER PRIMARY KEY,
+    seen_at INTEGER NOT NULL
+) STRICT;
+
+-- What became of a message since it was posted, if anything. All else is in its record.
+CREATE TABLE changed (
     room       INTEGER NOT NULL,
-    seq        INTEGER NOT NULL,
+    message    INTEGER NOT NULL,
     idx        INTEGER NOT NULL,
-    thread     INTEGER,
     edit       INTEGER,         -- the record that edited it last
     deleted    INTEGER,         -- the record that deleted it
     deleted_at INTEGER,
     name       TEXT,            -- its author's, once the words are erased
-    PRIMARY KEY (room, seq)
+    PRIMARY KEY (room, message)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX messages_thread ON messages (room, thread, seq) WHERE thread IS NOT NULL;
-CREATE INDEX messages_deleted ON messages (room, idx) WHERE deleted IS NOT NULL;
+CREATE INDEX changed_deleted ON changed (room, idx) WHERE deleted IS NOT NULL;
+
+-- The messages of a thread, without its first one.
+CREATE TABLE threads (
+    room    INTEGER NOT NULL,
+    thread  INTEGER NOT NULL,
+    message INTEGER NOT NULL,
+    PRIMARY KEY (room, thread, message)
+) STRICT, WITHOUT ROWID;
 
 -- All edits of a message, so that deleting it erases what it said before.
 CREATE TABLE edits (

@@ -1,0 +1,210 @@
+//! Whatever a stranger sends: nothing panics, and every answer is one.
+
+use chat_core::{Author, Cid, RoomId, Seq, Timestamp, UserId};
+use chat_protocol::client::Client;
+use chat_protocol::command::Hello;
+use chat_protocol::{Dialect, Frame, RoomRef, ServerFrame, Spelling};
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
+use proptest::sample::{Index, select};
+use serde_json::{Value, json};
+
+use crate::golden::frames;
+
+/// Any JSON that is not too deep.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+        select(vec!["create", "rooms", "mine", "room_1", "AAAAA", ""]).prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 32, 6, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..4).prop_map(Value::from),
+            btree_map(key(), inner, 0..6).prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+fn key() -> impl Strategy<Value = String> {
+    let known = select(vec![
+        "id", "op", "d", "room", "cid", "body", "type", "payload", "name", "roomId", "msg", "pass",
+        "query", "re", "ok", "err", "ev", "seq", "prev", "by", "at", "sys", "heads", "rooms", "st",
+    ]);
+    prop_oneof![known.prop_map(str::to_owned), any::<String>()]
+}
+
+/// A frame of a transcript with one value, anywhere, replaced.
+fn bent_frame() -> impl Strategy<Value = String> {
+    let all: Vec<String> = [Dialect::Native, Dialect::Rooms]
+        .into_iter()
+        .flat_map(|dialect| [frames(dialect, "C"), frames(dialect, "S")].concat())
+        .collect();
+    (
+        select(all),
+        any::<Index>(),
+        any_json(),
+        any::<Index>(),
+        any::<char>(),
+    )
+        .prop_map(|(frame, place, other, cut, c)| {
+            match serde_json::from_str::<Value>(&frame) {
+                Ok(mut value) => {
+                    let mut left = place.index(count(&value));
+                    replace(&mut value, &mut left, &other);
+                    value.to_string()
+                }
+                Err(_) => {
+                    let mut chars: Vec<char> = frame.chars().collect();
+                    chars.insert(cut.index(chars.len() + 1), c);
+                    chars.into_iter().collect()
+                }
+            }
+        })
+}
+
+fn count(value: &Value) -> usize {
+    1 + match value {
+        Value::Array(items) => items.iter().map(count).sum(),
+        Value::Object(fields) => fields.values().map(count).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+    }
+}
+
+fn replace(value: &mut Value, left: &mut usize, other: &Value) {
+    if *left == 0 {
+        *value = other.clone();
+        *left = usize::MAX;
+        return;
+    }
+    *left -= 1;
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|it| replace(it, left, other)),
+        Value::Object(fields) => fields.values_mut().for_each(|it| replace(it, left, other)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Hands a text to everybody who reads texts of strangers.
+fn hear(text: &str) {
+    if let Ok(ServerFrame::Event(heard)) = ServerFrame::decode(text) {
+        assert!(heard.seq.number() <= chat_core::NUMBER_MAX);
+    }
+    assert!(
+        Frame::decode(text)
+            .id
+            .is_none_or(|id| id <= chat_core::NUMBER_MAX)
+    );
+    let recognised = Dialect::recognise(text);
+    assert!(recognised.is_none() || recognised == Some(Dialect::Rooms));
+    for dialect in Dialect::ALL {
+        let mut calls = Vec::new();
+        dialect.decode(text, &mut calls);
+        for call in calls {
+            let Err(refusal) = call.op else { continue };
+            if let Some(reply) = dialect.answer(&call.ticket, &Err(refusal)) {
+                let reply: Value = serde_json::from_slice(&reply).expect("a refusal is JSON");
+                assert!(reply.is_object());
+            }
+        }
+    }
+    for spelling in Spelling::ALL {
+        let room = RoomRef::read(spelling, text);
+        assert!(room.others.len() < Spelling::ALL.len());
+    }
+    let mut client = Client::new(Hello::default());
+    client.follow(RoomId::new(12), "k3", Seq::new(42));
+    client.connected();
+    client.received(r#"{"re":1,"ok":{"rooms":{},"epoch":"k3"}}"#);
+    client.received(text);
+    client.received(r#"{"ev":"left","room":12,"seq":90,"at":1,"by":{"id":1},"d":{}}"#);
+    client.received(text);
+    client.disconnected(1006, 7);
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_heard(bytes in vec(any::<u8>(), 0..200)) {
+        hear(&String::from_utf8_lossy(&bytes));
+    }
+
+    #[test]
+    fn any_text_is_heard(text in "\\PC*") {
+        hear(&text);
+    }
+
+    #[test]
+    fn any_json_is_heard(json in any_json()) {
+        hear(&json.to_string());
+    }
+
+    #[test]
+    fn any_payload_is_heard(d in any_json(), op in select([chat_core::Command::NAMES, chat_protocol::Op::NAMES].concat())) {
+        hear(&json!({ "id": 1, "op": op, "d": d }).to_string());
+    }
+
+    #[test]
+    fn bent_frames_are_heard(frame in bent_frame()) {
+        hear(&frame);
+    }
+}
+
+#[test]
+fn deep_frames_are_refused_not_followed() {
+    for depth in [100, 1_000, 100_000] {
+        let (open, close) = ("[".repeat(depth), "]".repeat(depth));
+        hear(&format!("{open}{close}"));
+        hear(&format!(
+            r#"{{"id":1,"op":"post","d":{{"room":1,"body":{open}{close}}}}}"#
+        ));
+        hear(&format!(
+            r#"{{"type":"chat","payload":{{"roomId":"AAAAA","msg":{open}{close}}}}}"#
+        ));
+        hear(&format!(r#"{{"type":"create","action":{open}{close}}}"#));
+    }
+}
+
+#[test]
+fn no_secret_is_told() {
+    use chat_core::event::{AccessChanged, RoomCreated};
+    use chat_core::{Access, Record, SecretHash};
+
+    let access = Access::Password {
+        hash: SecretHash::new("$argon2id$secret"),
+    };
+    let created: RoomCreated = serde_json::from_value(json!({
+        "kind": "channel", "name": "den", "access": {"mode": "open"}, "listed": true,
+        "history": "all", "owner": 1, "joined": true,
+    }))
+    .unwrap();
+    let changed = AccessChanged {
+        access: Some(access.clone()),
+        ..AccessChanged::default()
+    };
+    for event in [RoomCreated { access, ..created }.into(), changed.into()] {
+        let record = Record {
+            room: RoomId::new(1),
+            seq: Seq::new(1),
+            at: Timestamp::new(1),
+            by: Author {
+                id: UserId::new(1),
+                name: None,
+            },
+            via: None,
+            cid: Some(Cid::new("mine").unwrap()),
+            event,
+        };
+        for dialect in Dialect::ALL {
+            let told = dialect.event(&record, false).unwrap_or_default();
+            let told = String::from_utf8(told).unwrap();
+            assert!(
+                !told.contains("argon2id") && !told.contains("mine"),
+                "{told}"
+            );
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Lists of rooms have a bound, whatever is in the rooms.
+
+use chat_core::Name;
+use chat_protocol::answer::{Answer, LobbyRoom, Mode};
+use chat_protocol::{Dialect, Ticket, dialects::rooms};
+use serde_json::Value;
+
+use crate::golden::card;
+
+fn listed(rooms: Vec<LobbyRoom>) -> (usize, Vec<Value>) {
+    let ticket = Ticket::Rooms(rooms::Ticket::Rooms);
+    let list = Dialect::Rooms
+        .answer(&ticket, &Ok(Answer::Lobby(rooms)))
+        .unwrap();
+    (list.len(), serde_json::from_slice(&list).unwrap())
+}
+
+fn room(id: u64, name: &str, people: usize) -> LobbyRoom {
+    let name = Name::new(name).unwrap();
+    let people = (0..people)
+        .map(|n| Name::new(&format!("person {n}")).unwrap())
+        .collect();
+    LobbyRoom {
+        card: card(id, Some(name), Mode::Open),
+        people,
+    }
+}
+
+#[test]
+fn a_thousand_rooms_are_enough() {
+    let (_, list) = listed((1..=3_000).map(|id| room(id, "den", 0)).collect());
+    assert_eq!(list.len(), 1_000);
+}
+
+#[test]
+fn long_names_shorten_the_list() {
+    let name = "é".repeat(500);
+    let (bytes, list) = listed((1..=1_000).map(|id| room(id, &name, 0)).collect());
+    assert!(
+        bytes <= 256 * 1024 && list.len() > 200,
+        "{bytes} bytes, {} rooms",
+        list.len()
+    );
+}
+
+#[test]
+fn a_crowd_hides_no_other_room() {
+    let (bytes, list) = listed(vec![room(1, "stadium", 50_000), room(2, "den", 1)]);
+    assert!(bytes <= 256 * 1024);
+    assert_eq!(list[0]["people"].as_array().map(Vec::len), Some(0));
+    assert_eq!(list[1]["people"].as_array().map(Vec::len), Some(1));
+}

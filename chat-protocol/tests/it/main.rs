@@ -1,0 +1,14 @@
+//! The protocol from outside: transcripts to the byte, the schema, the log on disk, and garbage.
+
+#[cfg(test)]
+mod client;
+#[cfg(test)]
+mod garbage;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod lobby;
+#[cfg(test)]
+mod log;
+#[cfg(test)]
+mod schema;

@@ -1,0 +1,168 @@
+//! Log-ins: how they begin, go on and end.
+
+use std::sync::Arc;
+
+use chat_core::{Name, Timestamp, UserId};
+
+use crate::auth::accounts::{Accounts, SignedIn};
+use crate::auth::token::{Claims, Opened, Use, drawn_hex};
+use crate::auth::{AuthError, Identity, Revocation, Token, TokenFault, rules};
+use crate::store::Account;
+
+impl Accounts {
+    /// A fresh access token for a log-in.
+    ///
+    /// # Errors
+    ///
+    /// If the refresh token doesn't count.
+    pub async fn refresh(&self, token: &str) -> Result<SignedIn, AuthError> {
+        let now = self.clock.now();
+        let Opened::Own(claims) = self.signer.open(token, now)? else {
+            return Err(TokenFault::Use.into());
+        };
+        if claims.usage != Use::Refresh {
+            return Err(TokenFault::Use.into());
+        }
+        let identity = self.standing(&claims).await?;
+        self.tokens(identity, claims.expires_at())
+    }
+
+    /// Ends this log-in, or all log-ins of the user.
+    ///
+    /// # Errors
+    ///
+    /// If the store can't be written to.
+    pub async fn log_out(&self, identity: &Identity, all: bool) -> Result<Revocation, AuthError> {
+        match &identity.grant {
+            Some(grant) if !all => {
+                let longest_ms = self.config.grant_ms.max(self.config.guest_token_ms);
+                let until = self.clock.now().plus_ms(longest_ms);
+                let until = identity.expires_at.map_or(until, |ends| ends.max(until));
+                self.store
+                    .revoke_grant(identity.user, grant, until)
+                    .await
+                    .map_err(|error| AuthError::storage(&error))?;
+                Ok(Revocation {
+                    user: identity.user,
+                    grant: Some(Arc::clone(grant)),
+                })
+            }
+            Some(_) | None => self.revoke_all(identity.user).await,
+        }
+    }
+
+    /// Admits a guest under a name that nobody registered.
+    ///
+    /// # Errors
+    ///
+    /// If the name is registered or can't be used, or guests aren't admitted.
+    pub async fn guest(&self, name: &str) -> Result<(Identity, Token), AuthError> {
+        if !self.config.guests {
+            return Err(AuthError::GuestsRefused);
+        }
+        let name = rules::name("name", name)?;
+        if self.is_registered(name.as_str()).await? {
+            return Err(AuthError::NameTaken);
+        }
+        let now = self.clock.now();
+        let ends_at = now.plus_ms(self.config.guest_token_ms);
+        let draw = getrandom::u64().map_err(|_| AuthError::Unavailable)?;
+        let identity = Identity {
+            user: UserId::guest(draw),
+            name,
+            grant: Some(drawn_grant()?),
+            token_epoch: 0,
+            expires_at: Some(ends_at),
+            suspended: false,
+        };
+        let claims = Claims::new(&identity, Use::Guest, now, ends_at);
+        let identity = Identity {
+            expires_at: Some(claims.expires_at()),
+            ..identity
+        };
+        let token = self.signer.sign(&claims)?;
+        Ok((identity, token))
+    }
+
+    pub(super) async fn revoke_all(&self, user: UserId) -> Result<Revocation, AuthError> {
+        let epoch = self.store.raise_token_epoch(user).await;
+        let epoch = epoch.map_err(|error| AuthError::storage(&error))?;
+        if !user.is_guest() {
+            self.linker.note_revocation(user, epoch).await?;
+        }
+        Ok(Revocation { user, grant: None })
+    }
+
+    pub(super) fn begin(&self, account: &Account) -> Result<SignedIn, AuthError> {
+        let identity = Identity {
+            user: account.user,
+            name: account.name.clone(),
+            grant: Some(drawn_grant()?),
+            token_epoch: account.token_epoch,
+            expires_at: None,
+            suspended: account.suspended,
+        };
+        self.tokens(identity, self.clock.now().plus_ms(self.config.grant_ms))
+    }
+
+    fn tokens(&self, identity: Identity, grant_ends: Timestamp) -> Result<SignedIn, AuthError> {
+        let now = self.clock.now();
+        let access_ends = now.plus_ms(self.config.token_ms).min(grant_ends);
+        let refresh = Claims::new(&identity, Use::Refresh, now, grant_ends);
+        let access = Claims::new(&identity, Use::Access, now, access_ends);
+        Ok(SignedIn {
+            identity: Identity {
+                expires_at: Some(access.expires_at()),
+                ..identity
+            },
+            access: self.signer.sign(&access)?,
+            refresh: self.signer.sign(&refresh)?,
+        })
+    }
+
+    /// Who a token of this server stands for, if its log-in hasn't ended.
+    pub(super) async fn standing(&self, claims: &Claims) -> Result<Identity, AuthError> {
+        let user = claims.user()?;
+        let name = if user.is_guest() {
+            self.guest_name(claims).await?
+        } else {
+            let account = self.account_of(user).await?.ok_or(TokenFault::Revoked)?;
+            // A suspension raises the epoch too; its reason is the one to tell.
+            if account.suspended {
+                return Err(AuthError::Suspended);
+            }
+            if claims.epo != account.token_epoch {
+                return Err(TokenFault::Revoked.into());
+            }
+            account.name
+        };
+        let holds = self.store.token_holds(user, &claims.gid, claims.epo).await;
+        if !holds.map_err(|error| AuthError::storage(&error))? {
+            return Err(TokenFault::Revoked.into());
+        }
+        Ok(Identity {
+            user,
+            name,
+            grant: Some(claims.gid.as_str().into()),
+            token_epoch: claims.epo,
+            expires_at: Some(claims.expires_at()),
+            suspended: false,
+        })
+    }
+
+    async fn guest_name(&self, claims: &Claims) -> Result<Name, AuthError> {
+        if !self.config.guests {
+            return Err(AuthError::GuestsRefused);
+        }
+        // Somebody may have registered the name while the guest was away.
+        if self.is_registered(claims.name.as_str()).await? {
+            return Err(AuthError::NameTaken);
+        }
+        Ok(claims.name.clone())
+    }
+}
+
+fn drawn_grant() -> Result<Arc<str>, AuthError> {
+    let drawn = drawn_hex::<12>().map_err(|error| AuthError::storage(&error))?;
+    Ok(drawn.into())
+}

@@ -1,0 +1,67 @@
+//! What an operator does to accounts.
+
+use chat_core::{Password, UserId};
+
+use crate::auth::accounts::{Accounts, SignedIn, check_length};
+use crate::auth::{AuthError, Revocation};
+
+impl Accounts {
+    /// Sets a password, as an operator. All log-ins of the account end.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such account or the password can't be used.
+    pub async fn set_password(&self, login: &str, new: &Password) -> Result<Revocation, AuthError> {
+        check_length(new, 1)?;
+        let account = self.find(login).await?.ok_or(AuthError::UserNotFound)?;
+        self.write_password(account.user, new).await
+    }
+
+    /// Suspends an account, or lets it act again. What has ended is told if it was suspended.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such account.
+    pub async fn suspend(&self, user: UserId, on: bool) -> Result<Option<Revocation>, AuthError> {
+        self.account_of(user)
+            .await?
+            .ok_or(AuthError::UserNotFound)?;
+        self.store
+            .set_suspended(user, on)
+            .await
+            .map_err(|error| AuthError::storage(&error))?;
+        if on {
+            self.revoke_all(user).await.map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Logs in to an account without a password, as an operator.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such account, or it is suspended.
+    pub async fn token_for(&self, login: &str) -> Result<SignedIn, AuthError> {
+        let account = self.find(login).await?.ok_or(AuthError::UserNotFound)?;
+        if account.suspended {
+            return Err(AuthError::Suspended);
+        }
+        self.begin(&account)
+    }
+
+    /// Links somebody who has his account elsewhere to an account here, as an operator. The issuers
+    /// of tokens that were made with the same secret are `dialect/socketio`, `dialect/rest` and
+    /// `dialect/actions`; those of [`External`](crate::auth::External) tokens are their `iss`.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such account.
+    pub async fn link(&self, issuer: &str, id: &str, login: &str) -> Result<(), AuthError> {
+        let account = self.find(login).await?.ok_or(AuthError::UserNotFound)?;
+        self.store
+            .link(issuer, id, account.user)
+            .await
+            .map_err(|error| AuthError::storage(&error))
+    }
+}

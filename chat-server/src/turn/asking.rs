@@ -1,0 +1,394 @@
+//! What decisions wait for: questions go out, answers come in, and a session's mails stay in order.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use chat_core::{Facts, Kind, Need, Record, Rejection, Room, RoomId, Timestamp, Used};
+
+use super::slot::Slot;
+use super::{Output, Question, Supply, Turn, is_creation};
+use crate::mail::{Mail, Refused, Reply, Wish};
+use crate::store::Holder;
+
+/// A mail with the facts gathered for it so far.
+#[derive(Debug)]
+pub(super) struct Pending<R> {
+    pub(super) mail: Mail<R>,
+    pub(super) facts: Facts,
+    /// Whether the store was asked for the mail's cid.
+    pub(super) looked_up: bool,
+    /// Questions that it raised.
+    asked: u8,
+}
+
+/// A question that is out.
+#[derive(Debug)]
+pub(super) struct Asked<R> {
+    asker: Asker<R>,
+    /// The group that it asks for, and whether that changed since: the answer is from before then.
+    group: Option<(RoomId, bool)>,
+}
+
+#[derive(Debug)]
+enum Asker<R> {
+    /// A mail that can't be decided without.
+    Mail(Box<Pending<R>>),
+    /// A slot whose room is to be loaded.
+    Slot(RoomId),
+    /// Those who are present in rooms that lean on the group.
+    Listeners,
+}
+
+/// Questions that one mail may raise before it is given up: more than any command needs, even if a
+/// fact goes stale a few times. Groups don't count: each is asked for only while it is unknown.
+const QUESTIONS_MAX: u8 = 16;
+
+impl<R> Pending<R> {
+    pub(super) fn new(mail: Mail<R>) -> Self {
+        Self {
+            mail,
+            facts: Facts::default(),
+            looked_up: false,
+            asked: 0,
+        }
+    }
+}
+
+impl<R> Turn<R> {
+    /// Takes in the answer to a question, and goes on with what waited for it.
+    pub fn supply(&mut self, number: u64, supply: Supply, now: Timestamp) {
+        let Some(Asked { asker, group }) = self.asking.remove(&number) else {
+            return;
+        };
+        if let (Some((group, true)), Supply::Group(_)) = (group, &supply) {
+            // It changed while the answer was on its way.
+            return self.ask(Question::Group(group), asker);
+        }
+        if let (Some((group, _)), Supply::Group(room)) = (group, &supply) {
+            self.learn(group, room.as_deref());
+        }
+        match (asker, supply) {
+            (Asker::Mail(pending), supply) => self.resume(*pending, supply, now),
+            (Asker::Slot(room), Supply::Room(state, missed)) => {
+                self.loaded(room, state, missed, now);
+            }
+            (Asker::Slot(room), Supply::Failed(refused)) => self.load_failed(room, &refused),
+            (Asker::Slot(room), _) => self.load_failed(room, &Refused::StorageUnavailable),
+            (Asker::Listeners, Supply::Group(_)) => {
+                if let Some((group, _)) = group {
+                    self.rejudge_leaning(group, None, now);
+                }
+            }
+            (Asker::Listeners, _) => {
+                if let Some((group, _)) = group {
+                    self.expel_leaning(group, now);
+                }
+            }
+        }
+    }
+
+    /// Goes on with a mail that has its answer.
+    fn resume(&mut self, mut pending: Pending<R>, supply: Supply, now: Timestamp) {
+        self.waiting = self.waiting.saturating_sub(1);
+        let (room, from) = (pending.mail.room, pending.mail.from);
+        if let (Some(slot), Some(session)) = (self.slots.get_mut(&room), from) {
+            slot.answered(session);
+        }
+        match supply {
+            Supply::Failed(refused) => self.refuse(pending.mail, refused),
+            Supply::Holder(holder) => {
+                pending.looked_up = true;
+                self.found_holder(pending, holder, now);
+            }
+            supply @ (Supply::Room(..)
+            | Supply::Group(_)
+            | Supply::Message(_)
+            | Supply::Proof(_)
+            | Supply::Hash(_)
+            | Supply::Standing(_)
+            | Supply::Blocked(_)
+            | Supply::Record(..)) => {
+                add(&mut pending.facts, supply);
+                self.rejoin(pending, now);
+            }
+        }
+        let Some(session) = from else { return };
+        while let Some(slot) = self.slots.get_mut(&room) {
+            let Some(mail) = slot.next_behind(session) else {
+                return;
+            };
+            self.waiting = self.waiting.saturating_sub(1);
+            self.judge(Pending::new(mail), now);
+        }
+    }
+
+    /// Judges a mail that has waited, if its room is still there.
+    fn rejoin(&mut self, pending: Pending<R>, now: Timestamp) {
+        if self
+            .slots
+            .get(&pending.mail.room)
+            .is_some_and(Slot::is_ready)
+        {
+            self.judge(pending, now);
+        } else {
+            self.enter(pending.mail, now);
+        }
+    }
+
+    /// A command that would be refused was looked up by its cid.
+    fn found_holder(&mut self, mut pending: Pending<R>, holder: Option<Holder>, now: Timestamp) {
+        let Some(by) = holder else {
+            return self.rejoin(pending, now);
+        };
+        if let Wish::Command { used, .. } = &mut pending.mail.wish {
+            *used = Some(by.seq);
+        }
+        if by.room == pending.mail.room {
+            return self.rejoin(pending, now);
+        }
+        self.abandon(pending.mail.room);
+        pending.mail.room = by.room;
+        self.outputs.push_back(Output::Forward(pending.mail));
+    }
+
+    /// Asks for what a decision needs, and lets the mail wait.
+    pub(super) fn need(&mut self, mut pending: Pending<R>, need: Need, now: Timestamp) {
+        let room = pending.mail.room;
+        let actor = pending.mail.actor.id;
+        let question = match need {
+            // Its slot would have it if there were one.
+            Need::Room(_) => return self.refuse(pending.mail, Rejection::RoomNotFound.into()),
+            Need::Group(group) => Question::Group(group),
+            Need::Message(message) => Question::Message(room, message),
+            Need::Proof {
+                password,
+                hash,
+                version,
+            } => Question::Proof {
+                password,
+                hash,
+                version,
+            },
+            Need::Hash(password) => Question::Hash(password),
+            Need::Standing => Question::Standing(actor),
+            Need::Blocked(by) => Question::Blocked { by, user: actor },
+            Need::Used(seq) => match self.slots.get(&room).and_then(|it| it.in_flight(seq)) {
+                Some(record) => {
+                    let record = Some(Record::clone(&record));
+                    pending.facts.used = Some(Box::new(Used { seq, record }));
+                    return self.judge(pending, now);
+                }
+                None => Question::Record(room, seq),
+            },
+        };
+        self.pause(pending, question);
+    }
+
+    /// Lets a mail wait for an answer, and what its session sends meanwhile behind it.
+    pub(super) fn pause(&mut self, mut pending: Pending<R>, question: Question) {
+        if !matches!(question, Question::Group(_)) {
+            if pending.asked >= QUESTIONS_MAX {
+                return self.refuse(pending.mail, Refused::Overloaded);
+            }
+            pending.asked += 1;
+        }
+        let mail = &pending.mail;
+        if let (Some(slot), Some(session)) = (self.slots.get_mut(&mail.room), mail.from) {
+            slot.park(session);
+        }
+        self.waiting += 1;
+        self.ask(question, Asker::Mail(Box::new(pending)));
+    }
+
+    pub(super) fn ask_for_room(&mut self, room: RoomId, heard: Option<chat_core::Seq>) {
+        self.ask(Question::Load { room, heard }, Asker::Slot(room));
+    }
+
+    /// Asks for a group on behalf of those who are present by it.
+    pub(super) fn ask_for_listeners(&mut self, group: RoomId) {
+        let is_asked = self.asking.values().any(|asked| {
+            matches!(asked.asker, Asker::Listeners)
+                && asked.group.is_some_and(|(it, _)| it == group)
+        });
+        if !is_asked {
+            self.ask(Question::Group(group), Asker::Listeners);
+        }
+    }
+
+    fn ask(&mut self, question: Question, asker: Asker<R>) {
+        let number = self.next_question;
+        self.next_question += 1;
+        let group = match &question {
+            Question::Group(group) => Some((*group, false)),
+            Question::Load { .. }
+            | Question::Message(..)
+            | Question::Proof { .. }
+            | Question::Hash(_)
+            | Question::Standing(_)
+            | Question::Blocked { .. }
+            | Question::Record(..)
+            | Question::Holder(_) => None,
+        };
+        self.asking.insert(number, Asked { asker, group });
+        self.outputs.push_back(Output::Ask { number, question });
+    }
+
+    /// Notes that a group has changed: answers that are on their way don't count.
+    pub(super) fn outdate(&mut self, group: RoomId) {
+        for asked in self.asking.values_mut() {
+            if let Some((it, changed)) = &mut asked.group {
+                *changed |= *it == group;
+            }
+        }
+    }
+
+    fn learn(&mut self, group: RoomId, room: Option<&Room>) {
+        let directory = self.engine.directory_mut();
+        match room.filter(|room| room.kind == Kind::Group) {
+            Some(room) => directory.learn(group, room.head_seq, room.members.keys().copied()),
+            None => directory.learn_none(group),
+        }
+    }
+
+    /// Calls back the mails that wait for facts in a room: each session's in the order in which it
+    /// sent them.
+    pub(super) fn recall(&mut self, room: RoomId, again: &mut VecDeque<Mail<R>>) {
+        let theirs: BTreeSet<u64> = self
+            .asking
+            .iter()
+            .filter(|(_, asked)| matches!(&asked.asker, Asker::Mail(it) if it.mail.room == room))
+            .map(|(number, _)| *number)
+            .collect();
+        let before = again.len();
+        for number in theirs {
+            let Some(Asker::Mail(pending)) = self.asking.remove(&number).map(|it| it.asker) else {
+                continue;
+            };
+            let from = pending.mail.from;
+            again.push_back(pending.mail);
+            if let (Some(slot), Some(session)) = (self.slots.get_mut(&room), from) {
+                again.extend(slot.unpark(session));
+            }
+        }
+        self.waiting = self.waiting.saturating_sub(again.len() - before);
+    }
+
+    /// Refuses a mail for good; that somebody hears a room no more is true all the same.
+    pub(super) fn refuse(&mut self, mail: Mail<R>, refused: Refused) {
+        if matches!(mail.wish, Wish::Detach) {
+            self.detach(&mail);
+            return self.judged(mail, Ok(Reply::Accepted));
+        }
+        if is_creation(&mail) {
+            self.abandon(mail.room);
+        }
+        self.judged(mail, Err(refused));
+    }
+
+    /// Lets a place go that was kept for a room which isn't made after all, and answers those who
+    /// guessed its number.
+    fn abandon(&mut self, room: RoomId) {
+        let Some(mut slot) = self.slots.remove(&room) else {
+            return;
+        };
+        if !slot.is_unfounded() {
+            self.slots.insert(room, slot);
+            return;
+        }
+        for mail in slot.unpark_all() {
+            self.waiting = self.waiting.saturating_sub(1);
+            self.refuse_guess(mail);
+        }
+    }
+
+    fn refuse_guess(&mut self, mail: Mail<R>) {
+        let outcome = match mail.wish {
+            Wish::Detach => Ok(Reply::Accepted),
+            Wish::Command { .. } | Wish::Attach | Wish::Look(_) => {
+                Err(Rejection::RoomNotFound.into())
+            }
+        };
+        self.judged(mail, outcome);
+    }
+
+    /// A room is loaded, or there is none.
+    fn loaded(
+        &mut self,
+        id: RoomId,
+        room: Option<Box<Room>>,
+        missed: Vec<Arc<Record>>,
+        now: Timestamp,
+    ) {
+        let Some(slot) = self.slots.get_mut(&id) else {
+            return;
+        };
+        slot.used_at = now;
+        let Some(room) = room else {
+            let waiting = slot.stall();
+            self.slots.remove(&id);
+            for mail in waiting {
+                self.waiting = self.waiting.saturating_sub(1);
+                self.refuse_guess(mail);
+            }
+            return;
+        };
+        let waiting = slot.ready(room.head_seq);
+        self.engine.load(*room);
+        for record in missed {
+            self.broadcast(&record, None, now);
+        }
+        for mail in waiting {
+            self.waiting = self.waiting.saturating_sub(1);
+            self.admit(mail, now);
+        }
+    }
+
+    /// A room can't be loaded at the moment.
+    fn load_failed(&mut self, room: RoomId, refused: &Refused) {
+        let Some(slot) = self.slots.get_mut(&room) else {
+            return;
+        };
+        for mail in slot.stall() {
+            self.waiting = self.waiting.saturating_sub(1);
+            self.refuse(mail, refused.clone());
+        }
+        let unheard = |slot: &Slot<R>| slot.presence.is_empty();
+        if self.slots.get(&room).is_some_and(unheard) {
+            self.slots.remove(&room);
+        }
+    }
+
+    /// Takes a session out of a room.
+    pub(super) fn detach(&mut self, mail: &Mail<R>) {
+        let (Some(session), Some(slot)) = (mail.from, self.slots.get_mut(&mail.room)) else {
+            return;
+        };
+        if let Some(by) = slot.presence.detach(mail.actor.id, session) {
+            self.departed(mail.room, by, Some(session));
+        }
+    }
+
+    /// Takes back that a visitor was let in.
+    pub(super) fn dismiss(&mut self, mail: &Mail<R>) {
+        if let (Some(session), Some(slot)) = (mail.from, self.slots.get_mut(&mail.room)) {
+            slot.presence.dismiss(mail.actor.id, session);
+        }
+    }
+}
+
+/// Adds what was asked for to the facts.
+fn add(facts: &mut Facts, supply: Supply) {
+    match supply {
+        Supply::Message(fact) => facts.message = Some(fact),
+        Supply::Proof(proof) => facts.proof = Some(proof),
+        Supply::Hash(hash) => facts.hash = Some(hash),
+        Supply::Standing(standing) => facts.standing = Some(standing),
+        Supply::Blocked(blocked) => facts.blocked = Some(blocked),
+        Supply::Record(seq, record) => {
+            let record = record.map(|record| Record::clone(&record));
+            facts.used = Some(Box::new(Used { seq, record }));
+        }
+        // Known to the directory, or no fact of a mail.
+        Supply::Group(_) | Supply::Room(..) | Supply::Holder(_) | Supply::Failed(_) => {}
+    }
+}

@@ -1,0 +1,228 @@
+//! Accounts, log-ins, links, blocks, and what is forgotten in time.
+
+use std::sync::Arc;
+
+use chat_core::commands::Post;
+use chat_core::{Cid, Key, Timestamp, UserId};
+use chat_server::store::{Account, Append, Appended, Created, NewAccount};
+
+use super::Any;
+use super::stage::{ALICE, BOB, Stage, keep, name, text};
+
+fn wanted(called: &str) -> NewAccount {
+    NewAccount {
+        name: name(called),
+        email: None,
+        handle: None,
+        password_hash: Some("hash".into()),
+        at: Timestamp::new(7),
+    }
+}
+
+async fn made(store: &Any, wish: NewAccount) -> Account {
+    match store.create_account(wish).await.unwrap() {
+        Created::Account(account) => account,
+        refused => panic!("{refused:?}"),
+    }
+}
+
+pub(super) async fn names_and_handles_are_unique_together(store: Any) {
+    let alice = NewAccount {
+        email: Some("Alice@Example.org".into()),
+        handle: Some(name("al")),
+        ..wanted("Alice")
+    };
+    let alice = made(&store, alice).await;
+    let with_handle = |handle: &str, it| NewAccount {
+        handle: Some(name(handle)),
+        ..it
+    };
+    let with_email = |email: &str, it| NewAccount {
+        email: Some(email.into()),
+        ..it
+    };
+    for (wish, answer) in [
+        (wanted("ALICE"), Created::NameTaken),
+        (wanted("\u{430}lice"), Created::NameTaken),
+        (wanted("AL"), Created::NameTaken),
+        (with_handle("alice", wanted("bob")), Created::HandleTaken),
+        (with_handle("Al", wanted("bob")), Created::HandleTaken),
+        (
+            with_email("alice@example.ORG", wanted("bob")),
+            Created::EmailTaken,
+        ),
+    ] {
+        assert_eq!(
+            store.create_account(wish.clone()).await.unwrap(),
+            answer,
+            "{wish:?}"
+        );
+    }
+    // What was refused has claimed nothing.
+    let bob = made(&store, with_handle("bob", wanted("bob"))).await;
+    assert!(bob.user > alice.user && !bob.user.is_guest());
+    assert_eq!(bob.created_at, Timestamp::new(7));
+}
+
+pub(super) async fn an_account_is_found_by_any_of_its_names(store: Any) {
+    let wish = NewAccount {
+        email: Some("Alice@Example.org".into()),
+        handle: Some(name("al")),
+        ..wanted("Alice")
+    };
+    let alice = made(&store, wish).await;
+    for login in [
+        "alice",
+        "ALICE",
+        "al",
+        "alice@example.org",
+        " ALICE@EXAMPLE.ORG",
+    ] {
+        assert_eq!(
+            store.find_account(login).await.unwrap().as_ref(),
+            Some(&alice),
+            "{login}"
+        );
+    }
+    for login in ["", "alic", "example.org", "%", "\0", "alice@example.org.uk"] {
+        assert_eq!(store.find_account(login).await.unwrap(), None, "{login}");
+    }
+    assert_eq!(store.account(alice.user).await.unwrap(), Some(alice));
+    assert_eq!(store.account(UserId::HOUSE).await.unwrap(), None);
+}
+
+pub(super) async fn an_account_can_be_suspended_and_get_another_password(store: Any) {
+    let alice = made(&store, wanted("alice")).await;
+    made(&store, wanted("bob")).await;
+    store.set_suspended(alice.user, true).await.unwrap();
+    store.set_password(alice.user, "other").await.unwrap();
+    let after = store.account(alice.user).await.unwrap().unwrap();
+    assert_eq!(
+        (after.suspended, after.password_hash.as_deref()),
+        (true, Some("other"))
+    );
+    store.set_suspended(alice.user, false).await.unwrap();
+    assert!(!store.account(alice.user).await.unwrap().unwrap().suspended);
+    let bob = store.find_account("bob").await.unwrap().unwrap();
+    assert_eq!(
+        (bob.suspended, bob.password_hash.as_deref()),
+        (false, Some("hash"))
+    );
+}
+
+pub(super) async fn raising_the_epoch_voids_earlier_tokens(store: Any) {
+    let alice = made(&store, wanted("alice")).await.user;
+    let guest = UserId::guest(1);
+    for user in [alice, guest] {
+        assert!(store.token_holds(user, "g", 0).await.unwrap());
+        assert_eq!(store.raise_token_epoch(user).await.unwrap(), 1);
+        assert_eq!(store.raise_token_epoch(user).await.unwrap(), 2);
+        assert!(!store.token_holds(user, "g", 1).await.unwrap());
+        assert!(store.token_holds(user, "g", 2).await.unwrap());
+    }
+    assert!(store.token_holds(UserId::guest(2), "g", 0).await.unwrap());
+    assert_eq!(store.account(alice).await.unwrap().unwrap().token_epoch, 2);
+}
+
+pub(super) async fn a_revoked_log_in_is_void_until_it_is_forgotten(store: Any) {
+    let alice = made(&store, wanted("alice")).await.user;
+    let until = Timestamp::new(1_000);
+    store.revoke_grant(alice, "g1", until).await.unwrap();
+    store
+        .revoke_grant(alice, "g1", Timestamp::new(5))
+        .await
+        .unwrap();
+    store.prune(until).await.unwrap();
+    assert!(!store.token_holds(alice, "g1", 0).await.unwrap());
+    assert!(store.token_holds(alice, "g2", 0).await.unwrap());
+    store.prune(until.plus_ms(1)).await.unwrap();
+    assert!(store.token_holds(alice, "g1", 0).await.unwrap());
+}
+
+pub(super) async fn a_token_of_nobody_is_void(store: Any) {
+    assert!(!store.token_holds(UserId::new(77), "g", 0).await.unwrap());
+    assert!(!store.token_holds(UserId::HOUSE, "g", 0).await.unwrap());
+}
+
+pub(super) async fn the_first_link_stays(store: Any) {
+    let alice = made(&store, wanted("alice")).await;
+    let bob = made(&store, wanted("bob")).await;
+    assert_eq!(store.linked("https://id", "a1").await.unwrap(), None);
+    store.link("https://id", "a1", alice.user).await.unwrap();
+    store.link("https://id", "a1", bob.user).await.unwrap();
+    store.link("https://id", "b1", bob.user).await.unwrap();
+    assert_eq!(store.linked("https://id", "a1").await.unwrap(), Some(alice));
+    assert_eq!(store.linked("https://id", "b1").await.unwrap(), Some(bob));
+    assert_eq!(store.linked("https://other", "a1").await.unwrap(), None);
+    store
+        .link("https://id", "c1", UserId::new(99))
+        .await
+        .unwrap();
+    assert_eq!(store.linked("https://id", "c1").await.unwrap(), None);
+}
+
+pub(super) async fn the_first_setting_stays(store: Any) {
+    assert_eq!(store.setting("secret", "one").await.unwrap(), "one");
+    assert_eq!(store.setting("secret", "two").await.unwrap(), "one");
+    assert_eq!(store.setting("next_room", "x").await.unwrap(), "x");
+    store.reserve_room().await.unwrap();
+    store.check().await.unwrap();
+}
+
+pub(super) async fn blocks_have_a_direction(store: Any) {
+    store.set_block(ALICE, BOB, true).await.unwrap();
+    store.set_block(ALICE, BOB, true).await.unwrap();
+    assert!(store.is_blocked(ALICE, BOB).await.unwrap());
+    assert!(!store.is_blocked(BOB, ALICE).await.unwrap());
+    store.set_block(ALICE, BOB, false).await.unwrap();
+    assert!(!store.is_blocked(ALICE, BOB).await.unwrap());
+}
+
+pub(super) async fn old_cids_are_forgotten_and_the_newest_kept(store: Any) {
+    let mut stage = Stage::new(Arc::clone(&store));
+    let den = stage.den(1).await;
+    stage.join(den, BOB).await;
+    let mut records = Vec::new();
+    for number in 0..300 {
+        let user = if number == 0 { BOB } else { ALICE };
+        let cid = format!("c{number}");
+        let post = Post::plain(text("hi"));
+        let record = Arc::new(stage.decide(den, user, Some(&cid), post).await.unwrap());
+        stage.engine.evolve(&record);
+        records.push(record);
+    }
+    let last_at = stage.at;
+    let after = chat_core::Seq::new(2);
+    let append = Append {
+        room: den,
+        after,
+        records: records.clone(),
+        snapshot: None,
+    };
+    assert_eq!(store.append(vec![append]).await.unwrap(), [Appended::Done]);
+
+    let key = |number| {
+        let user = if number == 0 { BOB } else { ALICE };
+        Key::Command(den, user, Cid::new(format!("c{number}")).unwrap())
+    };
+    let day = chat_core::limits::CID_WINDOW_MS;
+    // The 44th oldest of Alice's is exactly a day old: it stays, though the rest may go.
+    store.prune(records[43].at.plus_ms(day)).await.unwrap();
+    assert_eq!(store.holder(&key(42)).await.unwrap(), None);
+    assert!(store.holder(&key(43)).await.unwrap().is_some());
+    store.prune(last_at.plus_ms(day + 1)).await.unwrap();
+    for number in [0, 44, 299] {
+        assert!(
+            store.holder(&key(number)).await.unwrap().is_some(),
+            "{number}"
+        );
+    }
+    assert_eq!(store.holder(&key(43)).await.unwrap(), None);
+    let again = stage
+        .decide(den, ALICE, Some("c42"), Post::plain(text("again")))
+        .await;
+    assert_eq!(
+        keep(&store, &[&Arc::new(again.unwrap())]).await,
+        Appended::Done
+    );
+}
