@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
 /// Turns of each contender.
-const TURNS: usize = 40;
+const TURNS: usize = 100;
 
 /// Batches in a turn.
 const BATCHES: usize = 10;
@@ -29,7 +29,7 @@ fn main() {
     println!("median (lowest tenth to highest tenth) of {TURNS} turns of {BATCHES} batches each\n");
     for (layout, rooms) in [("one room", 1), ("100 rooms", ROOMS)] {
         for records in [1, 10, 100] {
-            println!("{layout}, {records} records a transaction");
+            println!("{layout}, {records} records a transaction\n");
             compete(rooms, records);
         }
     }
@@ -59,7 +59,7 @@ fn compete(rooms: u64, records: usize) {
         turns.push(
             contenders
                 .each_mut()
-                .map(|(_, contender)| turn(&mut **contender, records)),
+                .map(|(_, contender)| contender.turn(records)),
         );
     }
     turns.drain(..WARM_UP);
@@ -67,49 +67,23 @@ fn compete(rooms: u64, records: usize) {
     report(&names, &turns, records);
 }
 
-fn turn(contender: &mut dyn Contender, records: usize) -> Cost {
-    let mut cost = Cost::default();
-    for _ in 0..BATCHES {
-        cost += contender.append(records);
-    }
-    cost
-}
-
 fn report<const N: usize>(names: &[&str; N], turns: &[[Cost; N]], records: usize) {
     #[expect(clippy::cast_precision_loss, reason = "these are small numbers")]
     let count = (BATCHES * records) as f64;
-    println!(
-        "  {:24} {:>24} {:>12} {:>12}  CPU",
-        "", "µs a record", "of all rows", "of the log"
-    );
+    println!("| | of all rows | of the log | µs a record | CPU of all rows | CPU µs a record |");
+    println!("|---|---|---|---|---|---|");
     for (place, name) in names.iter().enumerate() {
-        let wall = |turn: &[Cost; N], place: usize| {
-            turn.get(place).map_or(0.0, |cost| cost.wall.as_secs_f64())
-        };
-        let time = Spread::of(turns.iter().map(|turn| wall(turn, place) * 1e6 / count));
-        let cpu = Spread::of(
-            turns
-                .iter()
-                .filter_map(|turn| Some(turn.get(place)?.cpu.as_secs_f64() * 1e6 / count)),
-        );
-        let ratio = |yardstick| {
-            let of = Spread::of(
-                turns
-                    .iter()
-                    .map(|turn| wall(turn, yardstick) / wall(turn, place)),
-            );
-            format!("{:.2} ({:.2} to {:.2})", of.middle, of.low, of.high)
-        };
+        let cost = |turn: &[Cost; N], place: usize| turn.get(place).copied().unwrap_or_default();
+        let spread = |of: &dyn Fn(&[Cost; N]) -> f64| Spread::of(turns.iter().map(of));
+        let wall = |turn: &[Cost; N], place| cost(turn, place).wall.as_secs_f64() * 1e6 / count;
+        let cpu = |turn: &[Cost; N], place| cost(turn, place).cpu.as_secs_f64() * 1e6 / count;
         println!(
-            "  {name:24} {:8.1} ({:.1} to {:.1}) | {} | {} | {:.1} ({:.1} to {:.1})",
-            time.middle,
-            time.low,
-            time.high,
-            ratio(0),
-            ratio(1),
-            cpu.middle,
-            cpu.low,
-            cpu.high
+            "| {name} | {:.2} | {:.2} | {:.1} | {:.2} | {:.1} |",
+            spread(&|turn| wall(turn, 0) / wall(turn, place)),
+            spread(&|turn| wall(turn, 1) / wall(turn, place)),
+            spread(&|turn| wall(turn, place)),
+            spread(&|turn| cpu(turn, 0) / cpu(turn, place)),
+            spread(&|turn| cpu(turn, place)),
         );
     }
     println!();
@@ -117,8 +91,8 @@ fn report<const N: usize>(names: &[&str; N], turns: &[[Cost; N]], records: usize
 
 /// Somebody who can append posts.
 trait Contender {
-    /// Prepares a batch of so many posts, and measures its way to the disk alone.
-    fn append(&mut self, records: usize) -> Cost;
+    /// Prepares batches of so many posts, and measures their way to the disk alone.
+    fn turn(&mut self, records: usize) -> Cost;
 }
 
 /// A store of the server's.
@@ -144,9 +118,13 @@ impl<S: Store> Kept<S> {
 }
 
 impl<S: Store> Contender for Kept<S> {
-    fn append(&mut self, records: usize) -> Cost {
-        let batch = self.batches.batch(records);
-        measure(|| self.runtime.block_on(keep(&self.store, batch)))
+    fn turn(&mut self, records: usize) -> Cost {
+        let batches: Vec<_> = (0..BATCHES).map(|_| self.batches.batch(records)).collect();
+        measure(|| {
+            for batch in batches {
+                self.runtime.block_on(keep(&self.store, batch));
+            }
+        })
     }
 }
 
@@ -168,11 +146,18 @@ impl Alone {
 }
 
 impl Contender for Alone {
-    fn append(&mut self, records: usize) -> Cost {
-        let mut posts = self.batches.posts(records);
-        posts.sort_by_key(|record| (record.room, record.seq));
-        let rows = self.chains.rows(&posts);
-        measure(|| self.plain.insert(&rows).expect("the disk is well"))
+    fn turn(&mut self, records: usize) -> Cost {
+        let mut batch = || {
+            let mut posts = self.batches.posts(records);
+            posts.sort_by_key(|record| (record.room, record.seq));
+            self.chains.rows(&posts)
+        };
+        let batches: Vec<_> = (0..BATCHES).map(|_| batch()).collect();
+        measure(|| {
+            for rows in &batches {
+                self.plain.insert(rows).expect("the disk is well");
+            }
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a piece of work costs: time on the wall, and time of processors.
 
+use std::fmt;
 use std::fs;
 use std::ops::AddAssign;
 use std::time::{Duration, Instant};
@@ -74,6 +75,16 @@ impl Spread {
             middle: at(5),
             high: at(9),
         }
+    }
+}
+
+impl fmt::Display for Spread {
+    /// The middle, and in brackets how far the values go: each with the precision that is asked
+    /// for.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = f.precision().unwrap_or(1);
+        let Self { low, middle, high } = self;
+        write!(f, "{middle:.digits$} ({low:.digits$} to {high:.digits$})")
     }
 }
 

@@ -60,7 +60,8 @@ impl Head {
 /// The newest messages, and which older ones were touched lately.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Heads {
-    newest: BTreeMap<Seq, Head>,
+    /// In the order of their numbers: the log brings them so.
+    newest: VecDeque<(Seq, Head)>,
     /// Records that changed a message which is not among the newest: (record, message).
     touched: VecDeque<(Seq, Seq)>,
     /// The last record that `touched` forgot. A fact from before it can't be trusted.
@@ -69,7 +70,14 @@ pub(crate) struct Heads {
 
 impl Heads {
     pub(crate) fn get(&self, message: Seq) -> Option<&Head> {
-        self.newest.get(&message)
+        let place = self.place(message)?;
+        self.newest.get(place).map(|(_, head)| head)
+    }
+
+    fn place(&self, message: Seq) -> Option<usize> {
+        self.newest
+            .binary_search_by_key(&message, |(seq, _)| *seq)
+            .ok()
     }
 
     /// Whether what was read of an old message at `as_of` still holds.
@@ -82,9 +90,9 @@ impl Heads {
     }
 
     pub(crate) fn insert(&mut self, message: Seq, head: Head) {
-        self.newest.insert(message, head);
+        self.newest.push_back((message, head));
         if self.newest.len() > HEADS_HELD {
-            if let Some((oldest, _)) = self.newest.pop_first() {
+            if let Some((oldest, _)) = self.newest.pop_front() {
                 // Whoever read it from the store before this moment may have missed a change.
                 self.touch(message, oldest);
             }
@@ -93,8 +101,9 @@ impl Heads {
 
     /// Changes a message, or notes that one which isn't held has changed.
     pub(crate) fn change(&mut self, record: Seq, message: Seq, change: impl FnOnce(&mut Head)) {
-        match self.newest.get_mut(&message) {
-            Some(head) => change(head),
+        let place = self.place(message);
+        match place.and_then(|place| self.newest.get_mut(place)) {
+            Some((_, head)) => change(head),
             None => self.touch(record, message),
         }
     }
