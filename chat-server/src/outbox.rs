@@ -160,6 +160,13 @@ impl Outbox {
         }
     }
 
+    /// Sends what waits as far as the stream takes it; a broken stream shows in the state.
+    pub(crate) fn flush(&self, cx: &mut Context<'_>) {
+        if let Poll::Ready(Err(_)) = self.poll_flush(cx) {
+            self.state.set(State::Broken);
+        }
+    }
+
     fn poll_flush_wire(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut *self.wire.borrow_mut() {
             Wire::Plain(_) => Poll::Ready(Ok(())),

@@ -571,10 +571,7 @@ async fn driven<T>(outbox: &Outbox, work: impl Future<Output = T>) -> T {
     let mut work = pin!(work);
     poll_fn(|cx| {
         outbox.register(cx);
-        // A broken stream shows in the outbox's state, or at the next read.
-        if outbox.poll_flush(cx).is_pending() {
-            // It goes on when the task is woken.
-        }
+        outbox.flush(cx);
         work.as_mut().poll(cx)
     })
     .await
