@@ -1,0 +1,206 @@
+//! Who and what there is: rooms, members, permissions, users.
+
+use chat_core::{Name, Permission, RoomId, UserId};
+use chat_protocol::answer::{Answer, InviteCard, MarkerCard, MemberCard, Page, PresenceCard};
+use chat_protocol::code::{Code, Refusal};
+use chat_protocol::room_ref::RoomRef;
+
+use super::{Desk, mixed_up, no_room, unavailable};
+use crate::mail::{Look, Sight};
+use crate::store::{DirectoryQuery, Order};
+
+impl Desk<'_> {
+    pub(super) async fn room(&self, room: &RoomRef) -> Result<Answer, Refusal> {
+        let room = self.resolve(room).await?;
+        let refused = match self.look(room, Look::May(Permission::Read)).await {
+            Ok(_) => None,
+            Err(refusal) if refusal.code == Code::NotAMember => None,
+            Err(refusal) => Some(refusal),
+        };
+        if let Some(refusal) = refused {
+            return Err(refusal);
+        }
+        let card = self
+            .node
+            .store()
+            .card(room)
+            .await
+            .map_err(|error| unavailable(&error))?;
+        card.map(|card| Answer::Room(Box::new(card)))
+            .ok_or_else(no_room)
+    }
+
+    pub(super) async fn rooms(&self) -> Result<Answer, Refusal> {
+        let items = self
+            .node
+            .store()
+            .rooms_of(self.actor.id)
+            .await
+            .map_err(|error| unavailable(&error))?;
+        Ok(Answer::Rooms(Page { items, next: None }))
+    }
+
+    pub(super) async fn directory(
+        &self,
+        search: Option<String>,
+        cursor: Option<String>,
+        limit: Option<u64>,
+    ) -> Result<Answer, Refusal> {
+        let limit = self.node.page(limit);
+        let query = DirectoryQuery {
+            search,
+            order: Order::Newest,
+            cursor,
+            limit,
+        };
+        self.node
+            .store()
+            .directory(&query)
+            .await
+            .map(Answer::Directory)
+            .map_err(|error| unavailable(&error))
+    }
+
+    pub(super) async fn members(
+        &self,
+        room: &RoomRef,
+        after: Option<UserId>,
+        limit: Option<u64>,
+    ) -> Result<Answer, Refusal> {
+        let room = self.resolve(room).await?;
+        self.readable(room, Permission::ListMembers).await?;
+        let limit = self.node.page(limit);
+        self.member_page(room, after, limit)
+            .await
+            .map(Answer::Members)
+    }
+
+    /// A part of a room's members; the caller has made sure that the actor may see them.
+    pub(crate) async fn member_page(
+        &self,
+        room: RoomId,
+        after: Option<UserId>,
+        limit: usize,
+    ) -> Result<Page<MemberCard>, Refusal> {
+        let items = self
+            .node
+            .store()
+            .members(room, after, limit)
+            .await
+            .map_err(|error| unavailable(&error))?;
+        let full = items.len() >= limit;
+        let next = items
+            .last()
+            .filter(|_| full)
+            .map(|last| last.user.id.to_string());
+        Ok(Page { items, next })
+    }
+
+    pub(super) async fn bans(&self, room: &RoomRef) -> Result<Answer, Refusal> {
+        let room = self.resolve(room).await?;
+        let Sight::Bans(items) = self.look(room, Look::Bans).await? else {
+            return Err(mixed_up());
+        };
+        Ok(Answer::Bans(Page { items, next: None }))
+    }
+
+    pub(super) async fn invites(&self, room: &RoomRef) -> Result<Answer, Refusal> {
+        let room = self.resolve(room).await?;
+        let Sight::Invites(items) = self.look(room, Look::Invites).await? else {
+            return Err(mixed_up());
+        };
+        let items = items
+            .into_iter()
+            .map(|it| InviteCard {
+                user: it.user,
+                until: it.until,
+            })
+            .collect();
+        Ok(Answer::Invites(Page { items, next: None }))
+    }
+
+    pub(super) async fn markers(&self, room: &RoomRef) -> Result<Answer, Refusal> {
+        let room = self.resolve(room).await?;
+        self.readable(room, Permission::ListMembers).await?;
+        let limit = self.node.limits().page_items_max;
+        let markers = self
+            .node
+            .store()
+            .markers(room, limit)
+            .await
+            .map_err(|error| unavailable(&error))?;
+        let items = markers
+            .into_iter()
+            .map(|(user, idx)| MarkerCard { user, idx })
+            .collect();
+        Ok(Answer::Markers(Page { items, next: None }))
+    }
+
+    pub(super) async fn presence(&self, room: &RoomRef) -> Result<Answer, Refusal> {
+        let room = self.resolve(room).await?;
+        let Sight::Presence(present) = self.look(room, Look::Presence).await? else {
+            return Err(mixed_up());
+        };
+        let items = present
+            .into_iter()
+            .map(|user| {
+                let (status, text) = self.node.statuses().of(user.id);
+                PresenceCard { user, status, text }
+            })
+            .collect();
+        Ok(Answer::Presence(Page { items, next: None }))
+    }
+
+    pub(super) async fn permissions(&self, room: &RoomRef) -> Result<Answer, Refusal> {
+        let room = self.resolve(room).await?;
+        Ok(Answer::Permissions(self.view(room).await?.me))
+    }
+
+    pub(super) async fn explain(
+        &self,
+        room: &RoomRef,
+        permission: Permission,
+        user: Option<UserId>,
+    ) -> Result<Answer, Refusal> {
+        let room = self.resolve(room).await?;
+        match self.look(room, Look::Explain { permission, user }).await? {
+            Sight::Explained(explanation) => Ok(Answer::Explain(explanation)),
+            Sight::View(_)
+            | Sight::May { .. }
+            | Sight::Bans(_)
+            | Sight::Invites(_)
+            | Sight::Presence(_) => Err(mixed_up()),
+        }
+    }
+
+    pub(super) async fn user(&self, name: &Name) -> Result<Answer, Refusal> {
+        // An address would find its account too, and addresses are nobody else's business.
+        if name.as_str().contains('@') {
+            return Err(Refusal::new(Code::UserNotFound));
+        }
+        let account = self
+            .node
+            .store()
+            .find_account(name.as_str())
+            .await
+            .map_err(|error| unavailable(&error))?;
+        let account = account.ok_or_else(|| Refusal::new(Code::UserNotFound))?;
+        let author = chat_core::Author {
+            id: account.user,
+            name: Some(account.name),
+        };
+        Ok(Answer::User(author))
+    }
+
+    pub(super) async fn block(&self, user: UserId, on: bool) -> Result<Answer, Refusal> {
+        if user == self.actor.id {
+            return Err(Refusal::bad_argument("user"));
+        }
+        self.node
+            .store()
+            .set_block(self.actor.id, user, on)
+            .await
+            .map_err(|error| unavailable(&error))?;
+        Ok(Answer::Accepted {})
+    }
+}

@@ -1,0 +1,121 @@
+//! What was said: history, messages, records.
+
+use chat_core::{Permission, RoomId, Seq};
+use chat_protocol::answer::{Answer, Message, Page, Records};
+use chat_protocol::code::{Code, Refusal};
+use chat_protocol::command::{self, History};
+use chat_protocol::room_ref::RoomRef;
+
+use super::{Desk, unavailable};
+use crate::store::{MessageQuery, Place};
+
+impl Desk<'_> {
+    pub(super) async fn history(&self, history: &History) -> Result<Answer, Refusal> {
+        let room = self.resolve(&history.room).await?;
+        let (from, to) = self.readable(room, Permission::Read).await?;
+        let place = match history.place {
+            command::Place::Newest => Place::Newest,
+            command::Place::Before(seq) => Place::Before(seq),
+            command::Place::After(seq) => Place::After(seq),
+            command::Place::Around(seq) => Place::Around(seq),
+        };
+        let limit = self.node.page(history.limit);
+        let thread = history.thread;
+        let viewer = self.actor.id;
+        let query = MessageQuery {
+            room,
+            viewer,
+            place,
+            from,
+            to,
+            thread,
+            limit,
+        };
+        let items = self
+            .node
+            .store()
+            .messages(&query)
+            .await
+            .map_err(|error| unavailable(&error))?;
+        Ok(Answer::History(Page { items, next: None }))
+    }
+
+    pub(super) async fn one_message(
+        &self,
+        room: RoomId,
+        message: Seq,
+        from: Seq,
+    ) -> Result<Option<Message>, Refusal> {
+        let before = Seq::new(message.number().saturating_sub(1));
+        let query = MessageQuery {
+            room,
+            viewer: self.actor.id,
+            place: Place::After(before),
+            from: from.max(message),
+            to: message,
+            thread: None,
+            limit: 1,
+        };
+        let mut found = self
+            .node
+            .store()
+            .messages(&query)
+            .await
+            .map_err(|error| unavailable(&error))?;
+        Ok(found.pop())
+    }
+
+    pub(super) async fn message(&self, room: &RoomRef, message: Seq) -> Result<Answer, Refusal> {
+        let room = self.resolve(room).await?;
+        let (from, _) = self.readable(room, Permission::Read).await?;
+        let found = self.one_message(room, message, from).await?;
+        found
+            .map(|message| Answer::Message(Box::new(message)))
+            .ok_or_else(|| Refusal::new(Code::MessageNotFound))
+    }
+
+    pub(super) async fn pins(&self, room: &RoomRef) -> Result<Answer, Refusal> {
+        let room = self.resolve(room).await?;
+        let view = self.view(room).await?;
+        let mut items = Vec::with_capacity(view.pins.len());
+        for pin in view.pins {
+            items.extend(self.one_message(room, pin, view.readable_from).await?);
+        }
+        Ok(Answer::Pins(Page { items, next: None }))
+    }
+
+    pub(super) async fn records(
+        &self,
+        room: &RoomRef,
+        since: Seq,
+        limit: Option<u64>,
+    ) -> Result<Answer, Refusal> {
+        let room = self.resolve(room).await?;
+        let (from, head) = self.readable(room, Permission::Read).await?;
+        if since > head {
+            return Err(Refusal::unrecoverable("ahead"));
+        }
+        let after = since.max(Seq::new(from.number().saturating_sub(1)));
+        let most = self.node.limits().catch_up_records_max;
+        let limit = usize::try_from(limit.unwrap_or(most).clamp(1, most)).unwrap_or(usize::MAX);
+        let events = self
+            .node
+            .store()
+            .records(room, after, limit)
+            .await
+            .map_err(|error| unavailable(&error))?;
+        let events: Vec<_> = events
+            .into_iter()
+            .filter(|record| record.seq <= head)
+            .collect();
+        let upto = events.last().map_or(head, |last| last.seq);
+        let reader = self.actor.id;
+        Ok(Answer::Records(Records {
+            since,
+            events,
+            upto,
+            head,
+            reader,
+        }))
+    }
+}
