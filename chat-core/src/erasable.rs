@@ -25,6 +25,14 @@ pub struct Words {
     pub nickname: Option<Name>,
 }
 
+/// Where a fact keeps its words, beside the author's name.
+enum Place<'a> {
+    Content(&'a mut Option<Content>),
+    Reason(&'a mut Option<Text>),
+    Nickname(&'a mut Option<Name>),
+    Nowhere,
+}
+
 impl Record {
     /// Takes the words out and leaves the bare fact.
     #[must_use]
@@ -33,34 +41,11 @@ impl Record {
             name: self.by.name.take(),
             ..Words::default()
         };
-        match &mut self.event {
-            Event::Posted(it) => words.content = it.content.take(),
-            Event::Edited(it) => words.content = it.content.take(),
-            Event::Kicked(it) => words.reason = it.reason.take(),
-            Event::Banned(it) => words.reason = it.reason.take(),
-            Event::NicknameChanged(it) => words.nickname = it.nickname.take(),
-            Event::RoomCreated(_)
-            | Event::RoomUpdated(_)
-            | Event::AccessChanged(_)
-            | Event::GrantChanged(_)
-            | Event::RoomArchived(_)
-            | Event::RoomUnarchived(_)
-            | Event::RoomDeleted(_)
-            | Event::OwnershipTransferred(_)
-            | Event::Joined(_)
-            | Event::Left(_)
-            | Event::Invited(_)
-            | Event::InviteRevoked(_)
-            | Event::InviteDeclined(_)
-            | Event::Unbanned(_)
-            | Event::Muted(_)
-            | Event::Unmuted(_)
-            | Event::RoleChanged(_)
-            | Event::Deleted(_)
-            | Event::Reacted(_)
-            | Event::Unreacted(_)
-            | Event::Pinned(_)
-            | Event::Unpinned(_) => {}
+        match self.event.words() {
+            Place::Content(content) => words.content = content.take(),
+            Place::Reason(reason) => words.reason = reason.take(),
+            Place::Nickname(nickname) => words.nickname = nickname.take(),
+            Place::Nowhere => {}
         }
         words
     }
@@ -70,35 +55,46 @@ impl Record {
     #[must_use]
     pub fn with_words(mut self, words: Words) -> Self {
         self.by.name = words.name;
-        match &mut self.event {
-            Event::Posted(it) => it.content = words.content,
-            Event::Edited(it) => it.content = words.content,
-            Event::Kicked(it) => it.reason = words.reason,
-            Event::Banned(it) => it.reason = words.reason,
-            Event::NicknameChanged(it) => it.nickname = words.nickname,
-            Event::RoomCreated(_)
-            | Event::RoomUpdated(_)
-            | Event::AccessChanged(_)
-            | Event::GrantChanged(_)
-            | Event::RoomArchived(_)
-            | Event::RoomUnarchived(_)
-            | Event::RoomDeleted(_)
-            | Event::OwnershipTransferred(_)
-            | Event::Joined(_)
-            | Event::Left(_)
-            | Event::Invited(_)
-            | Event::InviteRevoked(_)
-            | Event::InviteDeclined(_)
-            | Event::Unbanned(_)
-            | Event::Muted(_)
-            | Event::Unmuted(_)
-            | Event::RoleChanged(_)
-            | Event::Deleted(_)
-            | Event::Reacted(_)
-            | Event::Unreacted(_)
-            | Event::Pinned(_)
-            | Event::Unpinned(_) => {}
+        match self.event.words() {
+            Place::Content(content) => *content = words.content,
+            Place::Reason(reason) => *reason = words.reason,
+            Place::Nickname(nickname) => *nickname = words.nickname,
+            Place::Nowhere => {}
         }
         self
+    }
+}
+
+impl Event {
+    fn words(&mut self) -> Place<'_> {
+        match self {
+            Self::Posted(it) => Place::Content(&mut it.content),
+            Self::Edited(it) => Place::Content(&mut it.content),
+            Self::Kicked(it) => Place::Reason(&mut it.reason),
+            Self::Banned(it) => Place::Reason(&mut it.reason),
+            Self::NicknameChanged(it) => Place::Nickname(&mut it.nickname),
+            Self::RoomCreated(_)
+            | Self::RoomUpdated(_)
+            | Self::AccessChanged(_)
+            | Self::GrantChanged(_)
+            | Self::RoomArchived(_)
+            | Self::RoomUnarchived(_)
+            | Self::RoomDeleted(_)
+            | Self::OwnershipTransferred(_)
+            | Self::Joined(_)
+            | Self::Left(_)
+            | Self::Invited(_)
+            | Self::InviteRevoked(_)
+            | Self::InviteDeclined(_)
+            | Self::Unbanned(_)
+            | Self::Muted(_)
+            | Self::Unmuted(_)
+            | Self::RoleChanged(_)
+            | Self::Deleted(_)
+            | Self::Reacted(_)
+            | Self::Unreacted(_)
+            | Self::Pinned(_)
+            | Self::Unpinned(_) => Place::Nowhere,
+        }
     }
 }

@@ -182,3 +182,40 @@ events! {
     /// A message is pinned no more.
     Unpinned = "unpinned",
 }
+
+impl Event {
+    /// Whether this changes the room itself: its profile, its settings, its owner, its end; not who
+    /// is in it or what is said.
+    #[must_use]
+    pub const fn changes_room(&self) -> bool {
+        match self {
+            Self::RoomCreated(_)
+            | Self::RoomUpdated(_)
+            | Self::AccessChanged(_)
+            | Self::GrantChanged(_)
+            | Self::RoomArchived(_)
+            | Self::RoomUnarchived(_)
+            | Self::RoomDeleted(_)
+            | Self::OwnershipTransferred(_) => true,
+            Self::Joined(_)
+            | Self::Left(_)
+            | Self::Invited(_)
+            | Self::InviteRevoked(_)
+            | Self::InviteDeclined(_)
+            | Self::Kicked(_)
+            | Self::Banned(_)
+            | Self::Unbanned(_)
+            | Self::Muted(_)
+            | Self::Unmuted(_)
+            | Self::RoleChanged(_)
+            | Self::NicknameChanged(_)
+            | Self::Posted(_)
+            | Self::Edited(_)
+            | Self::Deleted(_)
+            | Self::Reacted(_)
+            | Self::Unreacted(_)
+            | Self::Pinned(_)
+            | Self::Unpinned(_) => false,
+        }
+    }
+}

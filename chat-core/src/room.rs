@@ -62,6 +62,8 @@ pub struct Room {
     pub head_at: Timestamp,
     /// Who made it, and when.
     pub created: Created,
+    /// When its profile, its settings or its owner changed last.
+    pub updated_at: Timestamp,
     /// Who owns it. A direct room is the house's.
     pub owner: UserId,
     /// Whether it can be written to.
@@ -163,6 +165,7 @@ impl Room {
             head_idx: Idx::default(),
             head_at: at,
             created: Created { by, at },
+            updated_at: at,
             owner: it.owner,
             lifecycle: Lifecycle::Active,
             members,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use chat_core::{
     Author, Content, Created, Explanation, Features, History, Idx, Kind, Lifecycle, Name,
-    Overrides, Permission, Reaction, Record, Retention, Role, RoomId, Seq, Text, Timestamp, UserId,
+    Overrides, Permission, Reaction, Record, Retention, Role, Room, RoomId, Seq, Text, Timestamp,
+    UserId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -344,6 +345,26 @@ pub struct RoomCard {
     pub head_seq: Seq,
     /// Its last message.
     pub head_idx: Idx,
+}
+
+impl From<&Room> for RoomCard {
+    fn from(room: &Room) -> Self {
+        Self {
+            id: room.id,
+            kind: room.kind,
+            name: room.name.clone(),
+            alias: room.alias.clone(),
+            topic: room.topic.clone(),
+            access: Mode::from(&room.access),
+            listed: room.listed,
+            lifecycle: room.lifecycle,
+            members: room.members.len() as u64,
+            created: room.created,
+            updated_at: room.updated_at,
+            head_seq: room.head_seq,
+            head_idx: room.head_idx,
+        }
+    }
 }
 
 /// How one enters a room, without the particulars.

@@ -45,7 +45,7 @@ impl Desk<'_> {
         let outcome = answered
             .await
             .map_err(|_| Refusal::new(Code::ShuttingDown))?;
-        outcome.map_err(refusal)
+        outcome.map_err(Refusal::from)
     }
 
     /// Carries out a command.
@@ -231,29 +231,10 @@ pub(crate) async fn resolve(node: &Node, room: &RoomRef) -> Result<RoomId, Refus
     Err(no_room())
 }
 
-/// What a room's answer to a command is to a client.
-pub(crate) fn spoken(outcome: Result<Reply, Refused>) -> Result<Answer, Refusal> {
-    match outcome {
-        Ok(Reply::Done { seq, dup, .. }) => Ok(Answer::Done { seq, dup }),
-        Ok(Reply::Accepted | Reply::Attached { .. } | Reply::Seen(_)) => Ok(Answer::Accepted {}),
-        Err(refused) => Err(refusal(refused)),
-    }
-}
-
-/// The refusal that a client hears.
-pub(crate) fn refusal(refused: Refused) -> Refusal {
-    match refused {
-        Refused::Rejected(rejection) => rejection.into(),
-        Refused::NameTaken => Refusal::new(Code::NameTaken),
-        Refused::StorageUnavailable => Refusal::new(Code::StorageUnavailable).with_retry(RETRY_MS),
-        Refused::Overloaded => Refusal::new(Code::Unavailable).with_retry(RETRY_MS),
-    }
-}
-
 /// What a client hears when the store fails; what failed is for the operator.
 pub(crate) fn unavailable(error: &StoreError) -> Refusal {
     tracing::error!(%error, "the store failed");
-    refusal(Refused::StorageUnavailable)
+    Refused::StorageUnavailable.into()
 }
 
 pub(crate) fn no_room() -> Refusal {
@@ -264,6 +245,3 @@ fn mixed_up() -> Refusal {
     tracing::error!("a room answered another question than was asked");
     Refusal::new(Code::Unavailable)
 }
-
-/// After which a client may try again what failed by no fault of its own.
-const RETRY_MS: u64 = 1_000;

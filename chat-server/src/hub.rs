@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::{Effect, Record, RoomId, Seq, Timestamp, UserId};
+use chat_protocol::answer::Answer;
 use chat_protocol::close::Close;
+use chat_protocol::code::Refusal;
 use chat_protocol::dialect::{Dialect, Ticket};
 use chat_protocol::signal::Signal;
 
@@ -325,7 +327,7 @@ impl Hub {
             return;
         };
         link.in_flight.set(link.in_flight.get().saturating_sub(1));
-        let answer = crate::desk::spoken(outcome);
+        let answer = outcome.map(Answer::from).map_err(Refusal::from);
         if let Err(refusal) = &answer {
             self.metrics.refused(refusal.class);
         }

@@ -7,7 +7,8 @@ use chat_core::commands::Command;
 use chat_core::{
     Actor, Cid, Effective, Explanation, Permission, Record, Rejection, RoomId, Seq, UserId,
 };
-use chat_protocol::answer::{BanCard, Me, RoomCard, Settings};
+use chat_protocol::answer::{Answer, BanCard, Me, RoomCard, Settings};
+use chat_protocol::code::{Code, Refusal};
 use chat_protocol::signal::Signal;
 
 /// One connection of a user, named across workers.
@@ -161,6 +162,29 @@ impl From<Rejection> for Refused {
         Self::Rejected(rejection)
     }
 }
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Rejected(rejection) => rejection.into(),
+            Refused::NameTaken => Self::new(Code::NameTaken),
+            Refused::StorageUnavailable => Self::new(Code::StorageUnavailable).with_retry(RETRY_MS),
+            Refused::Overloaded => Self::new(Code::Unavailable).with_retry(RETRY_MS),
+        }
+    }
+}
+
+impl From<Reply> for Answer {
+    fn from(reply: Reply) -> Self {
+        match reply {
+            Reply::Done { seq, dup, .. } => Self::Done { seq, dup },
+            Reply::Accepted | Reply::Attached { .. } | Reply::Seen(_) => Self::Accepted {},
+        }
+    }
+}
+
+/// After which a client may try again what failed by no fault of its own.
+const RETRY_MS: u64 = 1_000;
 
 /// A durable record on its way to those who may hear it.
 #[derive(Clone, Debug)]

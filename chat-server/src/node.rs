@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -14,7 +14,6 @@ use chat_core::{Limits, RoomId, UserId};
 use chat_protocol::answer::PublishedLimits;
 use chat_protocol::close::Close;
 use chat_protocol::code::{Code, Refusal};
-use chat_protocol::dialect::Dialect;
 
 use crate::auth::hashing::Hasher;
 use crate::auth::limiter::Limiter;
@@ -293,19 +292,7 @@ impl Node {
         })
     }
 
-    /// Accepts connections at an address, on every worker. A dialect binds the port to it.
-    pub(crate) async fn listen(
-        &self,
-        address: SocketAddr,
-        dialect: Option<Dialect>,
-    ) -> io::Result<SocketAddr> {
-        let listener = crate::listener::bind(address)?;
-        let local = listener.local_addr()?;
-        let router = crate::http::router(self, dialect);
-        self.accept_on(listener, &router).await;
-        Ok(local)
-    }
-
+    /// Accepts connections on every worker.
     pub(crate) async fn accept_on(&self, listener: TcpListener, router: &axum::Router) {
         let listener = Arc::new(listener);
         for slots in &self.0.workers {

@@ -106,8 +106,8 @@ impl Server {
     ///
     /// What the system says, if it refuses the address.
     pub async fn listen(&self, listen: Listen) -> Result<SocketAddr, RunError> {
-        let bound = self.node.listen(listen.address, listen.dialect).await;
-        bound.map_err(|why| RunError::Listen { listen, why })
+        self.bind(listen, &crate::http::router(&self.node, listen.dialect))
+            .await
     }
 
     /// Serves what is for operators at an address of its own: metrics and health.
@@ -116,12 +116,15 @@ impl Server {
     ///
     /// What the system says, if it refuses the address.
     pub async fn listen_admin(&self, listen: Listen) -> Result<SocketAddr, RunError> {
+        self.bind(listen, &crate::http::admin_router(&self.node))
+            .await
+    }
+
+    async fn bind(&self, listen: Listen, router: &Router) -> Result<SocketAddr, RunError> {
         let failed = |why| RunError::Listen { listen, why };
         let listener = crate::listener::bind(listen.address).map_err(failed)?;
         let local = listener.local_addr().map_err(failed)?;
-        self.node
-            .accept_on(listener, &crate::http::admin_router(&self.node))
-            .await;
+        self.node.accept_on(listener, router).await;
         Ok(local)
     }
 

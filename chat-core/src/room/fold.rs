@@ -71,6 +71,9 @@ impl Room {
         if let Some(cid) = &record.cid {
             self.cids.remember(by, cid.clone(), seq, record.at);
         }
+        if record.event.changes_room() {
+            self.updated_at = record.at;
+        }
         self.head_seq = seq;
         self.head_at = record.at;
     }

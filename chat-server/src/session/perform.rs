@@ -182,7 +182,7 @@ impl Session {
         let outcome = answered
             .await
             .map_err(|_| Refusal::new(Code::ShuttingDown))?;
-        match outcome.map_err(desk::refusal)? {
+        match outcome.map_err(Refusal::from)? {
             Reply::Attached {
                 head,
                 readable_from,

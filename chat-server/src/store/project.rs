@@ -10,39 +10,6 @@ pub(super) fn fold(text: &str) -> String {
     text.to_lowercase()
 }
 
-/// Whether a record counts as a change of its room's card.
-pub(super) fn changes_card(event: &Event) -> bool {
-    match event {
-        Event::RoomCreated(_)
-        | Event::RoomUpdated(_)
-        | Event::AccessChanged(_)
-        | Event::GrantChanged(_)
-        | Event::RoomArchived(_)
-        | Event::RoomUnarchived(_)
-        | Event::RoomDeleted(_)
-        | Event::OwnershipTransferred(_) => true,
-        Event::Joined(_)
-        | Event::Left(_)
-        | Event::Invited(_)
-        | Event::InviteRevoked(_)
-        | Event::InviteDeclined(_)
-        | Event::Kicked(_)
-        | Event::Banned(_)
-        | Event::Unbanned(_)
-        | Event::Muted(_)
-        | Event::Unmuted(_)
-        | Event::RoleChanged(_)
-        | Event::NicknameChanged(_)
-        | Event::Posted(_)
-        | Event::Edited(_)
-        | Event::Deleted(_)
-        | Event::Reacted(_)
-        | Event::Unreacted(_)
-        | Event::Pinned(_)
-        | Event::Unpinned(_) => false,
-    }
-}
-
 /// The room at which a list of rooms left off; none if no page ended so.
 pub(super) fn room_of_cursor(cursor: &str) -> Option<RoomId> {
     RoomId::try_from(cursor.parse::<u64>().ok()?).ok()

@@ -1,7 +1,7 @@
 //! Answers to questions about a room's state.
 
 use chat_core::{Author, Facts, Inquiry, Judgement, Permission, Room, RoomId, Timestamp, UserId};
-use chat_protocol::answer::{BanCard, Me, Mode, RoomCard, Settings};
+use chat_protocol::answer::{BanCard, Me, RoomCard, Settings};
 
 use super::{Judging, Turn};
 use crate::mail::{Look, Mail, Sight, View};
@@ -45,7 +45,7 @@ impl<R> Turn<R> {
         let readable_from = room.readable_from(mail.actor.id);
         Ok(match look {
             Look::View => Sight::View(Box::new(View {
-                card: card(room),
+                card: RoomCard::from(room),
                 settings: settings(room),
                 me: Me {
                     role: Some(effective.role),
@@ -159,24 +159,5 @@ fn settings(room: &Room) -> Settings {
         retention: room.retention,
         overrides: room.overrides.clone(),
         grants: room.grants.clone(),
-    }
-}
-
-/// What anybody may know of a room, from its state.
-fn card(room: &Room) -> RoomCard {
-    RoomCard {
-        id: room.id,
-        kind: room.kind,
-        name: room.name.clone(),
-        alias: room.alias.clone(),
-        topic: room.topic.clone(),
-        access: Mode::from(&room.access),
-        listed: room.listed,
-        lifecycle: room.lifecycle,
-        members: room.members.len() as u64,
-        created: room.created,
-        updated_at: room.created.at,
-        head_seq: room.head_seq,
-        head_idx: room.head_idx,
     }
 }

@@ -8,10 +8,10 @@ use chat_core::{
     Author, Content, Event, Head, Idx, Kind, Lifecycle, Name, Reaction, Record, Room, Seq,
     Timestamp, UserId,
 };
-use chat_protocol::answer::{MemberCard, Message, Mode, MyRoom, RoomCard, Tally};
+use chat_protocol::answer::{MemberCard, Message, MyRoom, RoomCard, Tally};
 
 use super::accounts::Accounts;
-use crate::store::project::{changes_card, fold};
+use crate::store::project::fold;
 use crate::store::{Marker, MessageQuery, Place};
 
 #[derive(Debug)]
@@ -21,7 +21,6 @@ pub(super) struct Log {
     messages: BTreeMap<Seq, Line>,
     by_idx: BTreeMap<Idx, Seq>,
     present: BTreeMap<UserId, Present>,
-    updated_at: Timestamp,
 }
 
 /// A message as it reads today.
@@ -55,7 +54,6 @@ impl Log {
             messages: BTreeMap::new(),
             by_idx: BTreeMap::new(),
             present: BTreeMap::new(),
-            updated_at: record.at,
         };
         for user in log.room.members.keys().copied() {
             let name = record.by.name.clone().filter(|_| user == record.by.id);
@@ -76,9 +74,6 @@ impl Log {
             return;
         }
         self.records.push(Arc::clone(record));
-        if changes_card(&record.event) {
-            self.updated_at = record.at;
-        }
         if let Event::Joined(_) = &record.event {
             // What was said before he came counts as read.
             let read = self.room.head_idx;
@@ -240,22 +235,7 @@ impl Log {
     }
 
     pub(super) fn card(&self) -> RoomCard {
-        let room = &self.room;
-        RoomCard {
-            id: room.id,
-            kind: room.kind,
-            name: room.name.clone(),
-            alias: room.alias.clone(),
-            topic: room.topic.clone(),
-            access: Mode::from(&room.access),
-            listed: room.listed,
-            lifecycle: room.lifecycle,
-            members: room.members.len() as u64,
-            created: room.created,
-            updated_at: self.updated_at,
-            head_seq: room.head_seq,
-            head_idx: room.head_idx,
-        }
+        RoomCard::from(&self.room)
     }
 
     /// Whether a list of rooms shows this one to somebody who looks for a text.

@@ -9,7 +9,7 @@ use rusqlite::{Connection, params};
 
 use super::column::{int, word};
 use super::fault::Result;
-use crate::store::project::{changes_card, fold};
+use crate::store::project::fold;
 
 /// Follows one record, after which there are so many messages; returns whether it erased words.
 pub(super) fn project(db: &Connection, record: &Record, head_idx: Idx) -> Result<bool> {
@@ -67,7 +67,7 @@ pub(super) fn project(db: &Connection, record: &Record, head_idx: Idx) -> Result
         | Event::Pinned(_)
         | Event::Unpinned(_) => {}
     }
-    if changes_card(&record.event) {
+    if record.event.changes_room() {
         db.prepare_cached("UPDATE rooms SET updated_at = ?2 WHERE id = ?1")?
             .execute([room, int(record.at)])?;
     }
