@@ -262,7 +262,7 @@ impl<R> Turn<R> {
             keep
         });
         self.forget_unused_groups();
-        let missed: Vec<RoomId> = self
+        let missed: std::collections::BTreeSet<RoomId> = self
             .slots
             .iter()
             .filter(|(_, slot)| slot.is_missed())

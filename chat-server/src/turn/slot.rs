@@ -1,6 +1,6 @@
 //! What the shell keeps of one room beside the engine's state.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use chat_core::{Author, Record, Room, RoomId, Seq, Timestamp};
@@ -20,7 +20,7 @@ pub(super) struct Slot<R> {
     /// The last record that is known to be durable, and so was delivered.
     pub(super) heard: Option<Seq>,
     /// Sessions of which a mail waits for a fact; what they send meanwhile waits behind it.
-    parked: HashMap<SessionKey, Parked<R>>,
+    parked: BTreeMap<SessionKey, Parked<R>>,
     /// The record of the last snapshot.
     snapshot: Seq,
     pub(super) used_at: Timestamp,
@@ -97,7 +97,7 @@ impl<R> Slot<R> {
             presence: Presence::default(),
             decided: VecDeque::new(),
             heard: None,
-            parked: HashMap::new(),
+            parked: BTreeMap::new(),
             snapshot: Seq::default(),
             used_at: Timestamp::default(),
         }
@@ -170,6 +170,14 @@ impl<R> Slot<R> {
         match std::mem::replace(&mut self.stage, Stage::Ready) {
             Stage::Loading(waiting) => waiting,
             Stage::Stalled | Stage::Ready => VecDeque::new(),
+        }
+    }
+
+    /// How many mails wait for the room.
+    pub(super) fn count_waiting(&self) -> usize {
+        match &self.stage {
+            Stage::Loading(waiting) => waiting.len(),
+            Stage::Stalled | Stage::Ready => 0,
         }
     }
 
