@@ -197,7 +197,8 @@ impl<R> Turn<R> {
     pub fn take(&mut self, mail: Mail<R>, now: Timestamp) {
         // Who hears a room no more is noted however much waits: nobody would say it again.
         if self.waiting >= self.waiting_max && !matches!(mail.wish, Wish::Detach) {
-            return self.judged(mail, Err(Refused::Overloaded));
+            // It depends on no room, and mustn't come again before those that wait.
+            return self.answer(mail.reply, Err(Refused::Overloaded));
         }
         self.enter(mail, now);
     }

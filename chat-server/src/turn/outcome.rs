@@ -256,7 +256,7 @@ impl<R> Turn<R> {
         }
     }
 
-    fn answer(&mut self, to: R, outcome: Result<Reply, Refused>) {
+    pub(super) fn answer(&mut self, to: R, outcome: Result<Reply, Refused>) {
         let parcel = Parcel::Reply { to, outcome };
         self.outputs.push_back(Output::Parcel {
             to: Recipients::Addressee,
