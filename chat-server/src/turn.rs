@@ -239,8 +239,12 @@ impl<R> Turn<R> {
             self.release(held, &fate, &mut again, now);
         }
         for room in touched {
-            if !matches!(verdicts.get(&room), Some(Some(Appended::Done))) {
-                self.drop_room(room, &mut again);
+            match verdicts.get(&room).and_then(Option::as_ref) {
+                Some(Appended::Done) => {}
+                Some(Appended::Conflict { .. } | Appended::Taken { .. }) => {
+                    self.drop_room(room, false, &mut again);
+                }
+                None => self.drop_room(room, true, &mut again),
             }
         }
         for (group, user) in mem::take(&mut self.changed) {
@@ -252,7 +256,8 @@ impl<R> Turn<R> {
     }
 
     /// Lets rooms go that nobody hears and nothing waits for, forgets the groups that no room leans
-    /// on, and tries again to load rooms that somebody hears. What comes out is to be settled.
+    /// on, and tries again to load rooms of which something may have to be delivered. What comes
+    /// out is to be settled.
     pub fn sweep(&mut self, now: Timestamp, idle_ms: u64) {
         let engine = &mut self.engine;
         self.slots.retain(|room, slot| {
@@ -266,7 +271,7 @@ impl<R> Turn<R> {
         let missed: std::collections::BTreeSet<RoomId> = self
             .slots
             .iter()
-            .filter(|(_, slot)| slot.is_missed())
+            .filter(|(_, slot)| slot.owes())
             .map(|(room, _)| *room)
             .collect();
         for room in missed {

@@ -365,8 +365,7 @@ impl<R> Turn<R> {
             self.waiting = self.waiting.saturating_sub(1);
             self.refuse(mail, refused.clone());
         }
-        let unheard = |slot: &Slot<R>| slot.presence.is_empty();
-        if self.slots.get(&room).is_some_and(unheard) {
+        if self.slots.get(&room).is_some_and(|slot| !slot.owes()) {
             self.slots.remove(&room);
         }
     }

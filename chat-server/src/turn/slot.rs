@@ -258,7 +258,7 @@ impl<R> Slot<R> {
 
     /// Whether nothing has been decided that would make the room.
     pub(super) fn is_unfounded(&self) -> bool {
-        self.is_founding() && self.decided.is_empty()
+        self.is_ready() && self.is_founding() && self.decided.is_empty()
     }
 
     /// Whether mail can be judged.
@@ -266,9 +266,10 @@ impl<R> Slot<R> {
         matches!(self.stage, Stage::Ready)
     }
 
-    /// Whether somebody hears a room that couldn't be loaded.
-    pub(super) fn is_missed(&self) -> bool {
-        matches!(self.stage, Stage::Stalled) && !self.presence.is_empty()
+    /// Whether the room couldn't be loaded, and records of which nobody knows may have to be
+    /// delivered: to those who hear it, or to all who lean on it.
+    pub(super) const fn owes(&self) -> bool {
+        matches!(self.stage, Stage::Stalled) && self.heard.is_some()
     }
 
     /// Takes out what waits behind a mail of this session.
@@ -288,6 +289,7 @@ impl<R> Slot<R> {
 
     pub(super) fn is_idle(&self, now: Timestamp, idle_ms: u64) -> bool {
         !matches!(self.stage, Stage::Loading(_))
+            && !self.owes()
             && self.presence.is_empty()
             && self.decided.is_empty()
             && self.parked.is_empty()
