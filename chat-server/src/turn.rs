@@ -201,7 +201,8 @@ impl<R> Turn<R> {
     pub fn take(&mut self, mail: Mail<R>, now: Timestamp) {
         // Who hears a room no more is noted however much waits: nobody would say it again.
         if self.waiting >= self.waiting_max && !matches!(mail.wish, Wish::Detach) {
-            return self.judged(mail, Err(Refused::Overloaded));
+            // It depends on no room, and mustn't come again before those that wait.
+            return self.answer(mail.reply, Err(Refused::Overloaded));
         }
         self.enter(mail, now);
     }
@@ -242,8 +243,12 @@ impl<R> Turn<R> {
             self.release(held, &fate, &mut again, now);
         }
         for room in touched {
-            if !matches!(verdicts.get(&room), Some(Some(Appended::Done))) {
-                self.drop_room(room, &mut again);
+            match verdicts.get(&room).and_then(Option::as_ref) {
+                Some(Appended::Done) => {}
+                Some(Appended::Conflict { .. } | Appended::Taken { .. }) => {
+                    self.drop_room(room, false, &mut again);
+                }
+                None => self.drop_room(room, true, &mut again),
             }
         }
         for (group, user) in mem::take(&mut self.changed) {
@@ -255,7 +260,8 @@ impl<R> Turn<R> {
     }
 
     /// Lets rooms go that nobody hears and nothing waits for, forgets the groups that no room leans
-    /// on, and tries again to load rooms that somebody hears. What comes out is to be settled.
+    /// on, and tries again to load rooms of which something may have to be delivered. What comes
+    /// out is to be settled.
     pub fn sweep(&mut self, now: Timestamp, idle_ms: u64) {
         let engine = &mut self.engine;
         self.slots.retain(|room, slot| {
@@ -266,10 +272,10 @@ impl<R> Turn<R> {
             keep
         });
         self.forget_unused_groups();
-        let missed: Vec<RoomId> = self
+        let missed: std::collections::BTreeSet<RoomId> = self
             .slots
             .iter()
-            .filter(|(_, slot)| slot.is_missed())
+            .filter(|(_, slot)| slot.owes())
             .map(|(room, _)| *room)
             .collect();
         for room in missed {

@@ -33,8 +33,8 @@ pub(super) struct Asked<R> {
 enum Asker<R> {
     /// A mail that can't be decided without.
     Mail(Box<Pending<R>>),
-    /// A slot whose room is to be loaded.
-    Slot(RoomId),
+    /// A slot whose room is to be loaded, and how many mails were there to hear the answer.
+    Slot(RoomId, usize),
     /// Those who are present in rooms that lean on the group.
     Listeners,
 }
@@ -69,11 +69,15 @@ impl<R> Turn<R> {
         }
         match (asker, supply) {
             (Asker::Mail(pending), supply) => self.resume(*pending, supply, now),
-            (Asker::Slot(room), Supply::Room(state, missed)) => {
-                self.loaded(room, state, missed, now);
+            (Asker::Slot(room, _), Supply::Room(Some(state), missed)) => {
+                self.loaded(*state, missed, now);
+                debug_assert!(self.engine.room(room).is_some(), "a loaded room is its own");
             }
-            (Asker::Slot(room), Supply::Failed(refused)) => self.load_failed(room, &refused),
-            (Asker::Slot(room), _) => self.load_failed(room, &Refused::StorageUnavailable),
+            (Asker::Slot(room, known), Supply::Room(None, _)) => {
+                self.not_found(room, known, now);
+            }
+            (Asker::Slot(room, _), Supply::Failed(refused)) => self.load_failed(room, &refused),
+            (Asker::Slot(room, _), _) => self.load_failed(room, &Refused::StorageUnavailable),
             (Asker::Listeners, Supply::Group(_)) => {
                 if let Some((group, _)) = group {
                     self.rejudge_leaning(group, None, now);
@@ -201,7 +205,7 @@ impl<R> Turn<R> {
     }
 
     pub(super) fn ask_for_room(&mut self, room: RoomId, heard: Option<chat_core::Seq>) {
-        self.ask(Question::Load { room, heard }, Asker::Slot(room));
+        self.ask(Question::Load { room, heard }, Asker::Slot(room, 1));
     }
 
     /// Asks for a group on behalf of those who are present by it.
@@ -311,35 +315,44 @@ impl<R> Turn<R> {
         self.judged(mail, outcome);
     }
 
-    /// A room is loaded, or there is none.
-    fn loaded(
-        &mut self,
-        id: RoomId,
-        room: Option<Box<Room>>,
-        missed: Vec<Arc<Record>>,
-        now: Timestamp,
-    ) {
-        let Some(slot) = self.slots.get_mut(&id) else {
+    /// A room is loaded.
+    fn loaded(&mut self, room: Room, missed: Vec<Arc<Record>>, now: Timestamp) {
+        let Some(slot) = self.slots.get_mut(&room.id) else {
             return;
         };
         slot.used_at = now;
-        let Some(room) = room else {
-            let waiting = slot.stall();
-            self.slots.remove(&id);
-            for mail in waiting {
-                self.waiting = self.waiting.saturating_sub(1);
-                self.refuse_guess(mail);
-            }
-            return;
-        };
         let waiting = slot.ready(room.head_seq);
-        self.engine.load(*room);
+        self.engine.load(room);
         for record in missed {
             self.broadcast(&record, None, now);
         }
         for mail in waiting {
             self.waiting = self.waiting.saturating_sub(1);
             self.admit(mail, now);
+        }
+    }
+
+    /// There was no such room when the store was asked.
+    fn not_found(&mut self, room: RoomId, known: usize, now: Timestamp) {
+        let Some(slot) = self.slots.get_mut(&room) else {
+            return;
+        };
+        let (count, heard) = (slot.count_waiting(), slot.heard);
+        if count > known {
+            // Another node may have made it before the later ones of these mails were sent.
+            let question = Question::Load { room, heard };
+            return self.ask(question, Asker::Slot(room, count));
+        }
+        let waiting = slot.stall();
+        self.slots.remove(&room);
+        for mail in waiting {
+            self.waiting = self.waiting.saturating_sub(1);
+            // Whoever guessed the number came before the room's maker.
+            if is_creation(&mail) {
+                self.enter(mail, now);
+            } else {
+                self.refuse_guess(mail);
+            }
         }
     }
 
@@ -352,8 +365,7 @@ impl<R> Turn<R> {
             self.waiting = self.waiting.saturating_sub(1);
             self.refuse(mail, refused.clone());
         }
-        let unheard = |slot: &Slot<R>| slot.presence.is_empty();
-        if self.slots.get(&room).is_some_and(unheard) {
+        if self.slots.get(&room).is_some_and(|slot| !slot.owes()) {
             self.slots.remove(&room);
         }
     }

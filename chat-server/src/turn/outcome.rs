@@ -229,15 +229,21 @@ impl<R> Turn<R> {
     }
 
     /// Forgets a room's state, which never came to be, and loads it again. Mails that wait for
-    /// facts in it come again after those that were decided.
-    pub(super) fn drop_room(&mut self, room: RoomId, again: &mut VecDeque<Mail<R>>) {
+    /// facts in it come again after those that were decided. If what became of its records is
+    /// unknown, they may be there, and have to be delivered.
+    pub(super) fn drop_room(
+        &mut self,
+        room: RoomId,
+        unknown: bool,
+        again: &mut VecDeque<Mail<R>>,
+    ) {
         self.engine.unload(room);
         self.recall(room, again);
         self.forget_group(room);
         let Some(slot) = self.slots.get_mut(&room) else {
             return;
         };
-        if slot.is_founding() {
+        if slot.is_founding() && !unknown {
             // It was to be made, and wasn't.
             self.slots.remove(&room);
             return;
@@ -256,7 +262,7 @@ impl<R> Turn<R> {
         }
     }
 
-    fn answer(&mut self, to: R, outcome: Result<Reply, Refused>) {
+    pub(super) fn answer(&mut self, to: R, outcome: Result<Reply, Refused>) {
         let parcel = Parcel::Reply { to, outcome };
         self.outputs.push_back(Output::Parcel {
             to: Recipients::Addressee,

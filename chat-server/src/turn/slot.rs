@@ -1,6 +1,6 @@
 //! What the shell keeps of one room beside the engine's state.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use chat_core::{Author, Record, Room, RoomId, Seq, Timestamp};
@@ -20,7 +20,7 @@ pub(super) struct Slot<R> {
     /// The last record that is known to be durable, and so was delivered.
     pub(super) heard: Option<Seq>,
     /// Sessions of which a mail waits for a fact; what they send meanwhile waits behind it.
-    parked: HashMap<SessionKey, Parked<R>>,
+    parked: BTreeMap<SessionKey, Parked<R>>,
     /// The record of the last snapshot.
     snapshot: Seq,
     pub(super) used_at: Timestamp,
@@ -97,7 +97,7 @@ impl<R> Slot<R> {
             presence: Presence::default(),
             decided: VecDeque::new(),
             heard: None,
-            parked: HashMap::new(),
+            parked: BTreeMap::new(),
             snapshot: Seq::default(),
             used_at: Timestamp::default(),
         }
@@ -170,6 +170,14 @@ impl<R> Slot<R> {
         match std::mem::replace(&mut self.stage, Stage::Ready) {
             Stage::Loading(waiting) => waiting,
             Stage::Stalled | Stage::Ready => VecDeque::new(),
+        }
+    }
+
+    /// How many mails wait for the room.
+    pub(super) fn count_waiting(&self) -> usize {
+        match &self.stage {
+            Stage::Loading(waiting) => waiting.len(),
+            Stage::Stalled | Stage::Ready => 0,
         }
     }
 
@@ -250,7 +258,7 @@ impl<R> Slot<R> {
 
     /// Whether nothing has been decided that would make the room.
     pub(super) fn is_unfounded(&self) -> bool {
-        self.is_founding() && self.decided.is_empty()
+        self.is_ready() && self.is_founding() && self.decided.is_empty()
     }
 
     /// Whether mail can be judged.
@@ -258,9 +266,10 @@ impl<R> Slot<R> {
         matches!(self.stage, Stage::Ready)
     }
 
-    /// Whether somebody hears a room that couldn't be loaded.
-    pub(super) fn is_missed(&self) -> bool {
-        matches!(self.stage, Stage::Stalled) && !self.presence.is_empty()
+    /// Whether the room couldn't be loaded, and records of which nobody knows may have to be
+    /// delivered: to those who hear it, or to all who lean on it.
+    pub(super) const fn owes(&self) -> bool {
+        matches!(self.stage, Stage::Stalled) && self.heard.is_some()
     }
 
     /// Takes out what waits behind a mail of this session.
@@ -280,6 +289,7 @@ impl<R> Slot<R> {
 
     pub(super) fn is_idle(&self, now: Timestamp, idle_ms: u64) -> bool {
         !matches!(self.stage, Stage::Loading(_))
+            && !self.owes()
             && self.presence.is_empty()
             && self.decided.is_empty()
             && self.parked.is_empty()

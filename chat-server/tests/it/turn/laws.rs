@@ -71,7 +71,16 @@ pub(super) fn all_is_answered_in_order(world: &World) {
         };
         if !dup && *room == sent.room {
             let before = last.insert((*room, from), *seq);
-            assert!(before.is_none_or(|it| it < *seq), "out of order: {sent:?}");
+            assert!(
+                before.is_none_or(|it| it < *seq),
+                "out of order: {sent:?} of {:?}",
+                world
+                    .sent
+                    .iter()
+                    .filter(|it| it.from == sent.from && it.room == sent.room)
+                    .map(|it| (it.wish, &it.outcome, it.answered_at))
+                    .collect::<Vec<_>>()
+            );
         }
     }
 }

@@ -41,6 +41,8 @@ pub(super) struct Sent {
     pub(super) from: Option<SessionKey>,
     pub(super) wish: WishKind,
     pub(super) outcome: Option<Result<Reply, Refused>>,
+    /// How many mails had been sent when it was answered.
+    pub(super) answered_at: usize,
 }
 
 /// What was wished, as far as the world has to know.
@@ -145,6 +147,7 @@ impl World {
             from,
             wish: kind,
             outcome: None,
+            answered_at: usize::MAX,
         });
         if let (WishKind::Detach, Some(session)) = (kind, from) {
             self.places[session.worker].hub.rise(session, room);
@@ -335,6 +338,7 @@ impl World {
                 .sit(session, user, room, head);
         }
         self.sent[at].outcome = Some(outcome);
+        self.sent[at].answered_at = self.sent.len();
         super::laws::acknowledgement_holds(self, at);
     }
 
