@@ -82,9 +82,20 @@ impl World {
 
     /// The same, on this worker.
     pub(crate) async fn enter_on(&self, worker: usize, account: &Account) -> Native {
+        let hello = json!({"token": account.token, "subscribe": "mine"});
+        self.hello_on(worker, &hello).await
+    }
+
+    /// Says hello on this worker, and follows no room.
+    pub(crate) async fn connect_on(&self, worker: usize, account: &Account) -> Native {
+        self.hello_on(worker, &json!({"token": account.token}))
+            .await
+    }
+
+    async fn hello_on(&self, worker: usize, hello: &Value) -> Native {
         loop {
             let mut client = self.connect().await;
-            let welcome = client.hello(account).await;
+            let welcome = client.ok("hello", hello.clone()).await;
             let session = welcome["session"].as_str().unwrap();
             if session.starts_with(&format!("{worker}-")) {
                 return client;
@@ -122,6 +133,13 @@ impl Native {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
         Self::over(stream, address).await
+    }
+
+    /// Connects with as little room for what isn't read yet as the system allows.
+    pub(crate) async fn connect_narrowly(address: SocketAddr) -> Self {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        Self::over(socket.connect(address).await.unwrap(), address).await
     }
 
     /// Shakes hands over a stream that is connected.
@@ -315,6 +333,15 @@ impl Native {
                 Err(code) => return code,
             }
         }
+    }
+
+    /// The next durable event of those that were heard already.
+    pub(crate) fn heard_event(&mut self) -> Option<Value> {
+        let place = self
+            .heard
+            .iter()
+            .position(|frame| frame.get("ev").is_some())?;
+        self.heard.remove(place)
     }
 
     /// Everything heard and not looked at. Nothing that was under way before is missing: the
