@@ -20,13 +20,21 @@ async fn den(world: &World) -> (Native, Account, u64, Value) {
     (a, bob, room, epoch)
 }
 
-/// Posts this many long lines; gives the position of the last one.
+/// Posts this many long lines, and reads what comes; gives the position of the last one.
 async fn flood(a: &mut Native, room: u64, lines: usize) -> u64 {
     let body = "x".repeat(LINE_BYTES);
-    for _ in 1..lines {
-        a.ask("post", json!({"room": room, "body": body})).await;
+    let mut last = 0;
+    let mut left = lines;
+    while left > 0 {
+        let count = left.min(10);
+        left -= count;
+        for _ in 1..count {
+            a.ask("post", json!({"room": room, "body": body})).await;
+        }
+        last = a.post(room, &body).await;
+        a.rest().await;
     }
-    a.post(room, &body).await
+    last
 }
 
 #[tokio::test]
@@ -70,6 +78,24 @@ async fn who_never_reads_is_sent_away_and_comes_back_to_everything() {
     world.stop().await;
 }
 
+/// Says hello with positions, and reads nothing until the server has more than leaves it.
+async fn come_back(world: &World, a: &mut Native, bob: &Account, positions: Value) -> Native {
+    let mut b = Native::connect_narrowly(world.address).await;
+    let hello = json!({"token": bob.token, "resume": positions});
+    b.ask("hello", hello).await;
+    let reads = &world.server.node().metrics().catch_up_reads;
+    let before = reads.get();
+    while reads.get() == before {
+        a.ok("limits", json!({})).await;
+    }
+    // Whichever worker it is answers this only after it has sent what it can.
+    let eve = world.account("eve").await;
+    for worker in [0, 1] {
+        world.connect_on(worker, &eve).await.leave().await;
+    }
+    b
+}
+
 #[tokio::test]
 async fn a_long_absence_is_made_up_for_on_one_connection() {
     let mut config = config();
@@ -78,9 +104,13 @@ async fn a_long_absence_is_made_up_for_on_one_connection() {
     let (mut a, bob, room, epoch) = den(&world).await;
     // Many times what may wait for one connection, and what the system holds for it.
     let head = flood(&mut a, room, 900).await;
-    let mut b = Native::connect_narrowly(world.address).await;
-    b.resume(&bob, json!({ room.to_string(): [epoch, 2] }))
-        .await;
+    let mut b = come_back(
+        &world,
+        &mut a,
+        &bob,
+        json!({ room.to_string(): [epoch, 2] }),
+    )
+    .await;
     for seq in 3..=head {
         assert_eq!(b.event_of(room).await["seq"], seq);
     }
@@ -95,9 +125,13 @@ async fn who_stops_reading_while_catching_up_can_still_be_sent_away() {
     let world = World::with(config).await;
     let (mut a, bob, room, epoch) = den(&world).await;
     flood(&mut a, room, 900).await;
-    let mut b = Native::connect_narrowly(world.address).await;
-    b.resume(&bob, json!({ room.to_string(): [epoch, 2] }))
-        .await;
+    let b = come_back(
+        &world,
+        &mut a,
+        &bob,
+        json!({ room.to_string(): [epoch, 2] }),
+    )
+    .await;
     let sessions = || world.server.node().metrics().sessions.get();
     assert_eq!(sessions(), 2);
     let bob_id = bob.id.try_into().unwrap();
@@ -108,6 +142,8 @@ async fn who_stops_reading_while_catching_up_can_still_be_sent_away() {
         // Answered by the same worker, so that this waits for nothing but its turns.
         a.ok("limits", json!({})).await;
     }
+    assert_eq!(world.server.node().metrics().sessions_lagging.get(), 0);
+    b.cut();
     world.stop().await;
 }
 
