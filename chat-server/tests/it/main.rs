@@ -9,6 +9,7 @@ mod auth;
 mod cli;
 mod clients;
 mod conversation;
+mod crash;
 mod membership;
 mod rejections;
 mod require;

@@ -193,6 +193,28 @@ impl Native {
         }
     }
 
+    /// What a call is granted with; none if the connection ends before that.
+    pub(crate) async fn reply_or_end(&mut self, id: u64) -> Option<Value> {
+        let reply = self.find_or_end(|frame| frame["re"] == id).await?;
+        assert!(reply.get("ok").is_some(), "{reply}");
+        Some(reply["ok"].clone())
+    }
+
+    /// The next durable event; none if the connection ends before that.
+    pub(crate) async fn event_or_end(&mut self) -> Option<Value> {
+        self.find_or_end(|frame| frame.get("ev").is_some()).await
+    }
+
+    async fn find_or_end(&mut self, is_meant: impl Fn(&Value) -> bool) -> Option<Value> {
+        loop {
+            if let Some(place) = self.heard.iter().position(&is_meant) {
+                return self.heard.remove(place);
+            }
+            let frames = self.read("end of the connection").await.ok()?;
+            self.heard.extend(frames);
+        }
+    }
+
     pub(crate) async fn call(&mut self, op: &str, d: Value) -> Result<Value, Value> {
         let id = self.ask(op, d).await;
         self.reply(id).await
