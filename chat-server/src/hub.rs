@@ -115,6 +115,12 @@ impl Link {
         !self.news.borrow().is_empty()
     }
 
+    /// Whether it was told to end.
+    pub(crate) fn is_ending(&self) -> bool {
+        let news = self.news.borrow();
+        news.iter().any(|news| matches!(news, News::End(_)))
+    }
+
     pub(crate) fn next_news(&self) -> Option<News> {
         self.news.borrow_mut().pop_front()
     }

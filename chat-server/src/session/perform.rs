@@ -222,10 +222,10 @@ impl Session {
                         if let Some(text) = dialect.event(&record, own) {
                             self.link.outbox.send_text(&text);
                         }
-                    }
-                    self.drained().await;
-                    if self.link.outbox.state() != State::Open {
-                        return;
+                        self.drained().await;
+                        if self.link.outbox.state() != State::Open || self.link.is_ending() {
+                            return;
+                        }
                     }
                 }
             }
@@ -237,14 +237,14 @@ impl Session {
         });
     }
 
-    /// Waits until the client has taken most of what it was sent.
+    /// Waits until the client has taken most of what it was sent, or the session has to end.
     async fn drained(&self) {
         let most = self.node().limits().outbox_bytes_max / 2;
         let outbox = &self.link.outbox;
         poll_fn(|cx| {
             outbox.register(cx);
-            let open = outbox.state() == State::Open;
-            if open && outbox.waiting() > most {
+            let goes_on = outbox.state() == State::Open && !self.link.is_ending();
+            if goes_on && outbox.waiting() > most {
                 Poll::Pending
             } else {
                 Poll::Ready(())

@@ -82,9 +82,20 @@ impl World {
 
     /// The same, on this worker.
     pub(crate) async fn enter_on(&self, worker: usize, account: &Account) -> Native {
+        let hello = json!({"token": account.token, "subscribe": "mine"});
+        self.hello_on(worker, &hello).await
+    }
+
+    /// Says hello on this worker, and follows no room.
+    pub(crate) async fn connect_on(&self, worker: usize, account: &Account) -> Native {
+        self.hello_on(worker, &json!({"token": account.token}))
+            .await
+    }
+
+    async fn hello_on(&self, worker: usize, hello: &Value) -> Native {
         loop {
             let mut client = self.connect().await;
-            let welcome = client.hello(account).await;
+            let welcome = client.ok("hello", hello.clone()).await;
             let session = welcome["session"].as_str().unwrap();
             if session.starts_with(&format!("{worker}-")) {
                 return client;
@@ -122,6 +133,13 @@ impl Native {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
         Self::over(stream, address).await
+    }
+
+    /// Connects with as little room for what isn't read yet as the system allows.
+    pub(crate) async fn connect_narrowly(address: SocketAddr) -> Self {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        Self::over(socket.connect(address).await.unwrap(), address).await
     }
 
     /// Shakes hands over a stream that is connected.
@@ -172,6 +190,28 @@ impl Native {
         match reply.get_mut("ok") {
             Some(ok) => Ok(ok.take()),
             None => Err(reply["err"].take()),
+        }
+    }
+
+    /// What a call is granted with; none if the connection ends before that.
+    pub(crate) async fn reply_or_end(&mut self, id: u64) -> Option<Value> {
+        let reply = self.find_or_end(|frame| frame["re"] == id).await?;
+        assert!(reply.get("ok").is_some(), "{reply}");
+        Some(reply["ok"].clone())
+    }
+
+    /// The next durable event; none if the connection ends before that.
+    pub(crate) async fn event_or_end(&mut self) -> Option<Value> {
+        self.find_or_end(|frame| frame.get("ev").is_some()).await
+    }
+
+    async fn find_or_end(&mut self, is_meant: impl Fn(&Value) -> bool) -> Option<Value> {
+        loop {
+            if let Some(place) = self.heard.iter().position(&is_meant) {
+                return self.heard.remove(place);
+            }
+            let frames = self.read("end of the connection").await.ok()?;
+            self.heard.extend(frames);
         }
     }
 
@@ -315,6 +355,15 @@ impl Native {
                 Err(code) => return code,
             }
         }
+    }
+
+    /// The next durable event of those that were heard already.
+    pub(crate) fn heard_event(&mut self) -> Option<Value> {
+        let place = self
+            .heard
+            .iter()
+            .position(|frame| frame.get("ev").is_some())?;
+        self.heard.remove(place)
     }
 
     /// Everything heard and not looked at. Nothing that was under way before is missing: the
