@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use chat_core::Limits;
+use chat_protocol::Close;
 
 use crate::auth::hashing::{Hasher, HashingCost};
 use crate::auth::limiter::{AttemptRules, Limiter};
-use crate::auth::{Accounts, AccountsConfig, AnyOf, Authenticator};
+use crate::auth::{Accounts, AccountsConfig, AnyOf, Authenticator, Revocation};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Listen};
 use crate::limits::ServerLimits;
@@ -129,6 +130,12 @@ impl Server {
     #[must_use]
     pub const fn node(&self) -> &Node {
         &self.node
+    }
+
+    /// Ends the live sessions of somebody whose log-in ended where his identity comes from, such as
+    /// in the application around the server.
+    pub async fn revoke(&self, revocation: &Revocation) {
+        self.node.revoke(revocation, Close::Unauthenticated).await;
     }
 
     /// Stops: no more connections, what was received is answered, every session hears goodbye.
