@@ -12,7 +12,7 @@ use chat_protocol::close::Close;
 
 use crate::auth::hashing::{Hasher, HashingCost};
 use crate::auth::limiter::{AttemptRules, Limiter};
-use crate::auth::{Accounts, AccountsConfig, AnyOf, AuthError, Authenticator};
+use crate::auth::{Accounts, AccountsConfig, AnyOf, AuthError, Authenticator, Revocation};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Listen};
 use crate::limits::ServerLimits;
@@ -144,6 +144,12 @@ impl Server {
             self.node.revoke(&ended, Close::Suspended).await;
         }
         Ok(())
+    }
+
+    /// Ends the live sessions of somebody whose log-in ended where his identity comes from, such as
+    /// in the application around the server.
+    pub async fn revoke(&self, revocation: &Revocation) {
+        self.node.revoke(revocation, Close::Unauthenticated).await;
     }
 
     /// Stops: no more connections, what was received is answered, every session hears goodbye.

@@ -185,16 +185,17 @@ impl AuthError {
 }
 
 impl TokenFault {
-    /// Whether another key might fit the token better.
+    /// Whether somebody else may know the token: one with another key, or with tokens of another
+    /// form.
     pub(crate) const fn is_of_a_stranger(&self) -> bool {
         match self {
-            Self::Algorithm(_) | Self::Key | Self::Signature | Self::Claims => true,
             Self::Segments
             | Self::Malformed
-            | Self::Use
-            | Self::Future
-            | Self::Revoked
-            | Self::NameHeld => false,
+            | Self::Algorithm(_)
+            | Self::Key
+            | Self::Signature
+            | Self::Claims => true,
+            Self::Use | Self::Future | Self::Revoked | Self::NameHeld => false,
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use chat_server::auth::TokenFault::{Claims, Key, NameHeld, Revoked, Signature};
 use chat_server::auth::{
-    AnyOf, AuthError, Authenticator, BadKeySet, External, ExternalKeys, ExternalRules, KeySet,
-    Secret, TokenFault,
+    AnyOf, AuthError, Authenticator, BadKeySet, External, ExternalKeys, ExternalRules, Identity,
+    KeySet, Secret, TokenFault,
 };
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
@@ -352,4 +353,29 @@ async fn several_authenticators_are_asked_in_turn() {
         refused,
         AuthError::TokenInvalid(Signature | Key | TokenFault::Algorithm(_))
     ));
+}
+
+/// An application that gives its users tokens of a form of its own.
+struct Sessions(Identity);
+
+#[async_trait]
+impl Authenticator for Sessions {
+    async fn authenticate(&self, token: &str) -> Result<Identity, AuthError> {
+        match token {
+            "one-word" | "not.a.jwt" => Ok(self.0.clone()),
+            _ => Err(AuthError::TokenInvalid(Key)),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_no_jwt_is_shown_to_the_next() {
+    let house = House::open().await;
+    let ann = house.sign_up("ann").await.identity;
+    let any = AnyOf::new(vec![house.accounts.clone(), Arc::new(Sessions(ann.clone()))]);
+    for token in ["one-word", "not.a.jwt"] {
+        assert_eq!(any.authenticate(token).await, Ok(ann.clone()), "{token}");
+    }
+    let refused = any.authenticate("another").await;
+    assert_eq!(refused, Err(AuthError::TokenInvalid(Key)));
 }
