@@ -372,7 +372,10 @@ impl Authenticator for Sessions {
 async fn a_token_that_is_no_jwt_is_shown_to_the_next() {
     let house = House::open().await;
     let ann = house.sign_up("ann").await.identity;
-    let any = AnyOf::new(vec![house.accounts.clone(), Arc::new(Sessions(ann.clone()))]);
+    let any = AnyOf::new(vec![
+        house.accounts.clone(),
+        Arc::new(Sessions(ann.clone())),
+    ]);
     for token in ["one-word", "not.a.jwt"] {
         assert_eq!(any.authenticate(token).await, Ok(ann.clone()), "{token}");
     }

@@ -1,0 +1,264 @@
+//! Everything that the store holds, and how records change it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use chat_core::limits::{CID_WINDOW_MS, CIDS_HELD};
+use chat_core::{Cid, Key, Kind, Lifecycle, Record, RoomId, Standing, Timestamp, UserId};
+use chat_protocol::answer::{Page, RoomCard};
+
+use super::accounts::Accounts;
+use super::room::Log;
+use crate::store::project::{page, room_of_cursor};
+use crate::store::{Append, Appended, DirectoryQuery, GuestMember, Holder, Order};
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) rooms: BTreeMap<RoomId, Log>,
+    pub(super) next_room: u64,
+    pub(super) aliases: HashMap<String, Holder>,
+    pub(super) directs: HashMap<(UserId, UserId), Holder>,
+    /// Clients' own ids by scope and user; a creation's scope is no room.
+    pub(super) cids: BTreeMap<(Option<RoomId>, UserId), BTreeMap<Cid, Use>>,
+    /// The rooms that a user is a member of, those that were deleted included.
+    pub(super) rooms_of: HashMap<UserId, BTreeSet<RoomId>>,
+    pub(super) accounts: Accounts,
+    pub(super) blocks: HashSet<(UserId, UserId)>,
+    /// When guests who are members were last here.
+    pub(super) guests_seen: BTreeMap<UserId, Timestamp>,
+    pub(super) settings: HashMap<String, String>,
+}
+
+/// Where a cid was used, and when.
+pub(super) type Use = (Holder, Timestamp);
+
+impl State {
+    pub(super) fn append(&mut self, append: &Append) -> Appended {
+        let head = self
+            .rooms
+            .get(&append.room)
+            .map(Log::head_seq)
+            .unwrap_or_default();
+        if head != append.after {
+            return Appended::Conflict { head };
+        }
+        if let Some(taken) = self.taken(append) {
+            return taken;
+        }
+        for record in &append.records {
+            self.claim(record);
+            self.follow(record);
+        }
+        Appended::Done
+    }
+
+    /// The first key of these records that somebody holds, also one of these records themselves.
+    pub(super) fn taken(&self, append: &Append) -> Option<Appended> {
+        let mut claimed: HashMap<Key, Holder> = HashMap::new();
+        let mut freed = false;
+        for record in &append.records {
+            if record.frees_alias() {
+                freed = true;
+                claimed.retain(|key, _| !matches!(key, Key::Alias(_)));
+            }
+            for key in record.keys() {
+                let held = claimed.get(&key).copied().or_else(|| self.holder(&key));
+                let own = |by: &Holder| {
+                    freed
+                        && by.room == append.room
+                        && matches!(key, Key::Alias(_))
+                        && !claimed.contains_key(&key)
+                };
+                match held {
+                    Some(by) if !own(&by) => return Some(Appended::Taken { key, by }),
+                    Some(_) | None => {
+                        claimed.insert(
+                            key,
+                            Holder {
+                                room: append.room,
+                                seq: record.seq,
+                            },
+                        );
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    pub(super) fn claim(&mut self, record: &Record) {
+        let by = Holder {
+            room: record.room,
+            seq: record.seq,
+        };
+        if record.frees_alias() {
+            self.aliases.retain(|_, holder| holder.room != record.room);
+        }
+        for key in record.keys() {
+            match key {
+                Key::Alias(skeleton) => drop(self.aliases.insert(skeleton, by)),
+                Key::Direct(one, other) => drop(self.directs.insert((one, other), by)),
+                Key::Creation(user, cid) => self.claim_cid(None, user, cid, by, record.at),
+                Key::Command(room, user, cid) => {
+                    self.claim_cid(Some(room), user, cid, by, record.at);
+                }
+            }
+        }
+    }
+
+    pub(super) fn claim_cid(
+        &mut self,
+        scope: Option<RoomId>,
+        user: UserId,
+        cid: Cid,
+        by: Holder,
+        at: Timestamp,
+    ) {
+        self.cids
+            .entry((scope, user))
+            .or_default()
+            .insert(cid, (by, at));
+    }
+
+    pub(super) fn holder(&self, key: &Key) -> Option<Holder> {
+        let cid = |scope, user, cid| Some(self.cids.get(&(scope, user))?.get(cid)?.0);
+        match key {
+            Key::Alias(skeleton) => self.aliases.get(skeleton).copied(),
+            Key::Direct(one, other) => self.directs.get(&(*one, *other)).copied(),
+            Key::Creation(user, it) => cid(None, *user, it),
+            Key::Command(room, user, it) => cid(Some(*room), *user, it),
+        }
+    }
+
+    pub(super) fn follow(&mut self, record: &Arc<Record>) {
+        let log = match self.rooms.get_mut(&record.room) {
+            Some(log) => {
+                log.follow(record);
+                log
+            }
+            None => {
+                let Some(log) = Log::founded(record) else {
+                    return;
+                };
+                self.rooms.entry(record.room).or_insert(log)
+            }
+        };
+        for effect in record.effects().iter() {
+            match effect {
+                chat_core::Effect::Attach(user) => {
+                    self.rooms_of.entry(user).or_default().insert(record.room);
+                }
+                chat_core::Effect::Detach(user) => {
+                    if !log.room.members.contains_key(&user)
+                        && let Some(rooms) = self.rooms_of.get_mut(&user)
+                    {
+                        rooms.remove(&record.room);
+                    }
+                }
+                chat_core::Effect::Broadcast
+                | chat_core::Effect::Notify(_)
+                | chat_core::Effect::Regrant(_)
+                | chat_core::Effect::Rejudge
+                | chat_core::Effect::Close => {}
+            }
+        }
+    }
+
+    pub(super) fn living(&self, room: RoomId) -> Option<&Log> {
+        self.rooms
+            .get(&room)
+            .filter(|log| log.room.lifecycle != Lifecycle::Deleted)
+    }
+
+    pub(super) fn directory(&self, query: &DirectoryQuery) -> Page<RoomCard> {
+        let cursor = query.cursor.as_deref().map(room_of_cursor);
+        let Some(cursor) = cursor.map_or(Some(None), |cursor| cursor.map(Some)) else {
+            return Page {
+                items: Vec::new(),
+                next: None,
+            };
+        };
+        let beyond = |room: &RoomId| match (cursor, query.order) {
+            (None, _) => true,
+            (Some(cursor), Order::Oldest) => *room > cursor,
+            (Some(cursor), Order::Newest) => *room < cursor,
+        };
+        let take = query.limit.saturating_add(1);
+        let mut found = self
+            .rooms
+            .iter()
+            .filter(|(room, log)| beyond(room) && log.is_found(query.search.as_deref()));
+        let mut cards = Vec::new();
+        while cards.len() < take
+            && let Some((_, log)) = match query.order {
+                Order::Oldest => found.next(),
+                Order::Newest => found.next_back(),
+            }
+        {
+            cards.push(log.card());
+        }
+        page(cards, query.limit, |card| card.id)
+    }
+
+    pub(super) fn mine(&self, user: UserId) -> impl Iterator<Item = &Log> {
+        let rooms = self.rooms_of.get(&user);
+        rooms
+            .into_iter()
+            .flatten()
+            .filter_map(|room| self.living(*room))
+    }
+
+    pub(super) fn standing(&self, user: UserId, since: Timestamp) -> Standing {
+        let is_shared = |log: &&Log| log.room.kind != Kind::Direct;
+        let made = |log: &&Log| {
+            let created = log.room.created;
+            created.by == user && created.at >= since
+        };
+        Standing {
+            rooms_joined: self.mine(user).filter(is_shared).count() as u64,
+            rooms_created: self.rooms.values().filter(is_shared).filter(made).count() as u64,
+        }
+    }
+
+    pub(super) fn guests_unseen(
+        &mut self,
+        before: Timestamp,
+        now: Timestamp,
+        limit: usize,
+    ) -> Vec<GuestMember> {
+        let guests = self.rooms_of.iter().filter(|(user, _)| user.is_guest());
+        let members: BTreeMap<UserId, Vec<RoomId>> = guests
+            .map(|(guest, rooms)| (*guest, rooms.iter().copied().collect()))
+            .collect();
+        self.guests_seen
+            .retain(|guest, _| members.contains_key(guest));
+        let mut unseen = Vec::new();
+        for (guest, rooms) in members {
+            if *self.guests_seen.entry(guest).or_insert(now) >= before {
+                continue;
+            }
+            for room in rooms {
+                let name = self.rooms.get(&room).and_then(|log| log.name_of(guest));
+                unseen.push(GuestMember { room, guest, name });
+            }
+        }
+        unseen.truncate(limit);
+        unseen
+    }
+
+    pub(super) fn prune(&mut self, now: Timestamp) {
+        self.accounts.prune(now);
+        let before = Timestamp::new(now.number().saturating_sub(CID_WINDOW_MS));
+        for used in self.cids.values_mut() {
+            let mut newest: Vec<_> = used
+                .values()
+                .map(|(by, at)| (*at, by.room, by.seq))
+                .collect();
+            newest.sort_unstable_by(|a, b| b.cmp(a));
+            let Some(last_kept) = newest.get(CIDS_HELD.saturating_sub(1)).copied() else {
+                continue;
+            };
+            used.retain(|_, (by, at)| *at >= before || (*at, by.room, by.seq) >= last_kept);
+        }
+    }
+}
