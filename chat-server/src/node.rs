@@ -320,6 +320,7 @@ impl std::fmt::Debug for Node {
 }
 
 /// A connection that counts.
+#[derive(Debug)]
 pub(crate) struct Connected(Node);
 
 impl Drop for Connected {

@@ -14,6 +14,7 @@ use std::future::poll_fn;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -33,9 +34,9 @@ use crate::auth::Identity;
 use crate::desk::{self, Desk};
 use crate::hub::{Link, News};
 use crate::mail::{Mail, Wish};
-use crate::node::Node;
+use crate::node::{Connected, Node};
 use crate::outbox::{Outbox, State};
-use crate::websocket::{Flushed, Heard, Socket};
+use crate::websocket::{Flushed, Heard, Parted, Socket};
 use crate::worker::{Address, Worker};
 
 /// A connection that is about to become a WebSocket.
@@ -49,6 +50,8 @@ pub(crate) struct Arrival {
     pub(crate) address: IpAddr,
     /// The token of its request's `Authorization`.
     pub(crate) token: Option<String>,
+    /// Its place among the process's connections, if we accepted it.
+    pub(crate) place: Option<Arc<Connected>>,
 }
 
 /// One connection.
@@ -98,6 +101,9 @@ const IN_FLIGHT_MAX: usize = 256;
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(2);
 
+/// How long a server that stops waits for a client which has been told everything to close too.
+const LINGER_STOPPING: Duration = Duration::from_millis(200);
+
 /// Runs a connection from its handshake to its end.
 pub(crate) async fn run(worker: Rc<Worker>, arrival: Arrival) {
     let Ok(upgraded) = arrival.upgrade.await else {
@@ -134,6 +140,7 @@ pub(crate) async fn run(worker: Rc<Worker>, arrival: Arrival) {
     session.speak(arrival.dialect);
     let close = session.converse(&mut socket).await;
     session.end(&mut socket, close).await;
+    drop(arrival.place);
 }
 
 impl Session {
@@ -455,13 +462,23 @@ impl Session {
             let code = dialect.map_or(1007, |dialect| dialect.close_code(close));
             socket.close(code, close.why());
         }
+        self.worker.parting.set(self.worker.parting.get() + 1);
         let seats = self.worker.hub.borrow_mut().forget(self.link.key);
         self.let_go(seats).await;
         if let Some(connected) = &self.connected {
             connected.dec();
         }
         // A peer that doesn't read its goodbye isn't waited for.
-        drop(tokio::time::timeout(GOODBYE, Flushed(&socket.outbox)).await);
+        let flushed = tokio::time::timeout(GOODBYE, Flushed(&socket.outbox)).await;
+        if flushed.is_ok() {
+            let linger = if self.node().is_stopping() {
+                LINGER_STOPPING
+            } else {
+                GOODBYE
+            };
+            drop(tokio::time::timeout(linger, Parted::from(&socket.outbox)).await);
+        }
+        self.worker.parting.set(self.worker.parting.get() - 1);
     }
 
     /// Tells the rooms that this session is gone.
