@@ -22,6 +22,7 @@ use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 use tower::ServiceExt;
 
+use crate::node::Connected;
 use crate::outbox::Wire;
 use crate::worker::Worker;
 
@@ -75,8 +76,15 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: Arc<TcpListener>, route
                 let router = router.clone();
                 let limit = worker.node.limits().header_read_ms_max;
                 spawn_local(async move {
-                    serve(stream, peer, router, Duration::from_millis(limit)).await;
-                    drop(connected);
+                    let connected = Arc::new(connected);
+                    serve(
+                        stream,
+                        peer,
+                        router,
+                        Duration::from_millis(limit),
+                        connected,
+                    )
+                    .await;
                 });
             }
             Err(error) if is_of_one_connection(&error) => {}
@@ -111,11 +119,19 @@ fn too_slow() -> Response {
     StatusCode::REQUEST_TIMEOUT.into_response()
 }
 
-async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, header_read: Duration) {
+/// Serves one connection. Its place goes along with what it is upgraded to.
+async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    header_read: Duration,
+    place: Arc<Connected>,
+) {
     // A socket that refuses this is about to fail anyway.
     drop(stream.set_nodelay(true));
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(place.clone());
         let answered = tokio::time::timeout(REQUEST, router.clone().oneshot(request));
         async move { Ok::<_, Infallible>(answered.await.map_or_else(|_| too_slow(), late)) }
     });

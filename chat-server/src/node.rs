@@ -365,6 +365,7 @@ impl Drop for Silent {
 }
 
 /// A connection that counts.
+#[derive(Debug)]
 pub(crate) struct Connected(Node);
 
 impl Drop for Connected {

@@ -174,6 +174,14 @@ impl Outbox {
         }
     }
 
+    /// Ends the half that writes: the peer reads what has left, and then the end.
+    pub(crate) fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self.wire.borrow_mut() {
+            Wire::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Wire::Boxed(stream) => stream.as_mut().poll_shutdown(cx),
+        }
+    }
+
     /// Ends the lag: forgets every frame that hasn't begun to leave, and lets one last thing
     /// follow.
     pub(crate) fn cut(&self) {

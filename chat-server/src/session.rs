@@ -4,39 +4,40 @@
 //! Whatever takes longer is awaited here, one thing at a time, so that replies keep their order and
 //! a client that asks for much waits for itself alone.
 
+mod end;
 mod enter;
 mod hello;
 mod perform;
 mod seats;
+mod straight;
 
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use chat_core::{Actor, Bucket, Command, RoomId, Seq, Timestamp};
+use chat_core::{Actor, Bucket, RoomId, Seq, Timestamp};
 use chat_protocol::answer::Answer;
 use chat_protocol::close::Close;
 use chat_protocol::code::{Code, Refusal};
-use chat_protocol::command::Op;
 use chat_protocol::dialect::{Call, Dialect, Ticket};
-use chat_protocol::room_ref::RoomRef;
 use chat_protocol::system::System;
 use hyper::upgrade::OnUpgrade;
 use prometheus_client::metrics::gauge::Gauge;
 
 use self::seats::Seats;
+use self::straight::Sent;
 use crate::auth::Identity;
-use crate::desk::{self, Desk};
+use crate::desk::Desk;
 use crate::hub::{Link, News};
-use crate::mail::{Mail, Wish};
-use crate::node::{Node, Silent};
+use crate::node::{Connected, Node, Silent};
 use crate::outbox::{Outbox, State};
-use crate::websocket::{Flushed, Heard, Socket};
-use crate::worker::{Address, Worker};
+use crate::websocket::{Heard, Socket};
+use crate::worker::Worker;
 
 /// A connection that is about to become a WebSocket.
 #[derive(Debug)]
@@ -51,6 +52,8 @@ pub(crate) struct Arrival {
     pub(crate) token: Option<String>,
     /// It counts among the silent ones of its address until it says who it is.
     pub(crate) silent: Silent,
+    /// Its place among the process's connections, if we accepted it.
+    pub(crate) place: Option<Arc<Connected>>,
 }
 
 /// One connection.
@@ -96,12 +99,6 @@ const UNREADABLE_MAX: u32 = 10;
 /// Commands refused in a row for coming too fast, before the socket closes.
 const REFUSED_MAX: u32 = 200;
 
-/// Commands of one session that wait for their rooms.
-const IN_FLIGHT_MAX: usize = 256;
-
-/// How long a goodbye may take.
-const GOODBYE: Duration = Duration::from_secs(2);
-
 /// Runs a connection from its handshake to its end.
 pub(crate) async fn run(worker: Rc<Worker>, arrival: Arrival) {
     let Ok(upgraded) = arrival.upgrade.await else {
@@ -139,6 +136,7 @@ pub(crate) async fn run(worker: Rc<Worker>, arrival: Arrival) {
     session.speak(arrival.dialect);
     let close = session.converse(&mut socket).await;
     session.end(&mut socket, close).await;
+    drop(arrival.place);
 }
 
 impl Session {
@@ -283,83 +281,6 @@ impl Session {
         Ok(())
     }
 
-    /// Sends a command straight to its room if it needs nothing but the room's word: its answer
-    /// comes with the room's news, and so before the event that it makes.
-    async fn straight(&mut self, op: Op, ticket: Ticket) -> Sent {
-        let (room, cid, command) = match op {
-            Op::InRoom {
-                room: Some(room),
-                cid,
-                command,
-            } if is_plain(&command) => (room, cid, command),
-            op => return Sent::Back(Box::new(op), ticket),
-        };
-        let known = match self.known_room(&room) {
-            Some(known) => Ok(known),
-            None => desk::resolve(self.node(), &room).await,
-        };
-        let target = match known {
-            Ok(target) => target,
-            Err(refusal) => return Sent::Refused(refusal, ticket),
-        };
-        let actor = match self.actor_in(target) {
-            Ok(actor) => actor,
-            Err(refusal) => return Sent::Refused(refusal, ticket),
-        };
-        if let Err(refusal) = self.desk(&actor).check_target(&command).await {
-            return Sent::Refused(refusal, ticket);
-        }
-        self.room_for_one_more().await;
-        let mail = Mail {
-            room: target,
-            actor,
-            from: Some(self.link.key),
-            wish: Wish::Command {
-                command,
-                cid,
-                used: None,
-            },
-            reply: Address::Ticket(self.link.key, ticket),
-        };
-        self.link.in_flight.set(self.link.in_flight.get() + 1);
-        // Refused only if the worker ends, and then the session does too.
-        drop(self.node().send(mail).await);
-        Sent::Away
-    }
-
-    /// Waits while too many commands of this session wait for their rooms.
-    async fn room_for_one_more(&self) {
-        poll_fn(|cx| {
-            self.link.outbox.register(cx);
-            if self.link.in_flight.get() < IN_FLIGHT_MAX || self.link.outbox.state() != State::Open
-            {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
-        })
-        .await;
-    }
-
-    /// The room that a word means, if that can be told without asking anybody.
-    fn known_room(&self, room: &RoomRef) -> Option<RoomId> {
-        let own = room.own?;
-        let plain = room.alias.is_none() && room.others.is_empty();
-        (plain || self.seats.contains(own)).then_some(own)
-    }
-
-    /// Who acts in a room: whoever took the seat there, else whoever said hello.
-    fn actor_in(&self, room: RoomId) -> Result<Actor, Refusal> {
-        match self.seats.actor(room) {
-            Some(actor) => Ok(actor.clone()),
-            // A socket of an older dialect acts only where it is.
-            None if self.identity.is_none() && self.is_older() => {
-                Err(Refusal::new(Code::NotAMember))
-            }
-            None => self.actor(),
-        }
-    }
-
     /// Waits, where replies come in the order of requests, until none is owed.
     async fn settled(&self, dialect: Dialect) {
         if !dialect.resumes() {
@@ -444,72 +365,6 @@ impl Session {
         socket.ping();
     }
 
-    /// Says goodbye and lets go of everything.
-    async fn end(mut self, socket: &mut Socket, close: Option<Close>) {
-        if let Some(close) = close {
-            if close == Close::ShuttingDown {
-                // What was received is answered first.
-                drop(tokio::time::timeout(GOODBYE, self.answered()).await);
-            }
-            self.link.outbox.cut();
-            if close == Close::Lagging {
-                self.node().metrics().sessions_lagging.inc();
-                self.system(&System::Lagged {});
-            }
-            let dialect = self.link.dialect.get();
-            if close == Close::FrameTooLarge
-                && let Some(text) =
-                    dialect.and_then(|it| it.too_large(self.node().limits().frame_bytes_max as u64))
-            {
-                self.link.outbox.send_text(&text);
-            }
-            let jitter = self.node().draw() % crate::node::RECONNECT_MS;
-            let retry_ms = close
-                .reconnect()
-                .then_some(crate::node::RECONNECT_MS + jitter);
-            self.system(&System::Bye {
-                code: close.code(),
-                why: close.why().into(),
-                retry_ms,
-            });
-            let code = dialect.map_or(1007, |dialect| dialect.close_code(close));
-            socket.close(code, close.why());
-        }
-        let seats = self.worker.hub.borrow_mut().forget(self.link.key);
-        self.let_go(seats).await;
-        if let Some(connected) = &self.connected {
-            connected.dec();
-        }
-        // A peer that doesn't read its goodbye isn't waited for.
-        drop(tokio::time::timeout(GOODBYE, Flushed(&socket.outbox)).await);
-    }
-
-    /// Tells the rooms that this session is gone.
-    async fn let_go(&mut self, seats: Vec<(RoomId, chat_core::UserId)>) {
-        for (room, user) in seats.into_iter().chain(self.seats.visits()) {
-            let name = self
-                .seats
-                .actor(room)
-                .or(self.nobody.as_ref())
-                .map(|it| it.name.clone());
-            let name = name.or_else(|| self.identity.as_ref().map(|it| it.name.clone()));
-            let Some(name) = name else { continue };
-            self.detach(room, Actor::new(user, name)).await;
-        }
-        if let Some(user) = self.identity.as_ref().map(|identity| identity.user) {
-            self.node().release(user);
-            if user.is_guest() {
-                // If it can't be noted, the guest's time begins when the store is tidied.
-                drop(
-                    self.node()
-                        .store()
-                        .see_guest(user, self.node().clock().now())
-                        .await,
-                );
-            }
-        }
-    }
-
     fn node(&self) -> &Node {
         &self.worker.node
     }
@@ -520,49 +375,6 @@ impl Session {
             actor,
             from: Some(self.link.key),
         }
-    }
-}
-
-/// What became of an op on the straight way.
-enum Sent {
-    Away,
-    Refused(Refusal, Ticket),
-    Back(Box<Op>, Ticket),
-}
-
-/// Whether a command needs nothing but its room, and somebody it names to exist.
-fn is_plain(command: &Command) -> bool {
-    match command {
-        Command::CreateRoom(_) | Command::OpenDirect(_) | Command::Join(_) | Command::Visit(_) => {
-            false
-        }
-        Command::UpdateRoom(_)
-        | Command::SetAccess(_)
-        | Command::SetGrant(_)
-        | Command::Archive(_)
-        | Command::Unarchive(_)
-        | Command::DeleteRoom(_)
-        | Command::TransferOwnership(_)
-        | Command::Leave(_)
-        | Command::Invite(_)
-        | Command::RevokeInvite(_)
-        | Command::DeclineInvite(_)
-        | Command::Kick(_)
-        | Command::Ban(_)
-        | Command::Unban(_)
-        | Command::Mute(_)
-        | Command::Unmute(_)
-        | Command::SetRole(_)
-        | Command::SetNickname(_)
-        | Command::Post(_)
-        | Command::Edit(_)
-        | Command::Delete(_)
-        | Command::React(_)
-        | Command::Unreact(_)
-        | Command::Pin(_)
-        | Command::Unpin(_)
-        | Command::MarkRead(_)
-        | Command::Typing(_) => true,
     }
 }
 

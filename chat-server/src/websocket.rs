@@ -4,7 +4,7 @@
 use std::io::{self, Read, Write};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tungstenite::protocol::frame::CloseFrame;
 use tungstenite::protocol::{Role, WebSocketConfig};
@@ -129,6 +129,58 @@ impl Future for Flushed<'_> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.0.register(cx);
         self.0.poll_flush(cx).map(drop)
+    }
+}
+
+/// Closes our half of the connection, and waits until the peer has closed his, or the stream
+/// breaks.
+///
+/// What the peer still sends is passed over: to close with bytes unread would reset the connection,
+/// and our last words might never be read.
+pub(crate) struct Parted<'a> {
+    outbox: &'a Outbox,
+    shut: bool,
+}
+
+/// Reads of a peer that talks on, before others have their turn.
+const READS_MAX: usize = 16;
+
+impl<'a> Parted<'a> {
+    pub(crate) const fn from(outbox: &'a Outbox) -> Self {
+        let shut = false;
+        Self { outbox, shut }
+    }
+
+    fn poll_parted(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.shut {
+            ready!(self.outbox.poll_shutdown(cx))?;
+            self.shut = true;
+        }
+        let mut passed_over = [0; READ_BUFFER_BYTES];
+        for _ in 0..READS_MAX {
+            match self.outbox.read(&mut passed_over) {
+                Ok(0) => return Poll::Ready(Ok(())),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.outbox.poll_readable(cx))?;
+                    if self.outbox.reads_by_itself() {
+                        return Poll::Pending;
+                    }
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl Future for Parted<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.outbox.register(cx);
+        self.poll_parted(cx).map(drop)
     }
 }
 

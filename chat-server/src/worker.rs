@@ -79,6 +79,8 @@ pub(crate) struct Worker {
     /// Where answers to the turn's questions go.
     supplies: mpsc::Sender<(u64, Supply)>,
     next_session: Cell<u64>,
+    /// Sessions that have ended and say goodbye.
+    pub(crate) parting: Cell<usize>,
 }
 
 thread_local! {
@@ -134,6 +136,7 @@ pub(crate) fn run(node: Node, index: usize, inboxes: Inboxes) -> std::io::Result
         turn,
         supplies,
         next_session,
+        parting: Cell::new(0),
     });
     LocalSet::new().block_on(&runtime, worker.serve(inboxes, supplied));
     Ok(())
@@ -175,7 +178,7 @@ impl Worker {
             link.tell(News::End(Close::ShuttingDown));
         }
         for _ in 0..STOP_STEPS {
-            if self.hub.borrow().links().next().is_none() {
+            if self.parting.get() == 0 && self.hub.borrow().links().next().is_none() {
                 return;
             }
             tokio::time::sleep(STOP_STEP).await;

@@ -1,6 +1,7 @@
 //! The WebSocket handshake (RFC 6455, section 4.2), and whose pages may make it.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
@@ -17,7 +18,7 @@ use hyper::upgrade::OnUpgrade;
 use tungstenite::handshake::derive_accept_key;
 
 use crate::http::problem::Problem;
-use crate::node::Node;
+use crate::node::{Connected, Node};
 use crate::session::Arrival;
 
 /// Where connections come in.
@@ -70,12 +71,14 @@ pub(super) async fn handle(State(door): State<Door>, mut request: Request) -> Re
             "this connection can't be upgraded",
         );
     };
+    let place = request.extensions_mut().remove::<Arc<Connected>>();
     let arrival = Arrival {
         upgrade,
         dialect: door.dialect,
         address,
         token,
         silent,
+        place,
     };
     if door
         .node

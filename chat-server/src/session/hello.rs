@@ -11,6 +11,7 @@ use chat_protocol::command::{Hello, Subscribe};
 use super::{After, Performed, Session, unauthenticated};
 use crate::auth::Identity;
 use crate::desk::unavailable;
+use crate::hub::News;
 
 /// A position that a client remembers: the epoch it was heard in, and the record.
 type Remembered = Option<(String, Seq)>;
@@ -22,9 +23,12 @@ impl Session {
         }
         let (identity, guest_token) = self.identify(&hello).await?;
         if identity.suspended {
+            self.link.tell(News::End(Close::Suspended));
             return Err(Refusal::new(Code::Suspended));
         }
         if !self.node().admit(identity.user) {
+            // Once it has been answered.
+            self.link.tell(News::End(Close::TooManySessions));
             return Err(Refusal::new(Code::TooMany)
                 .with_words(Close::TooManySessions.why())
                 .with_detail("what", "sessions")

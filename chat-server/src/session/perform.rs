@@ -331,6 +331,7 @@ impl Session {
     pub(super) fn hold(&mut self, identity: Identity) {
         self.link.grant.replace(identity.grant.clone());
         self.link.expires_at.set(identity.expires_at);
+        self.link.warned.set(false);
         self.identity = Some(identity);
     }
 

@@ -1,0 +1,90 @@
+//! The end of a session: goodbyes, and letting go of rooms.
+
+use std::time::Duration;
+
+use chat_core::{Actor, RoomId};
+use chat_protocol::close::Close;
+use chat_protocol::system::System;
+
+use super::Session;
+use crate::node::RECONNECT_MS;
+use crate::websocket::{Flushed, Parted, Socket};
+
+/// How long a goodbye may take.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// How long a server that stops waits for a client which has been told everything to close too.
+const LINGER_STOPPING: Duration = Duration::from_millis(200);
+
+impl Session {
+    /// Says goodbye and lets go of everything.
+    pub(super) async fn end(mut self, socket: &mut Socket, close: Option<Close>) {
+        if let Some(close) = close {
+            if close == Close::ShuttingDown {
+                // What was received is answered first.
+                drop(tokio::time::timeout(GOODBYE, self.answered()).await);
+            }
+            self.link.outbox.cut();
+            if close == Close::Lagging {
+                self.node().metrics().sessions_lagging.inc();
+                self.system(&System::Lagged {});
+            }
+            let dialect = self.link.dialect.get();
+            if close == Close::FrameTooLarge
+                && let Some(text) =
+                    dialect.and_then(|it| it.too_large(self.node().limits().frame_bytes_max as u64))
+            {
+                self.link.outbox.send_text(&text);
+            }
+            let jitter = self.node().draw() % RECONNECT_MS;
+            let retry_ms = close.reconnect().then_some(RECONNECT_MS + jitter);
+            self.system(&System::Bye {
+                code: close.code(),
+                why: close.why().into(),
+                retry_ms,
+            });
+            let code = dialect.map_or(1007, |dialect| dialect.close_code(close));
+            socket.close(code, close.why());
+        }
+        self.worker.parting.set(self.worker.parting.get() + 1);
+        let seats = self.worker.hub.borrow_mut().forget(self.link.key);
+        self.let_go(seats).await;
+        if let Some(connected) = &self.connected {
+            connected.dec();
+        }
+        // A peer that doesn't read its goodbye isn't waited for.
+        let flushed = tokio::time::timeout(GOODBYE, Flushed(&socket.outbox)).await;
+        if flushed.is_ok() {
+            let linger = if self.node().is_stopping() {
+                LINGER_STOPPING
+            } else {
+                GOODBYE
+            };
+            drop(tokio::time::timeout(linger, Parted::from(&socket.outbox)).await);
+        }
+        self.worker.parting.set(self.worker.parting.get() - 1);
+    }
+
+    /// Tells the rooms that this session is gone.
+    async fn let_go(&mut self, seats: Vec<(RoomId, chat_core::UserId)>) {
+        for (room, user) in seats.into_iter().chain(self.seats.visits()) {
+            let name = self
+                .seats
+                .actor(room)
+                .or(self.nobody.as_ref())
+                .map(|it| it.name.clone());
+            let name = name.or_else(|| self.identity.as_ref().map(|it| it.name.clone()));
+            let Some(name) = name else { continue };
+            self.detach(room, Actor::new(user, name)).await;
+        }
+        let Some(user) = self.identity.as_ref().map(|identity| identity.user) else {
+            return;
+        };
+        self.node().release(user);
+        if user.is_guest() {
+            let now = self.node().clock().now();
+            // If it can't be noted, the guest's time begins when the store is tidied.
+            drop(self.node().store().see_guest(user, now).await);
+        }
+    }
+}

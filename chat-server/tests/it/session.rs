@@ -1,0 +1,228 @@
+//! How a session begins, and all the ways in which it ends without being slow.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::world::{Account, Native, PASSWORD, World, config, http};
+
+/// Sends a request as this account.
+async fn as_account(world: &World, account: &Account, path: &str, body: &str) -> u16 {
+    let bearer = format!("Bearer {}", account.token);
+    let headers = [("authorization", bearer.as_str())];
+    let said = http(world.address, "POST", path, &headers, body.as_bytes()).await;
+    said.status
+}
+
+/// Asserts that a session ends by this code within a second.
+async fn ends_soon(client: &mut Native, code: u16) {
+    let began = Instant::now();
+    assert_eq!(client.closed().await, code);
+    assert!(began.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn what_ends_a_log_in_ends_its_sessions_within_a_second() {
+    let world = World::new().await;
+    let ann = world.account("ann").await;
+    let login = json!({"login": "ann", "password": PASSWORD}).to_string();
+    let said = http(
+        world.address,
+        "POST",
+        "/v1/auth/login",
+        &[],
+        login.as_bytes(),
+    )
+    .await;
+    let other = Account {
+        token: said.json()["token"].as_str().unwrap().to_owned(),
+        ..ann.clone()
+    };
+
+    // A logout ends one log-in, on both workers, and leaves the other.
+    let mut here = world.enter_on(0, &ann).await;
+    let mut there = world.enter_on(1, &ann).await;
+    let mut stays = world.enter_on(1, &other).await;
+    assert_eq!(as_account(&world, &ann, "/v1/auth/logout", "").await, 204);
+    ends_soon(&mut here, 4501).await;
+    ends_soon(&mut there, 4501).await;
+    stays.ok("rooms", json!({})).await;
+    let again = json!({"token": ann.token});
+    assert_eq!(
+        world.connect().await.code("hello", again).await,
+        "token_invalid"
+    );
+
+    // The same by a frame, which is answered.
+    let mut second = world.enter_on(0, &other).await;
+    stays.ok("logout", json!({"all": true})).await;
+    ends_soon(&mut stays, 4501).await;
+    ends_soon(&mut second, 4501).await;
+
+    // Another password ends everything.
+    let bob = world.account("bob").await;
+    let mut b = world.enter_on(1, &bob).await;
+    let change = json!({"old": PASSWORD, "new": "battery staple"}).to_string();
+    assert_eq!(
+        as_account(&world, &bob, "/v1/auth/password", &change).await,
+        200
+    );
+    ends_soon(&mut b, 4501).await;
+
+    let cat = world.account("cat").await;
+    let mut c = world.enter_on(0, &cat).await;
+    world
+        .server
+        .suspend(cat.id.try_into().unwrap(), true)
+        .await
+        .unwrap();
+    assert_eq!(c.system("bye").await["code"], 4503);
+    ends_soon(&mut c, 4503).await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_runs_out_unless_it_is_refreshed() {
+    let mut config = config();
+    config.server_limits.token_ms = 2_500;
+    let world = World::with(config).await;
+    let ann = world.account("ann").await;
+    let (mut stays, mut goes) = (world.enter(&ann).await, world.enter(&ann).await);
+    goes.system("token_expiring").await;
+    let first = stays.system("token_expiring").await;
+    let body = json!({"refresh_token": ann.refresh}).to_string();
+    let said = http(
+        world.address,
+        "POST",
+        "/v1/auth/refresh",
+        &[],
+        body.as_bytes(),
+    )
+    .await;
+    let fresh = said.json()["token"].as_str().unwrap().to_owned();
+    stays.ok("refresh", json!({"token": fresh})).await;
+    assert_eq!(goes.closed().await, 4004);
+    // Past the end of the first token he is told of the end of the second.
+    let second = stays.system("token_expiring").await;
+    assert!(second["at"].as_u64() > first["at"].as_u64());
+    stays.ok("rooms", json!({})).await;
+    assert_eq!(stays.closed().await, 4004);
+    let stranger = world.account("bob").await;
+    let mut ann = world.enter(&stranger).await;
+    let other = world.account("eve").await;
+    assert_eq!(
+        ann.code("refresh", json!({"token": other.token})).await,
+        "token_invalid"
+    );
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn who_does_not_say_hello_in_time_is_sent_away() {
+    let mut config = config();
+    config.server_limits.hello_ms_max = 500;
+    let world = World::with(config).await;
+    let ann = world.account("ann").await;
+    let mut a = world.enter(&ann).await;
+    let mut silent = world.connect().await;
+    let mut talker = world.connect().await;
+    assert_eq!(
+        talker.code("post", json!({"room": 1, "body": "?"})).await,
+        "unauthenticated"
+    );
+    assert_eq!(talker.code("hello", json!({})).await, "unauthenticated");
+    assert_eq!(silent.closed().await, 4501);
+    assert_eq!(talker.closed().await, 4501);
+    assert_eq!(
+        a.code("hello", json!({"token": ann.token})).await,
+        "bad_frame"
+    );
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn nobody_has_more_sessions_than_allowed() {
+    let mut config = config();
+    config.server_limits.sessions_per_user_max = 2;
+    let world = World::with(config).await;
+    let ann = world.account("ann").await;
+    let (first, _second) = (world.enter(&ann).await, world.enter_on(1, &ann).await);
+    let mut third = world.connect().await;
+    let refused = third.refused("hello", json!({"token": ann.token})).await;
+    assert_eq!(
+        (&refused["code"], &refused["details"]["max"]),
+        (&json!("too_many"), &json!(2))
+    );
+    assert_eq!(third.closed().await, 4506);
+    first.leave().await;
+    // The place is free as soon as the server has noticed.
+    let mut again = world.connect().await;
+    while again
+        .call("hello", json!({"token": ann.token}))
+        .await
+        .is_err()
+    {
+        again = world.connect().await;
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_full_takes_on_nobody_else() {
+    let mut config = config();
+    config.server_limits.connections_max = 2;
+    let world = World::with(config).await;
+    let (mut a, mut b) = (world.connect().await, world.connect().await);
+    for client in [&mut a, &mut b] {
+        client.ok("hello", json!({"guest": {"name": "Gus"}})).await;
+    }
+    let said = http(world.address, "GET", "/healthz", &[], b"").await;
+    assert_eq!(said.status, 0, "a third one was taken on");
+    a.leave().await;
+    while http(world.address, "GET", "/healthz", &[], b"")
+        .await
+        .status
+        != 200
+    {}
+    b.ok("rooms", json!({})).await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn who_goes_on_and_on_too_fast_is_sent_away() {
+    let mut config = config();
+    config.server_limits.rate_limits = true;
+    config.server_limits.commands_burst = 5;
+    config.server_limits.command_refill_ms = 60_000;
+    let world = World::with(config).await;
+    let mut a = world.connect().await;
+    a.ok("hello", json!({"guest": {"name": "Gus"}})).await;
+    for _ in 0..4 {
+        a.ok("rooms", json!({})).await;
+    }
+    for _ in 0..250 {
+        a.ask("rooms", json!({})).await;
+    }
+    assert_eq!(a.closed().await, 4005);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn who_answers_no_ping_is_given_up() {
+    let mut config = config();
+    config.server_limits.ping_ms = 1_000;
+    config.server_limits.pong_ms_max = 500;
+    let world = World::with(config).await;
+    let mut a = world.connect().await;
+    a.ok("hello", json!({"guest": {"name": "Gus"}})).await;
+    let mut mute = world.connect().await;
+    mute.ok("hello", json!({"guest": {"name": "Max"}})).await;
+    let sessions = || world.server.node().metrics().sessions.get();
+    // One reads, and so answers pings; the other doesn't even do that.
+    while sessions() == 2 {
+        a.system("ping").await;
+    }
+    a.ok("rooms", json!({})).await;
+    assert_eq!(mute.closed().await, 4003);
+    world.stop().await;
+}
