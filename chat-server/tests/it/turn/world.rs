@@ -74,6 +74,8 @@ pub(super) struct World {
     pub(super) sent: Vec<Sent>,
     /// Heard records, with who heard them.
     pub(super) heard: Vec<(Record, UserId)>,
+    /// What came out for sessions, in order.
+    pub(super) trace: Vec<String>,
     pub(super) now: Timestamp,
 }
 
@@ -102,6 +104,7 @@ impl World {
             wires: BTreeMap::new(),
             sent: Vec::new(),
             heard: Vec::new(),
+            trace: Vec::new(),
             now: Timestamp::new(1_000_000),
         }
     }
@@ -313,13 +316,15 @@ impl World {
         match parcel {
             Parcel::Reply { to, outcome } => self.hear_answer(to, outcome),
             Parcel::Deliver(delivery) => {
+                let event = delivery.record.event.name();
+                self.trace.push(format!("{} {event}", delivery.record.seq));
                 super::laws::is_durable(self, &delivery.record);
                 for user in self.places[worker].hub.deliver(&delivery.record) {
                     super::laws::may_hear(self, &delivery.record, user);
                     self.heard.push((Record::clone(&delivery.record), user));
                 }
             }
-            Parcel::Signal { .. } => {}
+            Parcel::Signal { signal, .. } => self.trace.push(signal.what.name().into()),
             Parcel::Expel { room, user } => self.places[worker].hub.expel(room, user),
         }
     }
