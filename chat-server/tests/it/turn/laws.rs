@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chat_core::{Record, Room, RoomId, Seq, UserId};
 use chat_server::mail::{Look, Reply, SessionKey, Sight, Wish};
 
-use super::world::{Shape, WishKind, World};
+use super::world::{Shape, World};
 
 /// Nobody hears what isn't in the store.
 pub(super) fn is_durable(world: &World, record: &Record) {
@@ -199,9 +199,4 @@ pub(super) fn is_retryable(world: &World, at: usize) -> bool {
         world.sent[at].outcome,
         Some(Err(Refused::StorageUnavailable | Refused::Overloaded))
     )
-}
-
-/// Whether a mail may be sent again.
-pub(super) fn is_command(world: &World, at: usize) -> bool {
-    world.sent[at].wish == WishKind::Command
 }

@@ -39,20 +39,10 @@ pub(super) struct Sent {
     pub(super) room: RoomId,
     pub(super) user: UserId,
     pub(super) from: Option<SessionKey>,
-    pub(super) wish: WishKind,
+    pub(super) wish: &'static str,
     pub(super) outcome: Option<Result<Reply, Refused>>,
     /// How many mails had been sent when it was answered.
     pub(super) answered_at: usize,
-}
-
-/// What was wished, as far as the world has to know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum WishKind {
-    Command,
-    Visit,
-    Attach,
-    Detach,
-    Look,
 }
 
 pub(super) struct Place {
@@ -135,24 +125,21 @@ impl World {
         wish: Wish,
     ) -> usize {
         let number = self.sent.len();
-        let kind = match &wish {
-            Wish::Command { command, .. } => match command {
-                chat_core::Command::Visit(_) => WishKind::Visit,
-                _ => WishKind::Command,
-            },
-            Wish::Attach => WishKind::Attach,
-            Wish::Detach => WishKind::Detach,
-            Wish::Look(_) => WishKind::Look,
+        let name = match &wish {
+            Wish::Command { command, .. } => command.name(),
+            Wish::Attach => "attach",
+            Wish::Detach => "detach",
+            Wish::Look(_) => "look",
         };
         self.sent.push(Sent {
             room,
             user,
             from,
-            wish: kind,
+            wish: name,
             outcome: None,
             answered_at: usize::MAX,
         });
-        if let (WishKind::Detach, Some(session)) = (kind, from) {
+        if let (Wish::Detach, Some(session)) = (&wish, from) {
             self.places[session.worker].hub.rise(session, room);
         }
         let owner = self.owner(room, from.map_or(0, |it| it.worker));
@@ -281,13 +268,13 @@ impl World {
                     let owner = self.owner(mail.room, place);
                     self.places[owner].inbox.push_back(mail);
                 }
-                Output::Parcel { to, parcel } => self.route(place, to, parcel),
+                Output::Parcel { to, parcel } => self.route(place, to, &parcel),
             }
         }
     }
 
-    fn route(&mut self, place: usize, to: Recipients, parcel: Parcel<u64>) {
-        let workers = match (to, &parcel) {
+    fn route(&mut self, place: usize, to: Recipients, parcel: &Parcel<u64>) {
+        let workers = match (to, parcel) {
             (Recipients::Addressee, Parcel::Reply { to, .. }) => {
                 let from = self.sent[usize::try_from(*to).unwrap()].from;
                 vec![from.map_or(place, |it| it.worker)]
@@ -300,7 +287,7 @@ impl World {
             },
         };
         for worker in workers {
-            let copy = copy(&parcel);
+            let copy = copy(parcel);
             if worker == place {
                 self.open(worker, copy);
             } else {
