@@ -178,10 +178,11 @@ pub(super) fn nothing_is_left(world: &mut World) {
     let later = world.now.plus_ms(1_000_000);
     world.now = later;
     for place in 0..world.places.len() {
+        // What couldn't be loaded is loaded by the first sweep, and goes by the second.
         for _ in 0..2 {
             world.places[place].turn.sweep(later, 0);
+            world.rest();
         }
-        world.rest();
         let left: Vec<RoomId> = world.places[place]
             .turn
             .engine()

@@ -367,7 +367,11 @@ impl Story {
                 })
                 .collect();
             if failed.is_empty() {
-                return;
+                let now = self.world.now;
+                for place in &mut self.world.places {
+                    place.turn.sweep(now, u64::MAX);
+                }
+                return self.world.rest();
             }
             // One after the other: nobody is refused for want of a place to wait.
             for at in failed {
