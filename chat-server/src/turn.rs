@@ -58,7 +58,7 @@ pub struct Turn<R> {
 #[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,
-    reason = "the large variants are the common ones, and an allocation costs more than the move"
+    reason = "it is drained at once, and the large variant is rare"
 )]
 pub enum Output<R> {
     /// For the sessions of a worker.

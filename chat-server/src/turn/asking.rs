@@ -3,7 +3,9 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use chat_core::{Facts, Kind, Need, Record, Rejection, Room, RoomId, Timestamp, Used};
+use chat_core::{
+    Facts, Kind, Lifecycle, Need, Record, Rejection, Room, RoomId, Timestamp, Used, UserId,
+};
 
 use super::slot::Slot;
 use super::{Output, Question, Supply, Turn, is_creation};
@@ -246,11 +248,16 @@ impl<R> Turn<R> {
         }
     }
 
-    fn learn(&mut self, group: RoomId, room: Option<&Room>) {
-        let directory = self.engine.directory_mut();
-        match room.filter(|room| room.kind == Kind::Group) {
-            Some(room) => directory.learn(group, room.head_seq, room.members.keys().copied()),
-            None => directory.learn_none(group),
+    fn learn(&mut self, group: RoomId, stored: Option<&Room>) {
+        // If the group is loaded here, it may be ahead of the store by what this turn has decided.
+        let room = self.engine.room(group).or(stored);
+        match room.filter(|room| room.kind == Kind::Group && room.lifecycle != Lifecycle::Deleted) {
+            Some(room) => {
+                let head = room.head_seq;
+                let members: Vec<UserId> = room.members.keys().copied().collect();
+                self.engine.directory_mut().learn(group, head, members);
+            }
+            None => self.engine.directory_mut().learn_none(group),
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chat_core::{Record, Room, RoomId, Seq, UserId};
 use chat_server::mail::{Look, Reply, SessionKey, Sight, Wish};
 
-use super::world::{Shape, WishKind, World};
+use super::world::{Shape, World};
 
 /// Nobody hears what isn't in the store.
 pub(super) fn is_durable(world: &World, record: &Record) {
@@ -178,10 +178,11 @@ pub(super) fn nothing_is_left(world: &mut World) {
     let later = world.now.plus_ms(1_000_000);
     world.now = later;
     for place in 0..world.places.len() {
+        // What couldn't be loaded is loaded by the first sweep, and goes by the second.
         for _ in 0..2 {
             world.places[place].turn.sweep(later, 0);
+            world.rest();
         }
-        world.rest();
         let left: Vec<RoomId> = world.places[place]
             .turn
             .engine()
@@ -199,9 +200,4 @@ pub(super) fn is_retryable(world: &World, at: usize) -> bool {
         world.sent[at].outcome,
         Some(Err(Refused::StorageUnavailable | Refused::Overloaded))
     )
-}
-
-/// Whether a mail may be sent again.
-pub(super) fn is_command(world: &World, at: usize) -> bool {
-    world.sent[at].wish == WishKind::Command
 }

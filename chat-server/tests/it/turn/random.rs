@@ -367,7 +367,11 @@ impl Story {
                 })
                 .collect();
             if failed.is_empty() {
-                return;
+                let now = self.world.now;
+                for place in &mut self.world.places {
+                    place.turn.sweep(now, u64::MAX);
+                }
+                return self.world.rest();
             }
             // One after the other: nobody is refused for want of a place to wait.
             for at in failed {
@@ -451,20 +455,21 @@ impl Errand {
                 assert_eq!(stored, [(*room, *seq)], "{:?}", self.command);
             }
         }
-        let done: Vec<usize> = self
-            .mails
-            .iter()
-            .filter(|mail| matches!(world.sent[**mail].outcome, Some(Ok(_))))
-            .map(|mail| world.sent[*mail].answered_at)
-            .collect();
+        // The fact was made by the mail that was told so, else by one of those that failed.
+        let answered = |told: fn(&Result<Reply, Refused>) -> bool| {
+            let mails = self.mails.iter().map(|mail| &world.sent[*mail]);
+            let told = mails.filter(move |it| it.outcome.as_ref().is_some_and(told));
+            told.map(|it| it.answered_at).max()
+        };
+        let made = answered(|it| matches!(it, Ok(Reply::Done { dup: false, .. })))
+            .or_else(|| answered(|it| *it == Err(Refused::StorageUnavailable)));
         for mail in &self.mails {
             let refused = matches!(
                 world.sent[*mail].outcome,
                 Some(Err(Refused::Rejected(_) | Refused::NameTaken))
             );
             // Of two at the same time, one may have been judged before the other was carried out.
-            let after_the_fact = done.iter().any(|answered| answered <= mail);
-            if refused && (after_the_fact || done.is_empty()) {
+            if refused && made.is_none_or(|made| made <= *mail) {
                 assert!(
                     stored.is_empty(),
                     "{:?} was refused and is fact at {stored:?}: {outcomes:?}",

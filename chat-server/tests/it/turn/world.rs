@@ -39,20 +39,10 @@ pub(super) struct Sent {
     pub(super) room: RoomId,
     pub(super) user: UserId,
     pub(super) from: Option<SessionKey>,
-    pub(super) wish: WishKind,
+    pub(super) wish: &'static str,
     pub(super) outcome: Option<Result<Reply, Refused>>,
     /// How many mails had been sent when it was answered.
     pub(super) answered_at: usize,
-}
-
-/// What was wished, as far as the world has to know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum WishKind {
-    Command,
-    Visit,
-    Attach,
-    Detach,
-    Look,
 }
 
 pub(super) struct Place {
@@ -74,6 +64,8 @@ pub(super) struct World {
     pub(super) sent: Vec<Sent>,
     /// Heard records, with who heard them.
     pub(super) heard: Vec<(Record, UserId)>,
+    /// What came out for sessions, in order.
+    pub(super) trace: Vec<String>,
     pub(super) now: Timestamp,
 }
 
@@ -102,6 +94,7 @@ impl World {
             wires: BTreeMap::new(),
             sent: Vec::new(),
             heard: Vec::new(),
+            trace: Vec::new(),
             now: Timestamp::new(1_000_000),
         }
     }
@@ -132,24 +125,21 @@ impl World {
         wish: Wish,
     ) -> usize {
         let number = self.sent.len();
-        let kind = match &wish {
-            Wish::Command { command, .. } => match command {
-                chat_core::Command::Visit(_) => WishKind::Visit,
-                _ => WishKind::Command,
-            },
-            Wish::Attach => WishKind::Attach,
-            Wish::Detach => WishKind::Detach,
-            Wish::Look(_) => WishKind::Look,
+        let name = match &wish {
+            Wish::Command { command, .. } => command.name(),
+            Wish::Attach => "attach",
+            Wish::Detach => "detach",
+            Wish::Look(_) => "look",
         };
         self.sent.push(Sent {
             room,
             user,
             from,
-            wish: kind,
+            wish: name,
             outcome: None,
             answered_at: usize::MAX,
         });
-        if let (WishKind::Detach, Some(session)) = (kind, from) {
+        if let (Wish::Detach, Some(session)) = (&wish, from) {
             self.places[session.worker].hub.rise(session, room);
         }
         let owner = self.owner(room, from.map_or(0, |it| it.worker));
@@ -278,13 +268,13 @@ impl World {
                     let owner = self.owner(mail.room, place);
                     self.places[owner].inbox.push_back(mail);
                 }
-                Output::Parcel { to, parcel } => self.route(place, to, parcel),
+                Output::Parcel { to, parcel } => self.route(place, to, &parcel),
             }
         }
     }
 
-    fn route(&mut self, place: usize, to: Recipients, parcel: Parcel<u64>) {
-        let workers = match (to, &parcel) {
+    fn route(&mut self, place: usize, to: Recipients, parcel: &Parcel<u64>) {
+        let workers = match (to, parcel) {
             (Recipients::Addressee, Parcel::Reply { to, .. }) => {
                 let from = self.sent[usize::try_from(*to).unwrap()].from;
                 vec![from.map_or(place, |it| it.worker)]
@@ -297,7 +287,7 @@ impl World {
             },
         };
         for worker in workers {
-            let copy = copy(&parcel);
+            let copy = copy(parcel);
             if worker == place {
                 self.open(worker, copy);
             } else {
@@ -313,13 +303,15 @@ impl World {
         match parcel {
             Parcel::Reply { to, outcome } => self.hear_answer(to, outcome),
             Parcel::Deliver(delivery) => {
+                let event = delivery.record.event.name();
+                self.trace.push(format!("{} {event}", delivery.record.seq));
                 super::laws::is_durable(self, &delivery.record);
                 for user in self.places[worker].hub.deliver(&delivery.record) {
                     super::laws::may_hear(self, &delivery.record, user);
                     self.heard.push((Record::clone(&delivery.record), user));
                 }
             }
-            Parcel::Signal { .. } => {}
+            Parcel::Signal { signal, .. } => self.trace.push(signal.what.name().into()),
             Parcel::Expel { room, user } => self.places[worker].hub.expel(room, user),
         }
     }
