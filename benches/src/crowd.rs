@@ -106,6 +106,10 @@ impl Posts {
     }
 
     /// The next post, a millisecond after the one before.
+    ///
+    /// # Panics
+    ///
+    /// Never: the number of a post makes a cid.
     pub fn post(&mut self) -> Request {
         self.said += 1;
         let author = 1 + self.said.wrapping_mul(STRIDE) % self.authors;
@@ -124,6 +128,10 @@ impl Posts {
 }
 
 /// A body of this many bytes that looks like talk.
+///
+/// # Panics
+///
+/// Never: talk has no NUL.
 #[must_use]
 pub fn body(bytes: usize) -> Text {
     let words = "see you at the \"old\" harbour at nine, and bring the map. ";

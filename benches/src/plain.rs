@@ -16,7 +16,7 @@ const SCHEMA: &str = include_str!("../../chat-server/src/store/sqlite/schema/000
 pub enum Rows {
     /// The record in the log: one row, the least that a chat can write for a message.
     Log,
-    /// The record, the message, its author's marker and the head of the room.
+    /// The record, its author's marker, and the head of the room.
     All,
 }
 
@@ -85,7 +85,7 @@ impl Plain {
         let transaction = db.transaction()?;
         for room in 1..=rooms {
             transaction.execute(
-                "INSERT INTO rooms VALUES (?1, 0, 0, x'', 'channel', 'den', NULL, 'den', NULL, NULL,
+                "INSERT INTO rooms VALUES (?1, 0, 0, 0, x'', 'channel', 'den', NULL, 'den', NULL, NULL,
                      'open', 1, 'active', 1, 10, 1, 0, 0)",
                 [int(room)],
             )?;
@@ -109,8 +109,9 @@ impl Plain {
         let db = &self.db;
         db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let mut log = db.prepare_cached(
-            "INSERT INTO records (room, seq, run, version, fact, mac, sum, key, words)
-             VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO records
+                 (room, seq, run, idx, message, version, fact, mac, sum, key, words)
+             VALUES (?1, ?2, 1, ?3, ?2, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?;
         for row in rows {
             insert_record(&mut log, row)?;
@@ -129,6 +130,7 @@ fn insert_record(log: &mut CachedStatement<'_>, row: &Row) -> Result<usize> {
     log.execute(params![
         row.room,
         row.seq,
+        row.idx,
         entry.version,
         entry.fact,
         entry.mac.map(|mac| mac.0),
@@ -139,16 +141,14 @@ fn insert_record(log: &mut CachedStatement<'_>, row: &Row) -> Result<usize> {
 }
 
 fn insert_lists(db: &Connection, rows: &[Row]) -> Result<()> {
-    let mut message =
-        db.prepare_cached("INSERT INTO messages (room, seq, idx) VALUES (?1, ?2, ?3)")?;
     let mut marker =
         db.prepare_cached("UPDATE members SET read = ?3 WHERE room = ?1 AND user = ?2")?;
     let mut head = db.prepare_cached(
-        "UPDATE rooms SET head_seq = ?2, head_idx = ?3, head_sum = ?4 WHERE id = ?1",
+        "UPDATE rooms SET head_seq = ?2, head_idx = ?3, head_sum = ?4, head_message = ?2
+         WHERE id = ?1",
     )?;
     let mut rows = rows.iter().peekable();
     while let Some(row) = rows.next() {
-        message.execute([row.room, row.seq, row.idx])?;
         marker.execute([row.room, row.author, row.idx])?;
         // Once for each room of a batch, as the store does it.
         if rows.peek().is_none_or(|next| next.room != row.room) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chat_core::{Event, Record, Room, RoomId, Seq};
 use chat_protocol::log::{Entry, Sum, WordsKey, encode};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::column::{bytes16, int, number};
 use super::fault::{Fault, Result};
@@ -76,6 +76,12 @@ fn write(desk: &mut Desk, end: &End, records: &[Arc<Record>]) -> Result<Option<S
     let (mut sum, mut spot) = (end.sum, end.spot);
     let mut random = vec![0; 16 * records.len()];
     getrandom::fill(&mut random).map_err(|error| Fault::Unavailable(error.to_string()))?;
+    // Taken from the cache once, not for each record.
+    let mut log = desk.db.prepare_cached(
+        "INSERT INTO records
+             (room, seq, run, idx, message, version, fact, mac, sum, key, words)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    )?;
     for (record, key) in records.iter().zip(random.as_chunks().0) {
         let entry = encode(record, WordsKey(*key), &sum);
         sum = entry.sum;
@@ -85,7 +91,7 @@ fn write(desk: &mut Desk, end: &End, records: &[Arc<Record>]) -> Result<Option<S
                 message: record.seq,
             };
         }
-        insert(desk, record, &entry, spot)?;
+        insert(&mut log, desk.run, record, &entry, spot)?;
         desk.erased |= project::project(&desk.db, record, spot.idx)?;
     }
     desk.db
@@ -103,27 +109,27 @@ fn write(desk: &mut Desk, end: &End, records: &[Arc<Record>]) -> Result<Option<S
     Ok(Some(sum))
 }
 
-fn insert(desk: &Desk, record: &Record, entry: &Entry, spot: Spot) -> Result<()> {
+fn insert(
+    log: &mut CachedStatement<'_>,
+    run: i64,
+    record: &Record,
+    entry: &Entry,
+    spot: Spot,
+) -> Result<()> {
     let sealed = entry.words.as_ref();
-    desk.db
-        .prepare_cached(
-            "INSERT INTO records
-                 (room, seq, run, idx, message, version, fact, mac, sum, key, words)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-        )?
-        .execute(params![
-            int(record.room),
-            int(record.seq),
-            desk.run,
-            int(spot.idx),
-            int(spot.message),
-            entry.version,
-            entry.fact,
-            entry.mac.map(|mac| mac.0),
-            entry.sum.0,
-            sealed.map(|sealed| sealed.key.0),
-            sealed.map(|sealed| &sealed.words),
-        ])?;
+    log.execute(params![
+        int(record.room),
+        int(record.seq),
+        run,
+        int(spot.idx),
+        int(spot.message),
+        entry.version,
+        entry.fact,
+        entry.mac.map(|mac| mac.0),
+        entry.sum.0,
+        sealed.map(|sealed| sealed.key.0),
+        sealed.map(|sealed| &sealed.words),
+    ])?;
     Ok(())
 }
 
