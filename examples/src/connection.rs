@@ -3,6 +3,8 @@
 //! [`Client`] knows what to say, what was missed and how long to stay away; it is pure state. Here
 //! is what it leaves to its owner: the socket, the timers, and chance.
 
+mod line;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
 use std::hash::{BuildHasher, RandomState};
@@ -16,14 +18,12 @@ use chat_protocol::close::Close;
 use chat_protocol::code::{Class, Code};
 use chat_protocol::command::{Hello, Token};
 use chat_protocol::server_frame::Refused;
-use futures_util::{SinkExt, StreamExt};
 use serde_json::{Map, Value};
-use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep, sleep, timeout};
-use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
+use tokio::time::{Sleep, sleep};
+use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::http::Uri;
-use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+use self::line::{Heard, Line, NO_CODE, Socket, dial};
 
 /// A client, and its socket while it has one.
 ///
@@ -41,8 +41,6 @@ pub struct Connection {
     later: Vec<(Pin<Box<Sleep>>, Asked)>,
     last_ticket: u64,
 }
-
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 enum Link {
     Away(Pin<Box<Sleep>>),
@@ -247,73 +245,6 @@ impl Connection {
     }
 }
 
-/// An open socket.
-struct Line {
-    socket: Socket,
-    /// Frames that are yet to be sent.
-    waiting: VecDeque<String>,
-    welcome: bool,
-    /// The longest silence before the server counts as gone: the other end may have vanished
-    /// without a word.
-    silence: Duration,
-    patience: Pin<Box<Sleep>>,
-    /// The code that the server closed with.
-    code: u16,
-}
-
-enum Heard {
-    Text(String),
-    End(u16),
-}
-
-impl Line {
-    fn new(socket: Socket) -> Self {
-        Self {
-            socket,
-            waiting: VecDeque::new(),
-            welcome: false,
-            silence: SILENCE,
-            patience: Box::pin(sleep(SILENCE)),
-            code: NO_CODE,
-        }
-    }
-
-    /// Sends what waits, and gives what comes.
-    fn poll_heard(&mut self, cx: &mut Context<'_>) -> Poll<Heard> {
-        loop {
-            if self.poll_send(cx).is_err() || self.patience.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Heard::End(self.code));
-            }
-            let message = match ready!(self.socket.poll_next_unpin(cx)) {
-                Some(Ok(message)) => message,
-                Some(Err(_)) | None => return Poll::Ready(Heard::End(self.code)),
-            };
-            self.patience.as_mut().reset(Instant::now() + self.silence);
-            match message {
-                Message::Text(text) => return Poll::Ready(Heard::Text(text.to_string())),
-                Message::Close(frame) => self.code = frame.map_or(NO_CODE, |it| it.code.into()),
-                Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
-            }
-        }
-    }
-
-    fn poll_send(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
-        while !self.waiting.is_empty() {
-            let Poll::Ready(ready) = self.socket.poll_ready_unpin(cx) else {
-                break;
-            };
-            ready?;
-            if let Some(frame) = self.waiting.pop_front() {
-                self.socket.start_send_unpin(Message::text(frame))?;
-            }
-        }
-        match self.socket.poll_flush_unpin(cx) {
-            Poll::Ready(flushed) => flushed,
-            Poll::Pending => Ok(()),
-        }
-    }
-}
-
 /// A cid that nobody else draws.
 ///
 /// # Panics
@@ -327,15 +258,6 @@ pub fn draw_cid() -> Cid {
 /// A random number. The standard library keys its hashers by chance.
 fn draw() -> u64 {
     RandomState::new().hash_one(())
-}
-
-async fn dial(address: Uri) -> Result<Socket, Error> {
-    let request = ClientRequestBuilder::new(address).with_sub_protocol("chat.v1.json");
-    let dialing = tokio_tungstenite::connect_async(request);
-    let Ok(dialed) = timeout(SILENCE, dialing).await else {
-        return Err(Error::ConnectionClosed);
-    };
-    dialed.map(|(socket, _)| socket)
 }
 
 /// How long to wait with saying it again, if that makes sense without asking the person.
@@ -354,12 +276,6 @@ fn code_of(refused: &Refused) -> u16 {
         Some(_) | None => Close::Unauthenticated.code(),
     }
 }
-
-/// The code of a socket that closed without one (RFC 6455, section 7.1.5).
-const NO_CODE: u16 = 1006;
-
-/// How long to wait for a server that has said nothing yet.
-const SILENCE: Duration = Duration::from_secs(20);
 
 /// How long to wait with saying it again, where the server doesn't tell.
 const RETRY_MS: u64 = 1_000;

@@ -17,6 +17,7 @@ use std::error::Error;
 use chat_core::commands::{Join, Post};
 use chat_core::{Cid, Event, Name, RoomId, Seq, Text, UserId};
 use chat_examples::{Connection, draw_cid};
+use chat_protocol::answer::{Message, Page};
 use chat_protocol::client::Output;
 use chat_protocol::command::{GuestHello, Hello, Subscribe, Token};
 use clap::Parser;
@@ -155,19 +156,13 @@ impl Bot {
                 self.behind = true;
             }
             Step::Past => {
-                for message in result?
-                    .pointer("/items")
-                    .and_then(Value::as_array)
-                    .into_iter()
-                    .flatten()
-                {
-                    let words = message.pointer("/content/body").and_then(Value::as_str);
-                    let by = number(message, "/by/id").unwrap_or_default();
-                    self.note(
-                        Seq::new(number(message, "/seq").unwrap_or_default()),
-                        UserId::new(by),
-                        words,
-                    );
+                let past: Page<Message> = serde_json::from_value(result?)?;
+                for message in past.items {
+                    let words = message
+                        .content
+                        .as_ref()
+                        .map(|content| content.body.as_str());
+                    self.note(message.seq, message.by.id, words);
                 }
                 println!("listening");
             }

@@ -7,6 +7,9 @@ use chat_protocol::client::Output;
 use chat_protocol::command::{GuestHello, Hello, Subscribe, Token};
 use chat_protocol::event::Heard;
 use serde_json::{Map, Value, json};
+use tokio::time::timeout;
+
+use crate::program::PATIENCE;
 
 pub(crate) struct Person {
     pub(crate) connection: Connection,
@@ -48,10 +51,17 @@ impl Person {
         }
     }
 
+    /// What the connection gives next. Where nothing comes, a test fails instead of waiting on.
+    async fn next(&mut self) -> Option<Output> {
+        timeout(PATIENCE, self.connection.next())
+            .await
+            .expect("nothing is heard any more")
+    }
+
     /// Waits for the reply to a request that must succeed.
     pub(crate) async fn reply(&mut self, asked: u64) -> Value {
         loop {
-            match self.connection.next().await.unwrap() {
+            match self.next().await.unwrap() {
                 Output::Reply { id, result } if id == asked => return result.unwrap(),
                 Output::Unwelcome(refused) => panic!("{refused:?}"),
                 _ => {}
@@ -77,7 +87,7 @@ impl Person {
         self.reply(asked).await;
     }
 
-    /// Posts; it leaves as soon as the server is there.
+    /// Posts; it leaves when the server is there and something is waited for.
     pub(crate) fn posts(&mut self, room: RoomId, body: &str) -> u64 {
         let post: Command = Post::plain(Text::new(body).unwrap()).into();
         self.connection
@@ -88,12 +98,22 @@ impl Person {
     /// Waits for a message of this body.
     pub(crate) async fn hears(&mut self, body: &str) -> Heard {
         loop {
-            match self.connection.next().await.unwrap() {
+            match self.next().await.unwrap() {
                 Output::Event(heard) if said(&heard) == Some(body) => return heard,
                 Output::Unwelcome(refused) => panic!("{refused:?}"),
                 _ => {}
             }
         }
+    }
+
+    /// The last thing that the connection gives before it ends for good.
+    pub(crate) async fn last_word(&mut self) -> Output {
+        let mut last = None;
+        while let Some(output) = self.next().await {
+            assert!(!matches!(output, Output::Reconnect { .. }), "{last:?}");
+            last = Some(output);
+        }
+        last.unwrap()
     }
 
     /// Everything that was said in a room, with the messages that were answered by it.

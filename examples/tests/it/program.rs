@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 /// How long a line may take: far longer than it ever does.
-const PATIENCE: Duration = Duration::from_secs(40);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Program {
     child: Child,

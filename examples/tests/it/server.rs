@@ -29,11 +29,6 @@ impl House {
         }
     }
 
-    /// Host and port.
-    pub(crate) fn authority(&self) -> &str {
-        &self.address
-    }
-
     /// The address of the native dialect.
     pub(crate) fn socket(&self) -> String {
         format!("ws://{}/v1/ws", self.address)

@@ -45,7 +45,9 @@ fn what_is_typed_while_the_server_is_dead_is_said_once_and_in_order() {
     ann.prints("den bob: I am");
     ann.types("so am I");
     bob.prints("connected again");
-    bob.prints("den ann: so am I");
+    for other in [&mut ann, &mut bob, &mut eve] {
+        other.prints("den ann: so am I");
+    }
 
     for person in [ann, bob, eve] {
         let printed = person.ends();

@@ -2,6 +2,7 @@
 
 use chat_core::{Author, Event, Name, RoomId, UserId};
 use chat_protocol::client::Output;
+use chat_protocol::code::Code;
 use chat_protocol::event::Heard;
 use serde_json::{Value, json};
 
@@ -13,12 +14,13 @@ impl Chat {
     pub(crate) async fn hear(&mut self, output: Output) -> Outcome {
         match output {
             Output::Welcome(welcome) => return self.welcomed(&welcome),
+            Output::Unwelcome(refused) if refused.known() == Some(Code::TokenExpired) => {
+                let token = self.renewal.renew().await;
+                self.connection
+                    .refresh(token.ok_or("the token has expired: log in again")?);
+            }
             Output::Unwelcome(refused) => {
-                if let Some(token) = self.renewal.renew().await {
-                    self.connection.refresh(token);
-                } else {
-                    self.say(&format!("-- the server refuses: {}", refused.msg));
-                }
+                self.say(&format!("-- the server refuses: {}", refused.msg));
             }
             Output::TokenExpiring { .. } => {
                 if let Some(token) = self.renewal.renew().await {
