@@ -44,6 +44,8 @@ pub struct Config {
     pub workers: Option<NonZeroUsize>,
     /// Whether somebody without an account may come in under a name.
     pub guests: bool,
+    /// Whether anybody may make an account; off where users come from elsewhere.
+    pub sign_ups: bool,
     /// Whether a guest may use the name of an account.
     pub registered_names: RegisteredNames,
     /// What tokens are signed with. If absent, a secret is drawn once and kept in the store.
@@ -85,6 +87,7 @@ impl Default for Config {
             bus: BusUrl::Local,
             workers: None,
             guests: true,
+            sign_ups: true,
             registered_names: RegisteredNames::Refused,
             jwt_secret: None,
             jwt_ttl_hours: 24,
@@ -103,6 +106,7 @@ impl From<&Config> for AccountsConfig {
         Self {
             secret: secret.and_then(|secret| auth::Secret::new(secret.as_bytes())),
             guests: config.guests,
+            sign_ups: config.sign_ups,
             foreign: ForeignRules {
                 ttl_ms,
                 ..ForeignRules::default()

@@ -179,6 +179,12 @@ impl Hub {
         self.rooms.get(&room).map(|audience| audience.head)
     }
 
+    /// Whether a session has a seat in a room.
+    pub(crate) fn has_seat(&self, session: SessionKey, room: RoomId) -> bool {
+        let audience = self.rooms.get(&room);
+        audience.is_some_and(|it| it.seats().iter().any(|seat| seat.session == session))
+    }
+
     /// Gives a session a seat, behind until it has caught up. `head` is the room's, in case nobody
     /// of this worker hears it yet.
     pub(crate) fn sit(&mut self, session: SessionKey, user: UserId, room: RoomId, head: Seq) {

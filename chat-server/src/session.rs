@@ -334,8 +334,11 @@ impl Session {
                 None
             }
             News::Detached(room) => {
-                self.seats.remove(room);
-                self.told.remove(&room);
+                // It may have come back before it heard of this.
+                if !self.worker.hub.borrow().has_seat(self.link.key, room) {
+                    self.seats.remove(room);
+                    self.told.remove(&room);
+                }
                 None
             }
             News::Gap(room, from) => {

@@ -16,7 +16,7 @@ pub enum Output {
     Send(String),
     /// The server knows the user; the answer to hello as it stands.
     Welcome(Value),
-    /// The server doesn't; it closes the socket.
+    /// The server doesn't. It closes the socket after a while; the client may do so at once.
     Unwelcome(Refused),
     /// A record, in order, without gap or repeat within its room.
     Event(Heard),

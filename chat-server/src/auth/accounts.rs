@@ -44,6 +44,8 @@ pub struct AccountsConfig {
     pub secret: Option<Secret>,
     /// Whether guests are admitted.
     pub guests: bool,
+    /// Whether anybody may make an account.
+    pub sign_ups: bool,
     /// How long an access token counts, in milliseconds.
     pub token_ms: u64,
     /// How long a log-in can be refreshed, in milliseconds.
@@ -59,6 +61,7 @@ impl From<&ServerLimits> for AccountsConfig {
         Self {
             secret: None,
             guests: true,
+            sign_ups: true,
             token_ms: limits.token_ms,
             grant_ms: limits.grant_ms,
             guest_token_ms: limits.guest_token_ms,
@@ -140,6 +143,9 @@ impl Accounts {
         password_bytes_min: usize,
         origin: Origin<'_>,
     ) -> Result<SignedIn, AuthError> {
+        if !self.config.sign_ups {
+            return Err(AuthError::SignUpsClosed);
+        }
         let signed_in = self.sign_up(wish, password_bytes_min).await?;
         self.limiter.remember(signed_in.identity.user, origin);
         Ok(signed_in)

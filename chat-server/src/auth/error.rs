@@ -59,6 +59,9 @@ pub enum AuthError {
     /// Only somebody with an account may do this.
     #[error("this needs an account")]
     AccountNeeded,
+    /// Nobody makes an account by himself.
+    #[error("accounts are made by the operator")]
+    SignUpsClosed,
     /// Guests are not admitted.
     #[error("guests are not admitted, log in first")]
     GuestsRefused,
@@ -125,7 +128,7 @@ impl AuthError {
             Self::NameTaken | Self::EmailTaken | Self::HandleTaken => Code::NameTaken,
             Self::BadArgument { field: _, why: _ } => Code::BadArgument,
             Self::PasswordTooLong { bytes_max: _ } => Code::TooLarge,
-            Self::AccountNeeded => Code::PermissionDenied,
+            Self::AccountNeeded | Self::SignUpsClosed => Code::PermissionDenied,
             Self::UserNotFound => Code::UserNotFound,
             Self::Busy { retry_ms: _ } => Code::Unavailable,
             Self::Unavailable => Code::StorageUnavailable,
@@ -150,6 +153,7 @@ impl AuthError {
             | Self::BadArgument { field: _, why: _ }
             | Self::PasswordTooLong { bytes_max: _ }
             | Self::AccountNeeded
+            | Self::SignUpsClosed
             | Self::UserNotFound => None,
         }
     }
@@ -171,6 +175,7 @@ impl AuthError {
             | Self::Suspended
             | Self::RateLimited { retry_ms: _ }
             | Self::AccountNeeded
+            | Self::SignUpsClosed
             | Self::UserNotFound
             | Self::Busy { retry_ms: _ }
             | Self::Unavailable => None,

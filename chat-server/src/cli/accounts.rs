@@ -148,6 +148,7 @@ impl From<AuthError> for Failure {
             | AuthError::EmailTaken
             | AuthError::HandleTaken
             | AuthError::AccountNeeded
+            | AuthError::SignUpsClosed
             | AuthError::GuestsRefused
             | AuthError::UserNotFound
             | AuthError::Busy { .. } => Self::Failed(error.to_string()),

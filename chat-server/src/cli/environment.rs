@@ -81,6 +81,7 @@ fn honoured(setting: Setting, given: &mut Given) -> Result<(), ConfigError> {
             | Setting::Bus
             | Setting::Workers
             | Setting::Guests
+            | Setting::SignUps
             | Setting::RegisteredNames
             | Setting::RateLimits
             | Setting::JwtSecret

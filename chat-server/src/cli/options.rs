@@ -37,6 +37,10 @@ pub(crate) struct Options {
     #[arg(long, global = true, value_name = "on|off")]
     guests: Option<String>,
 
+    /// Whether anybody may make an account [default: on]
+    #[arg(long, global = true, value_name = "on|off")]
+    sign_ups: Option<String>,
+
     /// Whether a guest may use the name of an account [default: refused]
     #[arg(long, global = true, value_name = "refused|free")]
     registered_names: Option<String>,
@@ -74,6 +78,7 @@ impl Options {
                 Setting::Bus => self.bus.iter().cloned().collect(),
                 Setting::Workers => self.workers.iter().cloned().collect(),
                 Setting::Guests => self.guests.iter().cloned().collect(),
+                Setting::SignUps => self.sign_ups.iter().cloned().collect(),
                 Setting::RegisteredNames => self.registered_names.iter().cloned().collect(),
                 Setting::RateLimits => self.rate_limits.iter().cloned().collect(),
                 Setting::JwtSecret => self.jwt_secret.iter().cloned().collect(),

@@ -18,6 +18,7 @@ pub enum Setting {
     Bus,
     Workers,
     Guests,
+    SignUps,
     RegisteredNames,
     RateLimits,
     JwtSecret,
@@ -28,13 +29,14 @@ pub enum Setting {
 
 impl Setting {
     /// Every setting.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Listen,
         Self::AdminListen,
         Self::Store,
         Self::Bus,
         Self::Workers,
         Self::Guests,
+        Self::SignUps,
         Self::RegisteredNames,
         Self::RateLimits,
         Self::JwtSecret,
@@ -53,6 +55,7 @@ impl Setting {
             Self::Bus => "bus",
             Self::Workers => "workers",
             Self::Guests => "guests",
+            Self::SignUps => "sign_ups",
             Self::RegisteredNames => "registered_names",
             Self::RateLimits => "rate_limits",
             Self::JwtSecret => "jwt_secret",
@@ -82,6 +85,7 @@ impl Setting {
             | Self::Bus
             | Self::Workers
             | Self::Guests
+            | Self::SignUps
             | Self::RegisteredNames
             | Self::RateLimits
             | Self::LogFormat => &[],
@@ -109,6 +113,7 @@ impl Setting {
             Self::Bus => config.bus = single(texts)?.parse()?,
             Self::Workers => config.workers = workers(single(texts)?)?,
             Self::Guests => config.guests = switch(single(texts)?)?,
+            Self::SignUps => config.sign_ups = switch(single(texts)?)?,
             Self::RegisteredNames => config.registered_names = registered(single(texts)?)?,
             Self::RateLimits => {
                 if !switch(single(texts)?)? {

@@ -75,9 +75,14 @@ impl<R> Turn<R> {
     }
 
     fn present(&self, room: RoomId) -> Vec<Author> {
-        let slot = self.slots.get(&room);
-        slot.map(|slot| slot.presence.users().cloned().collect())
-            .unwrap_or_default()
+        let (Some(slot), Some(state)) = (self.slots.get(&room), self.engine.room(room)) else {
+            return Vec::new();
+        };
+        let named = |by: &Author| Author {
+            id: by.id,
+            name: state.nickname(by.id).cloned().or_else(|| by.name.clone()),
+        };
+        slot.presence.users().map(named).collect()
     }
 
     /// Who is present in a room that anybody may see.

@@ -21,8 +21,6 @@ pub(super) struct Slot<R> {
     pub(super) heard: Option<Seq>,
     /// Sessions of which a mail waits for a fact; what they send meanwhile waits behind it.
     parked: BTreeMap<SessionKey, Parked<R>>,
-    /// The record of the last snapshot.
-    snapshot: Seq,
     pub(super) used_at: Timestamp,
 }
 
@@ -98,7 +96,6 @@ impl<R> Slot<R> {
             decided: VecDeque::new(),
             heard: None,
             parked: BTreeMap::new(),
-            snapshot: Seq::default(),
             used_at: Timestamp::default(),
         }
     }
@@ -166,7 +163,6 @@ impl<R> Slot<R> {
     /// The room is loaded: gives back what waited for it.
     pub(super) fn ready(&mut self, heard: Seq) -> VecDeque<Mail<R>> {
         self.heard = Some(heard);
-        self.snapshot = heard;
         match std::mem::replace(&mut self.stage, Stage::Ready) {
             Stage::Loading(waiting) => waiting,
             Stage::Stalled | Stage::Ready => VecDeque::new(),
@@ -192,7 +188,6 @@ impl<R> Slot<R> {
     /// The room has to be loaded again; the records that were decided never happened.
     pub(super) fn reload(&mut self) {
         self.decided.clear();
-        self.snapshot = Seq::default();
         if matches!(self.stage, Stage::Ready) {
             self.stage = Stage::Loading(VecDeque::new());
         }
@@ -222,16 +217,11 @@ impl<R> Slot<R> {
     pub(super) fn append(&mut self, room: RoomId, state: Option<&Room>) -> Option<Append> {
         let (first, _) = self.decided.front()?;
         let after = Seq::new(first.seq.number().saturating_sub(1));
+        // Whether these records pass a multiple of the distance, so that nothing is to be kept.
         let due = state.filter(|state| {
-            let records = state
-                .head_seq
-                .number()
-                .saturating_sub(self.snapshot.number());
-            records >= SNAPSHOT_RECORDS_MIN.max(state.members.len() as u64 / 4)
+            let distance = SNAPSHOT_RECORDS_MIN.max(state.members.len() as u64 / 4);
+            state.head_seq.number() / distance > after.number() / distance
         });
-        if let Some(state) = due {
-            self.snapshot = state.head_seq;
-        }
         Some(Append {
             room,
             after,
@@ -294,5 +284,51 @@ impl<R> Slot<R> {
             && self.decided.is_empty()
             && self.parked.is_empty()
             && now.ms_since(self.used_at) >= idle_ms
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chat_core::{Author, Event, UserId, event::RoomArchived};
+
+    use super::*;
+
+    /// Whether a snapshot goes with the records up to this one, in a slot that has just been
+    /// loaded.
+    fn is_due(founded: &Record, last: u64) -> bool {
+        let mut room = Room::founded(founded).unwrap();
+        let follow = |seq: u64| Record {
+            seq: Seq::new(seq),
+            event: Event::from(RoomArchived {}),
+            ..founded.clone()
+        };
+        for seq in 2..=last {
+            room.follow(&follow(seq)).unwrap();
+        }
+        let mut slot: Slot<()> = Slot::loading();
+        slot.ready(Seq::new(last - 1));
+        slot.decided(Arc::new(follow(last)), None);
+        slot.append(founded.room, Some(&room))
+            .unwrap()
+            .snapshot
+            .is_some()
+    }
+
+    #[test]
+    fn a_snapshot_is_due_however_often_the_room_was_loaded_since_the_last_one() {
+        let created = r#"{"room":1,"seq":1,"at":1,"by":{"id":1},"ev":"room_created","d":{
+            "kind":"channel","access":{"mode":"open"},"listed":true,"history":"all","owner":1,"joined":true}}"#;
+        let founded: Record = serde_json::from_str(created).unwrap();
+        assert_eq!(
+            founded.by,
+            Author {
+                id: UserId::new(1),
+                name: None
+            }
+        );
+        assert!(!is_due(&founded, 255));
+        assert!(is_due(&founded, 256));
+        assert!(!is_due(&founded, 257));
+        assert!(is_due(&founded, 512));
     }
 }

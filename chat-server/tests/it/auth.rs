@@ -105,6 +105,20 @@ fn from(number: u32) -> Origin<'static> {
 }
 
 #[tokio::test]
+async fn where_accounts_are_made_by_hand_nobody_signs_up() {
+    let house = House::with(|config| config.sign_ups = false).await;
+    let refused = house.accounts.sign_up_from(&wish("ann"), 8, from(1)).await;
+    assert_eq!(refused, Err(AuthError::SignUpsClosed));
+    let refused = house
+        .accounts
+        .log_in_or_sign_up("ann", &password_of("ann"), from(1))
+        .await;
+    assert_eq!(refused, Err(AuthError::SignUpsClosed));
+    let ann = house.sign_up("ann").await;
+    assert_eq!(house.who(ann.access.expose()).await.unwrap(), ann.identity);
+}
+
+#[tokio::test]
 async fn an_account_is_reached_by_name_address_and_handle() {
     let house = House::open().await;
     let signed_up = house
