@@ -14,3 +14,8 @@ pub mod connection;
 pub mod http;
 
 pub use self::connection::{Connection, draw_cid};
+
+/// The code in the README compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
