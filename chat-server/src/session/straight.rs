@@ -29,14 +29,18 @@ impl Session {
     /// Sends a command straight to its room if it needs nothing but the room's word: its answer
     /// comes with the room's news, and so before the event that it makes.
     pub(super) async fn straight(&mut self, op: Op, ticket: Ticket) -> Sent {
-        let (room, cid, command) = match op {
-            Op::InRoom {
-                room: Some(room),
-                cid,
-                command,
-            } if is_plain(&command) => (room, cid, command),
-            op => return Sent::Back(Box::new(op), ticket),
+        let Op::InRoom {
+            room: Some(room),
+            cid,
+            command,
+        } = op
+        else {
+            return Sent::Back(Box::new(op), ticket);
         };
+        if !is_plain(&command) {
+            let room = Some(room);
+            return Sent::Back(Box::new(Op::InRoom { room, cid, command }), ticket);
+        }
         let known = match self.known_room(&room) {
             Some(known) => Ok(known),
             None => desk::resolve(self.node(), &room).await,

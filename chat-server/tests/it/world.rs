@@ -170,7 +170,7 @@ impl Native {
 
     pub(crate) async fn send_message(&mut self, message: Message) {
         // What is wrong with a connection shows when it is read.
-        let _ = timeout(PATIENCE, self.socket.send(message)).await.unwrap();
+        drop(timeout(PATIENCE, self.socket.send(message)).await.unwrap());
     }
 
     /// Sends a call without awaiting its reply; gives its number.
@@ -396,7 +396,7 @@ impl Plain {
 
     pub(crate) async fn send(&mut self, text: &str) {
         // What is wrong with a connection shows when it is read.
-        let _ = self.0.send(Message::text(text)).await;
+        drop(self.0.send(Message::text(text)).await);
     }
 
     /// The next text, or the code that the connection ended with.
@@ -480,7 +480,7 @@ pub(crate) async fn http(
 pub(crate) async fn raw(address: SocketAddr, bytes: &[u8]) -> Said {
     let mut stream = TcpStream::connect(address).await.unwrap();
     // A server that has refused already may have closed.
-    let _ = stream.write_all(bytes).await;
+    drop(stream.write_all(bytes).await);
     let mut answer = Vec::new();
     let mut buffer = [0; 4096];
     while let Ok(count) = timeout(PATIENCE, stream.read(&mut buffer)).await.unwrap() {
