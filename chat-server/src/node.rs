@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -47,6 +47,8 @@ pub(crate) struct Parts {
     pub(crate) sessions: Mutex<HashMap<UserId, usize>>,
     pub(crate) statuses: Statuses,
     pub(crate) connections: AtomicUsize,
+    /// Sockets of each address that have not said who they are.
+    pub(crate) silent: Mutex<HashMap<IpAddr, usize>>,
     pub(crate) next_worker: AtomicUsize,
     pub(crate) stopping: AtomicBool,
     pub(crate) threads: Mutex<Vec<JoinHandle<io::Result<()>>>>,
@@ -265,6 +267,19 @@ impl Node {
         (before < self.limits().connections_max && !self.is_stopping()).then_some(connected)
     }
 
+    /// Takes on a socket that has not said who it is, unless its address has too many of them; it
+    /// counts until the guard is dropped.
+    pub(crate) fn hush(&self, address: IpAddr) -> Option<Silent> {
+        let mut silent = self.0.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = silent.entry(address).or_default();
+        let limits = self.limits();
+        if limits.rate_limits && *count >= limits.silent_sockets_per_address_max {
+            return None;
+        }
+        *count += 1;
+        Some(Silent(self.clone(), address))
+    }
+
     /// Accepts connections at an address, on every worker. A dialect binds the port to it.
     pub(crate) async fn listen(
         &self,
@@ -316,6 +331,23 @@ impl std::fmt::Debug for Node {
         f.debug_struct("Node")
             .field("workers", &self.workers())
             .finish_non_exhaustive()
+    }
+}
+
+/// A socket that has not said who it is.
+#[derive(Debug)]
+pub(crate) struct Silent(Node, IpAddr);
+
+impl Drop for Silent {
+    fn drop(&mut self) {
+        let Self(node, address) = self;
+        let mut silent = node.0.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = silent.get_mut(address) {
+            *count -= 1;
+            if *count == 0 {
+                silent.remove(address);
+            }
+        }
     }
 }
 

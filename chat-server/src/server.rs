@@ -243,6 +243,7 @@ impl Builder {
             sessions: Mutex::new(HashMap::new()),
             statuses: Statuses::default(),
             connections: AtomicUsize::new(0),
+            silent: Mutex::default(),
             next_worker: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
             threads: Mutex::default(),

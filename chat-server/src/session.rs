@@ -34,7 +34,7 @@ use self::straight::Sent;
 use crate::auth::Identity;
 use crate::desk::Desk;
 use crate::hub::{Link, News};
-use crate::node::{Connected, Node};
+use crate::node::{Connected, Node, Silent};
 use crate::outbox::{Outbox, State};
 use crate::websocket::{Heard, Socket};
 use crate::worker::Worker;
@@ -52,6 +52,8 @@ pub(crate) struct Arrival {
     pub(crate) token: Option<String>,
     /// Its place among the process's connections, if we accepted it.
     pub(crate) place: Option<Arc<Connected>>,
+    /// Its place among the silent sockets of its address, until it has said who it is.
+    pub(crate) silent: Silent,
 }
 
 /// One connection.
@@ -59,6 +61,7 @@ pub(crate) struct Session {
     worker: Rc<Worker>,
     link: Rc<Link>,
     address: IpAddr,
+    silent: Option<Silent>,
     /// The token that came with the request.
     token: Option<String>,
     /// Who it is, once it has said so.
@@ -118,6 +121,7 @@ pub(crate) async fn run(worker: Rc<Worker>, arrival: Arrival) {
         worker,
         link,
         address: arrival.address,
+        silent: Some(arrival.silent),
         token: arrival.token,
         identity: None,
         nobody: None,
@@ -160,6 +164,7 @@ impl Session {
                         return Some(close);
                     }
                     if !known && (self.identity.is_some() || !self.seats.is_empty()) {
+                        self.silent = None;
                         socket.allow(self.node().limits().frame_bytes_max);
                     }
                 }
