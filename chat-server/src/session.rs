@@ -164,7 +164,6 @@ impl Session {
                         return Some(close);
                     }
                     if !known && (self.identity.is_some() || !self.seats.is_empty()) {
-                        self.silent = None;
                         socket.allow(self.node().limits().frame_bytes_max);
                     }
                 }

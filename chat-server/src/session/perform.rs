@@ -188,6 +188,7 @@ impl Session {
                 readable_from,
             } => {
                 self.seats.take(room, actor);
+                self.silent = None;
                 Ok((head, readable_from))
             }
             Reply::Done { .. } | Reply::Accepted | Reply::Seen(_) => {
@@ -343,6 +344,7 @@ impl Session {
     /// Notes by which log-in the session is here, and for how long.
     pub(super) fn hold(&mut self, identity: Identity) {
         self.link.bind(&identity);
+        self.silent = None;
         self.identity = Some(identity);
     }
 
