@@ -17,6 +17,7 @@ mod crash;
 mod http;
 mod languages;
 mod membership;
+mod mounted;
 mod rejections;
 mod require;
 mod resume;

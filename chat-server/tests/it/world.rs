@@ -147,8 +147,13 @@ impl Native {
 
     /// Shakes hands over a stream that is connected.
     pub(crate) async fn over(stream: TcpStream, address: SocketAddr) -> Self {
+        Self::below(stream, address, "").await
+    }
+
+    /// Shakes hands with a server that is mounted below this path.
+    pub(crate) async fn below(stream: TcpStream, address: SocketAddr, path: &str) -> Self {
         Self {
-            socket: shake_hands(stream, address, "/v1/ws").await,
+            socket: shake_hands(stream, address, &format!("{path}/v1/ws")).await,
             heard: VecDeque::new(),
             next_id: 1,
         }
@@ -431,7 +436,7 @@ async fn shake_hands(
     let mut request = format!("ws://{address}{path}")
         .into_client_request()
         .unwrap();
-    if path == "/v1/ws" {
+    if path.ends_with("/v1/ws") {
         let protocol = "chat.v1.json".parse().unwrap();
         request
             .headers_mut()
