@@ -16,6 +16,7 @@ use chat_protocol::dialect::{Dialect, Ticket};
 use chat_protocol::signal::Signal;
 
 use self::audience::{Audience, Seat};
+use crate::auth::Identity;
 use crate::mail::{Delivery, Refused, Reply, SessionKey};
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
@@ -27,6 +28,8 @@ pub(crate) struct Hub {
     users: HashMap<UserId, Vec<u64>>,
     rooms: HashMap<RoomId, Audience>,
     dirty: Vec<RoomId>,
+    /// How often log-ins have ended.
+    ended: Cell<u64>,
 }
 
 /// What the hub and a session share.
@@ -86,6 +89,13 @@ impl Link {
         }
     }
 
+    /// Notes by which log-in the session is here, and for how long.
+    pub(crate) fn bind(&self, identity: &Identity) {
+        self.grant.replace(identity.grant.clone());
+        self.expires_at.set(identity.expires_at);
+        self.warned.set(false);
+    }
+
     /// Why the session has to end at this moment, if its time is over.
     pub(crate) fn overdue(&self, now: Duration, wall: Timestamp) -> Option<Close> {
         if self.hello_by.get().is_some_and(|by| now >= by) {
@@ -136,6 +146,7 @@ impl Hub {
             links: HashMap::new(),
             users: HashMap::new(),
             rooms: HashMap::new(),
+            ended: Cell::default(),
             dirty: Vec::new(),
         }
     }
@@ -168,6 +179,11 @@ impl Hub {
         if !sessions.contains(&session.number) {
             sessions.push(session.number);
         }
+    }
+
+    /// A number that changes whenever a log-in ends, whosever it is.
+    pub(crate) fn ended(&self) -> u64 {
+        self.ended.get()
     }
 
     pub(crate) fn links(&self) -> impl Iterator<Item = &Rc<Link>> {
@@ -355,6 +371,7 @@ impl Hub {
 
     /// Ends the sessions of a user, or those of one log-in.
     pub(crate) fn revoke(&self, user: UserId, grant: Option<&str>, close: Close) {
+        self.ended.set(self.ended.get() + 1);
         for number in self.users.get(&user).into_iter().flatten() {
             let Some(link) = self.links.get(number) else {
                 continue;

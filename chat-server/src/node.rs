@@ -44,10 +44,10 @@ pub(crate) struct Parts {
     pub(crate) workers: Vec<Slots>,
     /// Live sessions of each user.
     pub(crate) sessions: Mutex<HashMap<UserId, usize>>,
-    /// Sockets of each address that haven't said who they are.
-    pub(crate) silent: Mutex<HashMap<IpAddr, usize>>,
     pub(crate) statuses: Statuses,
     pub(crate) connections: AtomicUsize,
+    /// Sockets of each address that have not said who they are.
+    pub(crate) silent: Mutex<HashMap<IpAddr, usize>>,
     pub(crate) next_worker: AtomicUsize,
     pub(crate) stopping: AtomicBool,
     pub(crate) threads: Mutex<Vec<JoinHandle<io::Result<()>>>>,
@@ -276,20 +276,17 @@ impl Node {
         (before < self.limits().connections_max && !self.is_stopping()).then_some(connected)
     }
 
-    /// Takes on a socket of an address that hasn't said who it is, unless there are too many; it
+    /// Takes on a socket that has not said who it is, unless its address has too many of them; it
     /// counts until the guard is dropped.
-    pub(crate) fn silent(&self, address: IpAddr) -> Option<Silent> {
-        let most = self.limits().silent_sockets_per_address_max;
+    pub(crate) fn hush(&self, address: IpAddr) -> Option<Silent> {
         let mut silent = self.0.silent.lock().unwrap_or_else(PoisonError::into_inner);
         let count = silent.entry(address).or_default();
-        if *count >= most {
+        let limits = self.limits();
+        if limits.rate_limits && *count >= limits.silent_sockets_per_address_max {
             return None;
         }
         *count += 1;
-        Some(Silent {
-            node: self.clone(),
-            address,
-        })
+        Some(Silent(self.clone(), address))
     }
 
     /// Accepts connections on every worker.
@@ -334,32 +331,19 @@ impl std::fmt::Debug for Node {
     }
 }
 
-/// A socket that hasn't said who it is.
-pub(crate) struct Silent {
-    node: Node,
-    address: IpAddr,
-}
-
-impl std::fmt::Debug for Silent {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Silent({})", self.address)
-    }
-}
+/// A socket that has not said who it is.
+#[derive(Debug)]
+pub(crate) struct Silent(Node, IpAddr);
 
 impl Drop for Silent {
     fn drop(&mut self) {
-        let mut silent = self
-            .node
-            .0
-            .silent
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let Some(count) = silent.get_mut(&self.address) else {
-            return;
-        };
-        *count = count.saturating_sub(1);
-        if *count == 0 {
-            silent.remove(&self.address);
+        let Self(node, address) = self;
+        let mut silent = node.0.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = silent.get_mut(address) {
+            *count -= 1;
+            if *count == 0 {
+                silent.remove(address);
+            }
         }
     }
 }

@@ -50,10 +50,10 @@ pub(crate) struct Arrival {
     pub(crate) address: IpAddr,
     /// The token of its request's `Authorization`.
     pub(crate) token: Option<String>,
-    /// It counts among the silent ones of its address until it says who it is.
-    pub(crate) silent: Silent,
     /// Its place among the process's connections, if we accepted it.
     pub(crate) place: Option<Arc<Connected>>,
+    /// Its place among the silent sockets of its address, until it has said who it is.
+    pub(crate) silent: Silent,
 }
 
 /// One connection.
@@ -65,7 +65,7 @@ pub(crate) struct Session {
     token: Option<String>,
     /// Who it is, once it has said so.
     identity: Option<Identity>,
-    /// Held until then.
+    /// Held until then, or until it has a seat.
     silent: Option<Silent>,
     /// Who it is where nobody has asked: a guest of its own.
     nobody: Option<Actor>,
@@ -165,7 +165,6 @@ impl Session {
                         return Some(close);
                     }
                     if !known && (self.identity.is_some() || !self.seats.is_empty()) {
-                        self.silent = None;
                         socket.allow(self.node().limits().frame_bytes_max);
                     }
                 }

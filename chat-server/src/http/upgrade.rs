@@ -18,7 +18,7 @@ use hyper::upgrade::OnUpgrade;
 use tungstenite::handshake::derive_accept_key;
 
 use crate::http::problem::Problem;
-use crate::node::{Connected, Node};
+use crate::node::{Connected, Node, RECONNECT_MS};
 use crate::session::Arrival;
 
 /// Where connections come in.
@@ -59,12 +59,15 @@ pub(super) async fn handle(State(door): State<Door>, mut request: Request) -> Re
     if door.node.is_stopping() {
         return Problem::from(Refusal::new(Code::ShuttingDown)).into_response();
     }
+    let address = address(&request);
+    let Some(silent) = door.node.hush(address) else {
+        let max = door.node.limits().silent_sockets_per_address_max as u64;
+        let refusal = Refusal::new(Code::TooMany).with_detail("max", max);
+        return Problem::from(refusal.with_retry(RECONNECT_MS)).into_response();
+    };
+    let headers = request.headers();
     let speaks = speaks(headers, SUBPROTOCOL);
     let token = crate::http::auth::bearer(headers).ok().map(str::to_owned);
-    let address = address(&request);
-    let Some(silent) = door.node.silent(address) else {
-        return Problem::from(Refusal::rate_limited(crate::node::RECONNECT_MS)).into_response();
-    };
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
         return refused(
             StatusCode::UPGRADE_REQUIRED,

@@ -217,15 +217,7 @@ impl Session {
     /// Whoever is meant by a name, with a token that proves it or without.
     async fn whoever(&mut self, name: Name, token: Option<Token>) -> Result<Actor, Refusal> {
         if let Some(token) = token {
-            let identity = self.node().authenticate(token.expose()).await?;
-            // So that the end of this log-in ends the socket too.
-            self.worker
-                .hub
-                .borrow_mut()
-                .identify(self.link.key, identity.user);
-            self.link.grant.replace(identity.grant.clone());
-            self.link.expires_at.set(identity.expires_at);
-            return Ok(identity.actor());
+            return self.proven(&token).await;
         }
         if !self.node().guests_welcome() {
             return Err(Refusal::new(Code::Unauthenticated));
@@ -240,6 +232,22 @@ impl Session {
                 .with_words("This name is registered, log in to use it"));
         }
         Ok(Actor::new(UserId::guest(self.node().draw()), name))
+    }
+
+    /// Whoever a token proves. The socket ends with his log-in, as any other of his does.
+    async fn proven(&self, token: &Token) -> Result<Actor, Refusal> {
+        let ended = self.worker.hub.borrow().ended();
+        let identity = self.node().authenticate(token.expose()).await?;
+        if identity.suspended {
+            return Err(Refusal::new(Code::Suspended));
+        }
+        self.link.bind(&identity);
+        self.worker
+            .hub
+            .borrow_mut()
+            .identify(self.link.key, identity.user);
+        self.confirm(ended, token.expose()).await?;
+        Ok(identity.actor())
     }
 
     /// Whoever has said who he is, else a guest of this socket's own.

@@ -6,7 +6,7 @@ use chat_core::{Author, RoomId, Seq};
 use chat_protocol::answer::{Answer, ResetReason, ResumeState, Welcome};
 use chat_protocol::close::Close;
 use chat_protocol::code::{Code, Refusal};
-use chat_protocol::command::{Hello, Subscribe};
+use chat_protocol::command::{Hello, Subscribe, Token};
 
 use super::{After, Performed, Session, unauthenticated};
 use crate::auth::Identity;
@@ -21,6 +21,7 @@ impl Session {
         if self.identity.is_some() {
             return Err(Refusal::bad_frame("hello was said already"));
         }
+        let ended = self.worker.hub.borrow().ended();
         let (identity, guest_token) = self.identify(&hello).await?;
         if identity.suspended {
             self.link.tell(News::End(Close::Suspended));
@@ -45,6 +46,9 @@ impl Session {
             .borrow_mut()
             .identify(self.link.key, identity.user);
         self.hold(identity);
+        if let Some(token) = self.token_of(&hello) {
+            self.confirm(ended, token).await?;
+        }
 
         let wanted = self.wanted(&hello).await?;
         let (rooms, follow) = self.attach_all(wanted).await?;
@@ -62,14 +66,15 @@ impl Session {
         Ok((Answer::Welcome(Box::new(welcome)), After::CatchUp(follow)))
     }
 
+    /// The token of the frame, else that of the request.
+    fn token_of<'a>(&'a self, hello: &'a Hello) -> Option<&'a str> {
+        let token = hello.token.as_ref().map(Token::expose);
+        token.or(self.token.as_deref())
+    }
+
     /// Who it is: by the token of the frame or of the request, or as a guest.
     async fn identify(&self, hello: &Hello) -> Result<(Identity, Option<String>), Refusal> {
-        let token = hello
-            .token
-            .as_ref()
-            .map(|token| token.expose())
-            .or(self.token.as_deref());
-        match (token, &hello.guest) {
+        match (self.token_of(hello), &hello.guest) {
             (Some(token), _) => Ok((self.node().authenticate(token).await?, None)),
             (None, Some(guest)) => {
                 let (identity, token) = self.node().accounts().guest(guest.name.as_str()).await?;

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use super::{After, Performed, Session, unauthenticated};
 use crate::auth::Identity;
 use crate::desk::{self, unavailable};
-use crate::hub::CatchUp;
+use crate::hub::{CatchUp, News};
 use crate::mail::{Mail, Parcel, Reply, Wish};
 use crate::outbox::State;
 use crate::store::{MessageQuery, Place};
@@ -188,6 +188,7 @@ impl Session {
                 readable_from,
             } => {
                 self.seats.take(room, actor);
+                self.silent = None;
                 Ok((head, readable_from))
             }
             Reply::Done { .. } | Reply::Accepted | Reply::Seen(_) => {
@@ -319,19 +320,32 @@ impl Session {
 
     async fn refresh(&mut self, token: &str) -> Performed {
         let before = self.actor()?;
+        let ended = self.worker.hub.borrow().ended();
         let identity = self.node().authenticate(token).await?;
         if identity.user != before.id {
             return Err(Refusal::new(Code::TokenInvalid));
         }
         self.hold(identity);
+        self.confirm(ended, token).await?;
         Ok((Answer::Accepted {}, After::Nothing))
+    }
+
+    /// Makes sure of a token once more if log-ins ended while it was checked: the news of that may
+    /// have come before the session could be found by it.
+    pub(super) async fn confirm(&self, ended: u64, token: &str) -> Result<(), Refusal> {
+        if self.worker.hub.borrow().ended() != ended
+            && let Err(error) = self.node().authenticate(token).await
+        {
+            self.link.tell(News::End(Close::Unauthenticated));
+            return Err(error.into());
+        }
+        Ok(())
     }
 
     /// Notes by which log-in the session is here, and for how long.
     pub(super) fn hold(&mut self, identity: Identity) {
-        self.link.grant.replace(identity.grant.clone());
-        self.link.expires_at.set(identity.expires_at);
-        self.link.warned.set(false);
+        self.link.bind(&identity);
+        self.silent = None;
         self.identity = Some(identity);
     }
 

@@ -29,7 +29,6 @@ impl Session {
     /// Sends a command straight to its room if it needs nothing but the room's word: its answer
     /// comes with the room's news, and so before the event that it makes.
     pub(super) async fn straight(&mut self, op: Op, ticket: Ticket) -> Sent {
-        let plain = matches!(&op, Op::InRoom { command, .. } if is_plain(command));
         let Op::InRoom {
             room: Some(room),
             cid,
@@ -38,7 +37,7 @@ impl Session {
         else {
             return Sent::Back(Box::new(op), ticket);
         };
-        if !plain {
+        if !is_plain(&command) {
             let room = Some(room);
             return Sent::Back(Box::new(Op::InRoom { room, cid, command }), ticket);
         }

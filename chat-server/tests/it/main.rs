@@ -4,6 +4,10 @@
     clippy::indexing_slicing,
     reason = "a test that can't go on has failed"
 )]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests measure real time, and run their clients side by side"
+)]
 
 mod auth;
 mod cli;
@@ -13,6 +17,7 @@ mod crash;
 mod http;
 mod languages;
 mod membership;
+mod mounted;
 mod rejections;
 mod require;
 mod resume;

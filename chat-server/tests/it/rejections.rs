@@ -110,43 +110,49 @@ async fn in_a_room(reached: &mut Reached) {
             ],
         )
         .await;
+    too_late(reached, &mut a, room, one).await;
+    by_rank(reached, (&mut a, ann.id), (&mut b, bob.id), room).await;
+    world.stop().await;
+}
+
+async fn too_late(reached: &mut Reached, client: &mut Native, room: u64, message: u64) {
     // The window closes a millisecond after the post: soon enough.
-    let edit = json!({"room": room, "message": one, "body": "one"});
+    let edit = json!({"room": room, "message": message, "body": "one"});
     let refusal = loop {
-        if let Err(refusal) = a.call("edit", edit.clone()).await {
+        if let Err(refusal) = client.call("edit", edit.clone()).await {
             break refusal;
         }
     };
     reached.note(&refusal, Code::EditWindowClosed);
-    let outranked = json!({"room": room, "user": ann.id});
+}
+
+type Person<'a> = (&'a mut Native, u64);
+
+async fn by_rank(reached: &mut Reached, (a, ann): Person<'_>, (b, bob): Person<'_>, room: u64) {
+    let outranked = json!({"room": room, "user": ann});
     let archive = json!({"room": room});
     a.ok(
         "set_role",
-        json!({"room": room, "user": bob.id, "role": "moderator"}),
+        json!({"room": room, "user": bob, "role": "moderator"}),
     )
     .await;
     reached
         .by(
-            &mut b,
+            b,
             &[
                 ("kick", outranked, Code::Outranked),
                 ("archive", archive.clone(), Code::PermissionDenied),
             ],
         )
         .await;
-    let muted = json!({"room": room, "user": bob.id, "until": 4_000_000_000_000_u64});
+    let muted = json!({"room": room, "user": bob, "until": 4_000_000_000_000_u64});
     a.ok("mute", muted).await;
     let post = json!({"room": room, "body": "?"});
-    reached
-        .by(&mut b, &[("post", post.clone(), Code::Muted)])
-        .await;
-    a.ok("ban", json!({"room": room, "user": bob.id})).await;
-    reached
-        .by(&mut b, &[("post", post.clone(), Code::Banned)])
-        .await;
+    reached.by(b, &[("post", post.clone(), Code::Muted)]).await;
+    a.ok("ban", json!({"room": room, "user": bob})).await;
+    reached.by(b, &[("post", post.clone(), Code::Banned)]).await;
     a.ok("archive", archive).await;
-    reached.by(&mut a, &[("post", post, Code::Archived)]).await;
-    world.stop().await;
+    reached.by(a, &[("post", post, Code::Archived)]).await;
 }
 
 async fn at_the_door(reached: &mut Reached) {
@@ -322,6 +328,16 @@ async fn what_is_no_frame_is_answered_and_the_socket_lives() {
     let id = json!({"id": 5000, "op": "limits"}).to_string();
     a.send_message(Message::binary(id.into_bytes())).await;
     a.reply(5000).await.unwrap();
+    a.post(room, "still here").await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn the_field_that_is_wrong_is_named() {
+    let world = World::new().await;
+    let ann = world.account("ann").await;
+    let mut a = world.enter(&ann).await;
+    let room = a.create(json!({"name": "Den"})).await;
     let wrong = [
         ("post", json!({"room": room, "body": 7}), "body"),
         ("edit", json!({"room": room, "body": "?"}), "message"),

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::world::{Account, Native, PASSWORD, World, config, http};
+use crate::world::{Account, Native, PASSWORD, Plain, World, config, http};
 
 /// Sends a request as this account.
 async fn as_account(world: &World, account: &Account, path: &str, body: &str) -> u16 {
@@ -78,6 +78,37 @@ async fn what_ends_a_log_in_ends_its_sessions_within_a_second() {
         .unwrap();
     assert_eq!(c.system("bye").await["code"], 4503);
     ends_soon(&mut c, 4503).await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_log_in_that_ends_takes_the_sockets_of_older_dialects_along() {
+    let world = World::new().await;
+    let (ann, bob) = (world.account("ann").await, world.account("bob").await);
+    let mut a = world.enter(&ann).await;
+    a.create(json!({"name": "Den", "alias": "den"})).await;
+    for end in ["logout", "suspension"] {
+        let mut old = Plain::connect(world.address, "/").await;
+        let who = if end == "logout" { &ann } else { &bob };
+        let payload = json!({"name": "x", "roomId": "den", "token": who.token});
+        let join = json!({"type": "join", "payload": payload}).to_string();
+        let joined = old.ask(&join).await;
+        assert_eq!(
+            joined,
+            r#"{"code":0,"message":"Successfully joined the Room: den"}"#
+        );
+        let began = Instant::now();
+        if end == "logout" {
+            assert_eq!(as_account(&world, &ann, "/v1/auth/logout", "").await, 204);
+        } else {
+            let bob = bob.id.try_into().unwrap();
+            world.server.suspend(bob, true).await.unwrap();
+        }
+        while old.hear().await.is_ok() {}
+        assert!(began.elapsed() < Duration::from_secs(1), "{end}");
+        let again = Plain::connect(world.address, "/").await.ask(&join).await;
+        assert!(again.starts_with(r#"{"code":1,"#), "{again}");
+    }
     world.stop().await;
 }
 
@@ -166,6 +197,45 @@ async fn nobody_has_more_sessions_than_allowed() {
     }
     world.stop().await;
 }
+
+#[tokio::test]
+async fn one_address_has_few_sockets_that_say_nothing() {
+    let mut config = config();
+    config.server_limits.rate_limits = true;
+    config.server_limits.silent_sockets_per_address_max = 2;
+    let world = World::with(config).await;
+    let ann = world.account("ann").await;
+    let mut first = world.connect().await;
+    let mut second = Plain::connect(world.address, "/").await;
+    let knock = || http(world.address, "GET", "/v1/ws", &HANDSHAKE, b"");
+    let refused = knock().await;
+    assert_eq!(
+        (refused.status, refused.json()["code"].clone()),
+        (429, json!("too_many"))
+    );
+    // Whoever says who he is makes room for the next one.
+    first.hello(&ann).await;
+    let third = world.connect().await;
+    assert_eq!(knock().await.status, 429);
+    let room = first.create(json!({"name": "Den", "alias": "den"})).await;
+    second
+        .ask(r#"{"type":"join","payload":{"name":"x","roomId":"den"}}"#)
+        .await;
+    let fourth = world.connect().await;
+    assert_eq!(knock().await.status, 429);
+    third.leave().await;
+    fourth.leave().await;
+    first.post(room, "still here").await;
+    second.hear().await.unwrap();
+    world.stop().await;
+}
+
+const HANDSHAKE: [(&str, &str); 4] = [
+    ("connection", "upgrade"),
+    ("upgrade", "websocket"),
+    ("sec-websocket-version", "13"),
+    ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+];
 
 #[tokio::test]
 async fn a_server_that_is_full_takes_on_nobody_else() {

@@ -1,5 +1,7 @@
 //! A whole server and real clients of it: what the stories about the wire are told with.
 
+mod request;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -10,12 +12,13 @@ use chat_server::auth::hashing::HashingCost;
 use chat_server::config::{Config, Listen, StoreUrl};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
+
+pub(crate) use self::request::{Said, http, raw};
 
 /// How long anything may take before a test gives up: never waited for when all is well.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -144,8 +147,13 @@ impl Native {
 
     /// Shakes hands over a stream that is connected.
     pub(crate) async fn over(stream: TcpStream, address: SocketAddr) -> Self {
+        Self::below(stream, address, "").await
+    }
+
+    /// Shakes hands with a server that is mounted below this path.
+    pub(crate) async fn below(stream: TcpStream, address: SocketAddr, path: &str) -> Self {
         Self {
-            socket: shake_hands(stream, address, "/v1/ws").await,
+            socket: shake_hands(stream, address, &format!("{path}/v1/ws")).await,
             heard: VecDeque::new(),
             next_id: 1,
         }
@@ -170,7 +178,7 @@ impl Native {
 
     pub(crate) async fn send_message(&mut self, message: Message) {
         // What is wrong with a connection shows when it is read.
-        let _ = timeout(PATIENCE, self.socket.send(message)).await.unwrap();
+        drop(timeout(PATIENCE, self.socket.send(message)).await.unwrap());
     }
 
     /// Sends a call without awaiting its reply; gives its number.
@@ -396,7 +404,7 @@ impl Plain {
 
     pub(crate) async fn send(&mut self, text: &str) {
         // What is wrong with a connection shows when it is read.
-        let _ = self.0.send(Message::text(text)).await;
+        drop(self.0.send(Message::text(text)).await);
     }
 
     /// The next text, or the code that the connection ended with.
@@ -428,7 +436,7 @@ async fn shake_hands(
     let mut request = format!("ws://{address}{path}")
         .into_client_request()
         .unwrap();
-    if path == "/v1/ws" {
+    if path.ends_with("/v1/ws") {
         let protocol = "chat.v1.json".parse().unwrap();
         request
             .headers_mut()
@@ -439,62 +447,5 @@ async fn shake_hands(
         Ok((socket, _)) => socket,
         Err(Error::Http(response)) => panic!("the handshake was refused: {}", response.status()),
         Err(error) => panic!("no handshake: {error}"),
-    }
-}
-
-/// An answer over HTTP.
-pub(crate) struct Said {
-    pub(crate) status: u16,
-    pub(crate) head: String,
-    pub(crate) body: String,
-}
-
-impl Said {
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.body))
-    }
-}
-
-/// One request, on a connection of its own.
-pub(crate) async fn http(
-    address: SocketAddr,
-    method: &str,
-    path: &str,
-    headers: &[(&str, &str)],
-    body: &[u8],
-) -> Said {
-    let mut request = format!(
-        "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n",
-        body.len()
-    );
-    for (name, value) in headers {
-        request.push_str(&format!("{name}: {value}\r\n"));
-    }
-    request.push_str("\r\n");
-    let mut bytes = request.into_bytes();
-    bytes.extend_from_slice(body);
-    raw(address, &bytes).await
-}
-
-/// Sends bytes and reads until the server closes.
-pub(crate) async fn raw(address: SocketAddr, bytes: &[u8]) -> Said {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    // A server that has refused already may have closed.
-    let _ = stream.write_all(bytes).await;
-    let mut answer = Vec::new();
-    let mut buffer = [0; 4096];
-    while let Ok(count) = timeout(PATIENCE, stream.read(&mut buffer)).await.unwrap() {
-        if count == 0 {
-            break;
-        }
-        answer.extend_from_slice(&buffer[..count]);
-    }
-    let text = String::from_utf8(answer).unwrap();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-    let status = head.split(' ').nth(1).and_then(|it| it.parse().ok());
-    Said {
-        status: status.unwrap_or(0),
-        head: head.to_lowercase(),
-        body: body.to_owned(),
     }
 }

@@ -68,11 +68,7 @@ const LISTEN: &str = "CHAT_EXAMPLES_LISTEN";
 /// Runs this very program again, as a server.
 fn start(folder: &TempDir, listen: &str) -> (Program, String) {
     let mut command = Command::new(env::current_exe().unwrap());
-    command.args([
-        "--exact",
-        "server::a_server_for_the_others",
-        "--nocapture",
-    ]);
+    command.args(["--exact", "server::a_server_for_the_others", "--nocapture"]);
     command.env(FOLDER, folder.path()).env(LISTEN, listen);
     let mut server = Program::start(&mut command);
     let line = server.prints("listening on ");

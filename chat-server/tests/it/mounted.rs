@@ -1,0 +1,47 @@
+//! The server as a part of somebody else's application.
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::routing::get;
+use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::world::{Native, World, http};
+
+#[tokio::test]
+async fn an_application_that_mounts_the_server_has_its_sockets_too() {
+    let world = World::new().await;
+    let app = Router::new()
+        .route("/", get(|| async { "somebody else's page" }))
+        .nest("/chat", world.server.router());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
+    let host = tokio::spawn(async move { axum::serve(listener, app).await });
+
+    let page = http(address, "GET", "/", &[], b"").await;
+    assert_eq!(page.body, "somebody else's page");
+    let (ann, bob) = (world.account("ann").await, world.account("bob").await);
+    let stream = TcpStream::connect(address).await.unwrap();
+    let mut a = Native::below(stream, address, "/chat").await;
+    a.hello(&ann).await;
+    let room = a.create(json!({"name": "Den"})).await;
+    let mut b = world.enter(&bob).await;
+    b.join(room).await;
+    b.event("joined").await;
+    a.event("joined").await;
+    for line in 0..200 {
+        let body = format!("{line} {}", "x".repeat(10_000));
+        a.post(room, &body).await;
+        for client in [&mut a, &mut b] {
+            assert_eq!(client.event("posted").await["d"]["content"]["body"], *body);
+        }
+    }
+    // The sockets end with the server, and the application goes on.
+    world.stop().await;
+    assert_eq!(a.closed().await, 4000);
+    let page = http(address, "GET", "/", &[], b"").await;
+    assert_eq!(page.status, 200);
+    host.abort();
+}
