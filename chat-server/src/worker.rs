@@ -245,6 +245,7 @@ impl Worker {
             };
             let (appended, marked) = tokio::join!(self.append(appends), self.mark(&markers));
             if let Err(error) = &appended {
+                self.node.metrics().append_failures.inc();
                 tracing::error!(%error, "records could not be appended");
             }
             if let Err(error) = marked {
