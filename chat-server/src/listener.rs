@@ -1,6 +1,5 @@
 //! From a TCP connection to HTTP, and from HTTP to a byte stream of our own.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
@@ -9,8 +8,6 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -31,9 +28,6 @@ const BACKLOG: i32 = 4_096;
 
 /// Bytes of a request's head.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
-
-/// How long a request may take, with its body and its answer.
-const REQUEST: Duration = Duration::from_secs(30);
 
 /// How long to wait when the system has no descriptor left.
 const EXHAUSTED: Duration = Duration::from_millis(50);
@@ -107,18 +101,6 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-fn late(answered: Result<Response, Infallible>) -> Response {
-    match answered {
-        Ok(response) => response,
-        Err(never) => match never {},
-    }
-}
-
-/// What a client hears that doesn't get its request across.
-fn too_slow() -> Response {
-    StatusCode::REQUEST_TIMEOUT.into_response()
-}
-
 /// Serves one connection. Its place goes along with what it is upgraded to.
 async fn serve(
     stream: TcpStream,
@@ -132,8 +114,7 @@ async fn serve(
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         request.extensions_mut().insert(place.clone());
-        let answered = tokio::time::timeout(REQUEST, router.clone().oneshot(request));
-        async move { Ok::<_, Infallible>(answered.await.map_or_else(|_| too_slow(), late)) }
+        router.clone().oneshot(request)
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
