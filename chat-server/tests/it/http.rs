@@ -136,6 +136,7 @@ async fn frames_are_answered_in_order_and_a_key_makes_them_safe_to_repeat() {
 async fn what_is_too_much_or_too_slow_is_refused() {
     let mut config = config();
     config.server_limits.header_read_ms_max = 300;
+    config.server_limits.request_ms_max = 500;
     let world = World::with(config).await;
     let ann = world.account("ann").await;
     for (path, bytes) in [("/v1/cmd", 64 * 1024), ("/v1/auth/login", 64 * 1024)] {
@@ -147,6 +148,9 @@ async fn what_is_too_much_or_too_slow_is_refused() {
     }
     let head = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(64 * 1024));
     assert_eq!(raw(world.address, head.as_bytes()).await.status, 431);
+    let half = "POST /v1/cmd HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n";
+    let half = format!("{half}authorization: Bearer {}\r\n\r\n{{", ann.token);
+    assert_eq!(raw(world.address, half.as_bytes()).await.status, 503);
     // Whoever begins a request and lets it lie is cut off, and so is who says nothing.
     for begun in ["GET /healthz HTTP/1.1\r\nhost:", ""] {
         let began = Instant::now();
