@@ -9,15 +9,21 @@ mod openapi;
 mod upgrade;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::IntoResponse;
 use axum::routing::{any, get};
 use chat_protocol::close::Close;
+use chat_protocol::code::{Code, Refusal};
 use chat_protocol::dialect::Dialect;
 
 use crate::auth::Revocation;
+use crate::http::problem::Problem;
 use crate::http::upgrade::Door;
-use crate::node::Node;
+use crate::node::{Node, RECONNECT_MS};
 
 /// Everything that is served to clients. A listener that is bound to a dialect speaks it on every
 /// path.
@@ -34,11 +40,23 @@ pub(crate) fn router(node: &Node, dialect: Option<Dialect>) -> Router {
             "/v1/ws",
             any(upgrade::handle).with_state(door(Some(Dialect::Native))),
         )
-        .merge(accounts(node))
-        .merge(api::router(node))
+        .merge(in_time(accounts(node), node))
+        .merge(in_time(api::router(node), node))
         .merge(openapi::router())
         .merge(admin_routes(node, node.config().admin_listen.is_none()))
         .fallback(any(upgrade::handle).with_state(door(None)))
+}
+
+/// Gives up on requests that take too long: most likely their bodies don't come.
+fn in_time(router: Router, node: &Node) -> Router {
+    let limit = Duration::from_millis(node.limits().request_ms_max);
+    router.layer(from_fn(move |request: Request, next: Next| async move {
+        let response = tokio::time::timeout(limit, next.run(request)).await;
+        response.unwrap_or_else(|_| {
+            let refusal = Refusal::new(Code::Unavailable).with_words("the request took too long");
+            Problem::from(refusal.with_retry(RECONNECT_MS)).into_response()
+        })
+    }))
 }
 
 /// What is served to operators.

@@ -96,6 +96,14 @@ impl Link {
         self.warned.set(false);
     }
 
+    /// Forgets the log-in: by this time somebody has to have said hello.
+    pub(crate) fn unbind(&self, hello_by: Duration) {
+        self.grant.replace(None);
+        self.expires_at.set(None);
+        self.follows.set(false);
+        self.hello_by.set(Some(hello_by));
+    }
+
     /// Why the session has to end at this moment, if its time is over.
     pub(crate) fn overdue(&self, now: Duration, wall: Timestamp) -> Option<Close> {
         if self.hello_by.get().is_some_and(|by| now >= by) {
@@ -178,6 +186,16 @@ impl Hub {
         let sessions = self.users.entry(user).or_default();
         if !sessions.contains(&session.number) {
             sessions.push(session.number);
+        }
+    }
+
+    /// Notes that a session acts for a user no more.
+    pub(crate) fn disown(&mut self, session: SessionKey, user: UserId) {
+        if let Some(sessions) = self.users.get_mut(&user) {
+            sessions.retain(|number| *number != session.number);
+            if sessions.is_empty() {
+                self.users.remove(&user);
+            }
         }
     }
 

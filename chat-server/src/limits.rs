@@ -33,6 +33,8 @@ pub struct ServerLimits {
     pub hello_ms_max: u64,
     /// How long a client may take to send an HTTP request's headers, in milliseconds.
     pub header_read_ms_max: u64,
+    /// How long an HTTP request may take after its headers, its body included, in milliseconds.
+    pub request_ms_max: u64,
     /// How often a client is pinged, in milliseconds.
     pub ping_ms: u64,
     /// How long a client may take to answer a ping, in milliseconds.
@@ -83,6 +85,7 @@ impl Default for ServerLimits {
             attempt_refill_ms: 12_000,
             hello_ms_max: 10_000,
             header_read_ms_max: 10_000,
+            request_ms_max: 30_000,
             ping_ms: 25_000,
             pong_ms_max: 10_000,
             silent_sockets_per_address_max: 256,

@@ -1,6 +1,7 @@
 //! Who somebody is, and where he was: `hello`, and attaching many rooms at once.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chat_core::{Author, RoomId, Seq};
 use chat_protocol::answer::{Answer, ResetReason, ResumeState, Welcome};
@@ -15,6 +16,9 @@ use crate::hub::News;
 
 /// A position that a client remembers: the epoch it was heard in, and the record.
 type Remembered = Option<(String, Seq)>;
+
+/// What became of each room, and from where it is to follow.
+pub(super) type Attached = (BTreeMap<RoomId, ResumeState>, Vec<(RoomId, Seq)>);
 
 impl Session {
     pub(super) async fn hello(&mut self, hello: Hello) -> Performed {
@@ -46,12 +50,13 @@ impl Session {
             .borrow_mut()
             .identify(self.link.key, identity.user);
         self.hold(identity);
-        if let Some(token) = self.token_of(&hello) {
-            self.confirm(ended, token).await?;
-        }
-
-        let wanted = self.wanted(&hello).await?;
-        let (rooms, follow) = self.attach_all(wanted).await?;
+        let (rooms, follow) = match self.settle_in(&hello, ended).await {
+            Ok(settled) => settled,
+            Err(refusal) => {
+                self.retire().await;
+                return Err(refusal);
+            }
+        };
         let node = self.node();
         let welcome = Welcome {
             session: format!("{}-{}", self.link.key.worker, self.link.key.number),
@@ -64,6 +69,33 @@ impl Session {
             guest_token,
         };
         Ok((Answer::Welcome(Box::new(welcome)), After::CatchUp(follow)))
+    }
+
+    /// Attaches what the client wants to hear, once it is sure that its log-in still counts.
+    async fn settle_in(&mut self, hello: &Hello, ended: u64) -> Result<Attached, Refusal> {
+        if let Some(token) = self.token_of(hello) {
+            self.confirm(ended, token).await?;
+        }
+        let wanted = self.wanted(hello).await?;
+        self.attach_all(wanted).await
+    }
+
+    /// Takes a hello back that came to nothing: it may be said again.
+    async fn retire(&mut self) {
+        for room in self.seats.rooms() {
+            self.rise(room).await;
+        }
+        let Some(identity) = self.identity.take() else {
+            return;
+        };
+        self.node().release(identity.user);
+        self.worker
+            .hub
+            .borrow_mut()
+            .disown(self.link.key, identity.user);
+        let node = self.node();
+        let by = node.clock().elapsed() + Duration::from_millis(node.limits().hello_ms_max);
+        self.link.unbind(by);
     }
 
     /// The token of the frame, else that of the request.
@@ -118,7 +150,7 @@ impl Session {
     pub(super) async fn attach_all(
         &mut self,
         wanted: Vec<(RoomId, Remembered)>,
-    ) -> Result<(BTreeMap<RoomId, ResumeState>, Vec<(RoomId, Seq)>), Refusal> {
+    ) -> Result<Attached, Refusal> {
         let actor = self.actor()?;
         let mut states = BTreeMap::new();
         let mut follow = Vec::new();

@@ -331,3 +331,35 @@ async fn a_line_reaches_people_of_both_dialects_and_nobody_twice() {
     }
     world.stop().await;
 }
+
+#[tokio::test]
+async fn an_older_socket_is_answered_in_the_order_of_its_requests() {
+    let world = World::new().await;
+    let ann = world.account("ann").await;
+    let mut a = world.enter(&ann).await;
+    let mut old = Plain::connect(world.address, "/").await;
+    for alias in ["one", "two"] {
+        a.create(json!({"name": alias, "alias": alias})).await;
+        let join = json!({"type": "join", "payload": {"name": "olaf", "roomId": alias}});
+        old.ask(&join.to_string()).await;
+    }
+    // The refusal comes from the room's worker, the answer from the socket's.
+    let long = "x".repeat(16 * 1024 + 1);
+    for _ in 0..20 {
+        for room in ["one", "two"] {
+            let chat = json!({"type": "chat", "payload": {"roomId": room, "msg": long}});
+            old.send(&chat.to_string()).await;
+        }
+        let query = json!({"type": "query", "payload": {"query": "userInRoom", "roomId": "one"}});
+        old.send(&query.to_string()).await;
+    }
+    for _ in 0..20 {
+        for _ in 0..2 {
+            let refused = old.hear().await.unwrap();
+            assert!(refused.contains("over its limit"), "{refused}");
+        }
+        let answer = old.hear().await.unwrap();
+        assert_eq!(answer, r#"{"code":0,"message":"User exists in the room"}"#);
+    }
+    world.stop().await;
+}

@@ -136,6 +136,7 @@ async fn frames_are_answered_in_order_and_a_key_makes_them_safe_to_repeat() {
 async fn what_is_too_much_or_too_slow_is_refused() {
     let mut config = config();
     config.server_limits.header_read_ms_max = 300;
+    config.server_limits.request_ms_max = 500;
     let world = World::with(config).await;
     let ann = world.account("ann").await;
     for (path, bytes) in [("/v1/cmd", 64 * 1024), ("/v1/auth/login", 64 * 1024)] {
@@ -147,6 +148,9 @@ async fn what_is_too_much_or_too_slow_is_refused() {
     }
     let head = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(64 * 1024));
     assert_eq!(raw(world.address, head.as_bytes()).await.status, 431);
+    let half = "POST /v1/cmd HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n";
+    let half = format!("{half}authorization: Bearer {}\r\n\r\n{{", ann.token);
+    assert_eq!(raw(world.address, half.as_bytes()).await.status, 503);
     // Whoever begins a request and lets it lie is cut off, and so is who says nothing.
     for begun in ["GET /healthz HTTP/1.1\r\nhost:", ""] {
         let began = Instant::now();
@@ -255,4 +259,21 @@ async fn a_socket_speaks_what_its_first_frame_speaks() {
     }
     assert_eq!(noise.hear().await, Err(1007));
     world.stop().await;
+}
+
+#[tokio::test]
+async fn every_route_that_is_described_is_there() {
+    let world = World::new().await;
+    let described = http(world.address, "GET", "/v1/openapi.json", &[], b"").await;
+    let paths = described.json()["paths"].as_object().unwrap().clone();
+    assert!(paths.contains_key("/v1/cmd"));
+    for (path, methods) in paths {
+        for method in methods.as_object().unwrap().keys() {
+            let path = path.replace("{id}", "1");
+            let said = http(world.address, &method.to_uppercase(), &path, &[], b"").await;
+            assert!(said.status != 404 && said.status != 405, "{method} {path}");
+        }
+    }
+    let page = http(world.address, "GET", "/v1/docs", &[], b"").await;
+    assert!(page.body.contains("/v1/openapi.json"));
 }

@@ -1,10 +1,16 @@
 //! How a session begins, and all the ways in which it ends without being slow.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chat_core::Timestamp;
+use chat_server::store::Store;
+use chat_server::store::memory::Memory;
 use serde_json::json;
 
-use crate::world::{Account, Native, PASSWORD, Plain, World, config, http};
+use tokio::time::timeout;
+
+use crate::world::{Account, Native, PASSWORD, PATIENCE, Plain, World, config, http};
 
 /// Sends a request as this account.
 async fn as_account(world: &World, account: &Account, path: &str, body: &str) -> u16 {
@@ -295,4 +301,67 @@ async fn who_answers_no_ping_is_given_up() {
     a.ok("rooms", json!({})).await;
     assert_eq!(mute.closed().await, 4003);
     world.stop().await;
+}
+
+/// Makes a room without being in it.
+async fn make(client: &mut Native, name: &str) -> u64 {
+    let wish = json!({"name": name, "join": false});
+    client.ok("create_room", wish).await["room"]
+        .as_u64()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_hello_that_comes_to_nothing_may_be_said_again() {
+    let mut config = config();
+    config.server_limits.rooms_per_session_max = 1;
+    config.server_limits.sessions_per_user_max = 1;
+    let world = World::with(config).await;
+    let ann = world.account("ann").await;
+    let mut client = world.connect().await;
+    client.ok("hello", json!({"token": ann.token})).await;
+    let one = make(&mut client, "one").await;
+    let two = make(&mut client, "two").await;
+    client.leave().await;
+
+    let mut client = world.connect().await;
+    let too_many = json!({"token": ann.token, "subscribe": [one, two]});
+    assert_eq!(client.code("hello", too_many).await, "too_many");
+    assert_eq!(client.code("rooms", json!({})).await, "unauthenticated");
+    let fewer = json!({"token": ann.token, "subscribe": [two]});
+    let welcome = client.ok("hello", fewer).await;
+    assert_eq!(welcome["rooms"][two.to_string()]["st"], "new");
+    client.post(two, "here").await;
+}
+
+#[tokio::test]
+async fn a_guest_is_a_member_until_a_day_after_he_was_last_here() {
+    let store: Arc<dyn Store> = Arc::new(Memory::new().unwrap());
+    let start = Timestamp::new(1_790_000_000_000);
+    let world = World::on(&store, start).await;
+    let ann = world.account("ann").await;
+    let mut owner = world.enter(&ann).await;
+    let room = owner.create(json!({"name": "den"})).await;
+    let mut guest = world.connect().await;
+    guest.ok("hello", json!({"guest": {"name": "gus"}})).await;
+    guest.join(room).await;
+    guest.leave().await;
+    world.stop().await;
+
+    for (hours, members) in [(23, 2), (25, 1)] {
+        let world = World::on(&store, start.plus_ms(hours * 60 * 60 * 1000)).await;
+        let ann = world.log_in("ann").await;
+        let mut owner = world.enter(&ann).await;
+        // What is past its time ends when the server starts, in its own time.
+        let as_many = async {
+            loop {
+                let there = owner.ok("members", json!({"room": room})).await;
+                if there["items"].as_array().unwrap().len() == members {
+                    return;
+                }
+            }
+        };
+        timeout(PATIENCE, as_many).await.unwrap();
+        world.stop().await;
+    }
 }

@@ -82,9 +82,9 @@ async fn who_never_reads_is_sent_away_and_comes_back_to_everything() {
 async fn come_back(world: &World, a: &mut Native, bob: &Account, positions: Value) -> Native {
     let mut b = Native::connect_narrowly(world.address).await;
     let hello = json!({"token": bob.token, "resume": positions});
-    b.ask("hello", hello).await;
     let reads = &world.server.node().metrics().catch_up_reads;
     let before = reads.get();
+    b.ask("hello", hello).await;
     while reads.get() == before {
         a.ok("limits", json!({})).await;
     }

@@ -5,11 +5,15 @@ mod request;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
-use chat_server::Server;
+use chat_core::Timestamp;
 use chat_server::auth::hashing::HashingCost;
+use chat_server::clock::ManualClock;
 use chat_server::config::{Config, Listen, StoreUrl};
+use chat_server::store::Store;
+use chat_server::{Builder, Server};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -56,14 +60,39 @@ impl World {
     }
 
     pub(crate) async fn with(config: Config) -> Self {
+        Self::started(Server::builder(config)).await
+    }
+
+    /// A server over this store, whose clocks stand still at this moment.
+    pub(crate) async fn on(store: &Arc<dyn Store>, now: Timestamp) -> Self {
+        let server = Server::builder(config())
+            .store(store.clone())
+            .clock(Arc::new(ManualClock::new(now)));
+        Self::started(server).await
+    }
+
+    async fn started(server: Builder) -> Self {
         let cheap = HashingCost {
             memory_kib: 8,
             passes: 1,
         };
-        let server = Server::builder(config).hashing(cheap).start().await;
-        let server = server.unwrap();
+        let server = server.hashing(cheap).start().await.unwrap();
         let address = server.listen(Listen::local(0)).await.unwrap();
         Self { server, address }
+    }
+
+    /// Logs in to an account over HTTP.
+    pub(crate) async fn log_in(&self, name: &str) -> Account {
+        let login = json!({"login": name, "password": PASSWORD}).to_string();
+        let said = http(
+            self.address,
+            "POST",
+            "/v1/auth/login",
+            &[],
+            login.as_bytes(),
+        )
+        .await;
+        Account::of(&said)
     }
 
     /// Makes an account over HTTP.
@@ -117,11 +146,17 @@ pub(crate) async fn sign_up(address: SocketAddr, name: &str) -> Account {
     let body = json!({"name": name, "password": PASSWORD}).to_string();
     let said = http(address, "POST", "/v1/auth/signup", &[], body.as_bytes()).await;
     assert_eq!(said.status, 201, "{}", said.body);
-    let said = said.json();
-    Account {
-        id: said["user"]["id"].as_u64().unwrap(),
-        token: said["token"].as_str().unwrap().to_owned(),
-        refresh: said["refresh_token"].as_str().unwrap().to_owned(),
+    Account::of(&said)
+}
+
+impl Account {
+    fn of(said: &Said) -> Self {
+        let said = said.json();
+        Self {
+            id: said["user"]["id"].as_u64().unwrap(),
+            token: said["token"].as_str().unwrap().to_owned(),
+            refresh: said["refresh_token"].as_str().unwrap().to_owned(),
+        }
     }
 }
 
