@@ -4,8 +4,8 @@
 mod lists;
 mod reading;
 
-use chat_core::{Actor, Cid, Command, Key, Permission, RoomId, Seq};
-use chat_protocol::answer::Answer;
+use chat_core::{Actor, Author, Cid, Command, Key, Permission, RoomId, Seq};
+use chat_protocol::answer::{Answer, RoomCard};
 use chat_protocol::code::{Code, Refusal};
 use chat_protocol::command::Op;
 use chat_protocol::room_ref::RoomRef;
@@ -33,6 +33,29 @@ impl Desk<'_> {
 
     /// Asks something of a room, and waits for the answer.
     pub(crate) async fn ask(&self, room: RoomId, wish: Wish) -> Result<Reply, Refusal> {
+        heard(self.post(room, wish).await?).await
+    }
+
+    /// Who is present in each of these listed rooms, in their order; all are asked at once.
+    pub(crate) async fn people(&self, rooms: &[RoomCard]) -> Result<Vec<Vec<Author>>, Refusal> {
+        let mut asked = Vec::with_capacity(rooms.len());
+        for room in rooms {
+            asked.push(self.post(room.id, Wish::Look(Look::People)).await?);
+        }
+        let mut people = Vec::with_capacity(asked.len());
+        for answer in asked {
+            let Reply::Seen(sight) = heard(answer).await? else {
+                return Err(mixed_up());
+            };
+            let Sight::Presence(here) = *sight else {
+                return Err(mixed_up());
+            };
+            people.push(here);
+        }
+        Ok(people)
+    }
+
+    async fn post(&self, room: RoomId, wish: Wish) -> Result<Awaited, Refusal> {
         let (answer, answered) = oneshot::channel();
         let mail = Mail {
             room,
@@ -42,10 +65,7 @@ impl Desk<'_> {
             reply: Address::Once(answer),
         };
         self.node.send(mail).await?;
-        let outcome = answered
-            .await
-            .map_err(|_| Refusal::new(Code::ShuttingDown))?;
-        outcome.map_err(Refusal::from)
+        Ok(answered)
     }
 
     /// Carries out a command.
@@ -192,6 +212,14 @@ impl Desk<'_> {
             | Sight::Presence(_) => Err(mixed_up()),
         }
     }
+}
+
+/// An answer that is still to come.
+type Awaited = oneshot::Receiver<Result<Reply, Refused>>;
+
+async fn heard(answer: Awaited) -> Result<Reply, Refusal> {
+    let outcome = answer.await.map_err(|_| Refusal::new(Code::ShuttingDown))?;
+    outcome.map_err(Refusal::from)
 }
 
 /// The room that a client's word means: the dialect's own spelling first, then an alias, then the

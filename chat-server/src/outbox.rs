@@ -276,8 +276,127 @@ impl Queue {
         while let Some(frame) = frame::at(&self.frames, start).filter(|it| it.end <= self.sent) {
             start = frame.end;
         }
+        if start == 0 {
+            return;
+        }
         let rest = self.frames.split_off(start);
         drop(mem::replace(&mut self.frames, rest));
         self.sent -= start;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::{AsyncReadExt, DuplexStream, duplex};
+
+    use super::*;
+
+    /// An outbox whose stream takes this much before somebody reads.
+    fn outbox(takes: usize, bytes_max: usize) -> (Outbox, DuplexStream) {
+        let (ours, theirs) = duplex(takes);
+        (Outbox::new(Wire::Boxed(Box::pin(ours)), bytes_max), theirs)
+    }
+
+    fn framed(texts: &[&str]) -> Vec<u8> {
+        let mut frames = Vec::new();
+        for text in texts {
+            frame::write(&mut frames, frame::TEXT, text.as_bytes());
+        }
+        frames
+    }
+
+    /// Flushes once, as far as the stream takes it.
+    async fn flush(outbox: &Outbox) {
+        poll_fn(|cx| {
+            outbox.flush(cx);
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    async fn read(stream: &mut DuplexStream, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        stream.read_exact(&mut bytes).await.unwrap();
+        bytes
+    }
+
+    #[tokio::test]
+    async fn what_a_stream_does_not_take_follows_in_order() {
+        let (outbox, mut peer) = outbox(4, 1024);
+        let all = framed(&["one", "two", "three"]);
+        outbox.send_text(b"one");
+        outbox.send_slices(&[
+            IoSlice::new(&framed(&["two"])),
+            IoSlice::new(&framed(&["three"])),
+        ]);
+        let mut heard = Vec::new();
+        while heard.len() < all.len() {
+            flush(&outbox).await;
+            heard.extend(read(&mut peer, 1).await);
+        }
+        flush(&outbox).await;
+        assert_eq!((heard, outbox.waiting()), (all, 0));
+    }
+
+    #[tokio::test]
+    async fn who_lags_hears_the_frame_that_has_begun_and_the_last_words() {
+        let (outbox, mut peer) = outbox(4, 20);
+        outbox.send_text(b"begun");
+        flush(&outbox).await;
+        outbox.send_text(b"waits");
+        assert_eq!(outbox.state(), State::Open);
+        outbox.send_text(b"too much of it");
+        assert_eq!(outbox.state(), State::Lagging);
+        outbox.send_text(b"not even kept");
+        outbox.cut();
+        outbox.send_text(b"lagged");
+        let all = framed(&["begun", "lagged"]);
+        let mut heard = Vec::new();
+        while heard.len() < all.len() {
+            flush(&outbox).await;
+            heard.extend(read(&mut peer, 1).await);
+        }
+        assert_eq!(
+            (heard, outbox.state(), outbox.waiting()),
+            (all, State::Open, 0)
+        );
+    }
+
+    #[tokio::test]
+    async fn signals_give_way_to_whatever_waits() {
+        let (outbox, _peer) = outbox(4, 1024);
+        assert!(outbox.send_text_if_idle(b"typing"));
+        assert!(!outbox.send_text_if_idle(b"typing"));
+        assert_eq!(outbox.waiting(), framed(&["typing"]).len());
+    }
+
+    #[tokio::test]
+    async fn a_long_queue_makes_room_and_loses_nothing() {
+        let (outbox, mut peer) = outbox(50_000, 1 << 20);
+        let long = "x".repeat(30_000);
+        let all = framed(&[long.as_str(); 10]);
+        for _ in 0..10 {
+            outbox.send_text(long.as_bytes());
+        }
+        let mut heard = Vec::new();
+        while heard.len() < all.len() {
+            flush(&outbox).await;
+            let most = (all.len() - heard.len()).min(10_000);
+            heard.extend(read(&mut peer, most).await);
+            let queue = outbox.queue.borrow();
+            assert!(queue.frames.len() <= all.len() - heard.len() + 2 * COMPACT_BYTES + 50_000);
+        }
+        assert!(heard == all);
+    }
+
+    #[tokio::test]
+    async fn a_broken_stream_shows_in_the_state() {
+        let (outbox, peer) = outbox(4, 1024);
+        drop(peer);
+        outbox.send_text(b"nobody hears");
+        flush(&outbox).await;
+        assert_eq!(outbox.state(), State::Broken);
     }
 }

@@ -1,7 +1,7 @@
 //! How the older dialects come and go: a socket is in a room under a name of its own.
 
 use chat_core::commands::{CreateRoom, Join, Leave, Visit};
-use chat_core::{Actor, Command, Name, Password, RoomId, UserId};
+use chat_core::{Actor, Author, Command, Name, Password, RoomId, UserId};
 use chat_protocol::answer::{Answer, LobbyRoom};
 use chat_protocol::code::{Code, Refusal};
 use chat_protocol::command::Token;
@@ -11,7 +11,6 @@ use chat_protocol::spelling::Spelling;
 use super::{After, Performed, Session};
 use crate::auth::limiter::{Attempt, Origin};
 use crate::desk::{self, no_room, unavailable};
-use crate::mail::{Look, Reply, Sight, Wish};
 use crate::store::{DirectoryQuery, Order};
 
 /// Rooms of one list.
@@ -193,24 +192,17 @@ impl Session {
             .await
             .map_err(|error| unavailable(&error))?;
         let actor = self.somebody();
-        let desk = self.desk(&actor);
-        let mut rooms = Vec::with_capacity(page.items.len());
-        for card in page.items {
-            let people = match desk.ask(card.id, Wish::Look(Look::People)).await? {
-                Reply::Seen(sight) => match *sight {
-                    Sight::Presence(people) => {
-                        people.into_iter().filter_map(|it| it.name).collect()
-                    }
-                    Sight::View(_)
-                    | Sight::May { .. }
-                    | Sight::Explained(_)
-                    | Sight::Bans(_)
-                    | Sight::Invites(_) => Vec::new(),
-                },
-                Reply::Done { .. } | Reply::Accepted | Reply::Attached { .. } => Vec::new(),
-            };
-            rooms.push(LobbyRoom { card, people });
-        }
+        let people = self.desk(&actor).people(&page.items).await?;
+        let names = |people: Vec<Author>| people.into_iter().filter_map(|it| it.name).collect();
+        let rooms = page
+            .items
+            .into_iter()
+            .zip(people)
+            .map(|(card, people)| LobbyRoom {
+                card,
+                people: names(people),
+            });
+        let rooms = rooms.collect();
         Ok((Answer::Lobby(rooms), After::Nothing))
     }
 

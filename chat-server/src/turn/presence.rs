@@ -14,11 +14,15 @@ pub(super) struct Presence {
     workers: BTreeMap<usize, usize>,
     /// Users with a visit.
     visitors: u64,
+    /// Counts arrivals, for the order in which people are listed.
+    arrivals: u64,
 }
 
 #[derive(Debug)]
 struct Present {
     name: Author,
+    /// Which arrival this was.
+    arrival: u64,
     sessions: Vec<SessionKey>,
     /// The sessions that were let in as a visitor, each with the room's head at that time.
     visits: Vec<(SessionKey, Seq)>,
@@ -28,6 +32,7 @@ impl Present {
     const fn of(name: Author) -> Self {
         Self {
             name,
+            arrival: 0,
             sessions: Vec::new(),
             visits: Vec::new(),
         }
@@ -81,7 +86,12 @@ impl Presence {
         }
         present.sessions.push(session);
         *self.workers.entry(session.worker).or_default() += 1;
-        present.sessions.len() == 1
+        let arrived = present.sessions.len() == 1;
+        if arrived {
+            present.arrival = self.arrivals;
+            self.arrivals += 1;
+        }
+        arrived
     }
 
     /// Detaches a session; gives the user's name if he has departed by that.
@@ -137,11 +147,19 @@ impl Presence {
     }
 
     /// Who is present, by number.
+    /// Who is present, in the order in which they arrived.
+    pub(super) fn by_arrival(&self) -> Vec<&Author> {
+        let mut here: Vec<&Present> = self.here().collect();
+        here.sort_unstable_by_key(|present| present.arrival);
+        here.into_iter().map(|present| &present.name).collect()
+    }
+
     pub(super) fn users(&self) -> impl Iterator<Item = &Author> {
-        self.present
-            .values()
-            .filter(|it| !it.sessions.is_empty())
-            .map(|it| &it.name)
+        self.here().map(|present| &present.name)
+    }
+
+    fn here(&self) -> impl Iterator<Item = &Present> {
+        self.present.values().filter(|it| !it.sessions.is_empty())
     }
 
     fn silence(&mut self, user: UserId) -> Option<Author> {

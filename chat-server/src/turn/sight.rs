@@ -82,7 +82,7 @@ impl<R> Turn<R> {
             id: by.id,
             name: state.nickname(by.id).cloned().or_else(|| by.name.clone()),
         };
-        slot.presence.users().map(named).collect()
+        slot.presence.by_arrival().into_iter().map(named).collect()
     }
 
     /// Who is present in a room that anybody may see.
