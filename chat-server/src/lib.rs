@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod store;
 pub mod turn;
 
+mod budgets;
 mod desk;
 mod frame;
 mod hub;

@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use chat_core::{Limits, RoomId, UserId};
+use chat_core::limits::{CID_WINDOW_MS, CIDS_HELD, POST_REFILL_MS};
+use chat_core::{Limits, RoomId, Timestamp, UserId};
 use chat_protocol::answer::PublishedLimits;
 use chat_protocol::close::Close;
 use chat_protocol::code::{Code, Refusal};
@@ -18,6 +19,7 @@ use chat_protocol::code::{Code, Refusal};
 use crate::auth::hashing::Hasher;
 use crate::auth::limiter::Limiter;
 use crate::auth::{Accounts, AuthError, Authenticator, Identity, Revocation};
+use crate::budgets::Budgets;
 use crate::clock::Clock;
 use crate::config::{Config, RegisteredNames};
 use crate::limits::ServerLimits;
@@ -45,6 +47,7 @@ pub(crate) struct Parts {
     /// Live sessions of each user.
     pub(crate) sessions: Mutex<HashMap<UserId, usize>>,
     pub(crate) statuses: Statuses,
+    pub(crate) budgets: Budgets,
     pub(crate) connections: AtomicUsize,
     /// Sockets of each address that have not said who they are.
     pub(crate) silent: Mutex<HashMap<IpAddr, usize>>,
@@ -248,12 +251,27 @@ impl Node {
         }
     }
 
+    /// The clock that only goes on, in milliseconds: what budgets are measured with.
+    pub(crate) fn steady_now(&self) -> Timestamp {
+        let elapsed = self.clock().elapsed().as_millis();
+        Timestamp::new(u64::try_from(elapsed).unwrap_or(u64::MAX))
+    }
+
+    /// Takes one command off the budget of a user who has no session.
+    pub(crate) fn spend(&self, user: UserId) -> Result<(), Refusal> {
+        let spent = self.0.budgets.spend(user, self.steady_now(), self.limits());
+        spent.map_err(Refusal::rate_limited)
+    }
+
     /// Every bound, for clients.
     pub(crate) fn published_limits(&self) -> PublishedLimits {
-        let server = match serde_json::to_value(self.limits()) {
+        let mut server = match serde_json::to_value(self.limits()) {
             Ok(serde_json::Value::Object(server)) => server,
             Ok(_) | Err(_) => serde_json::Map::new(),
         };
+        server.insert("cid_window_ms".into(), CID_WINDOW_MS.into());
+        server.insert("cids_held".into(), CIDS_HELD.into());
+        server.insert("post_refill_ms".into(), POST_REFILL_MS.into());
         PublishedLimits {
             engine: self.engine_limits().clone(),
             server,

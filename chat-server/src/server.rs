@@ -13,6 +13,7 @@ use chat_protocol::close::Close;
 use crate::auth::hashing::{Hasher, HashingCost};
 use crate::auth::limiter::{AttemptRules, Limiter};
 use crate::auth::{Accounts, AccountsConfig, AnyOf, AuthError, Authenticator, Revocation};
+use crate::budgets::Budgets;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Listen};
 use crate::limits::ServerLimits;
@@ -250,6 +251,7 @@ impl Builder {
             workers,
             sessions: Mutex::new(HashMap::new()),
             statuses: Statuses::default(),
+            budgets: Budgets::default(),
             connections: AtomicUsize::new(0),
             silent: Mutex::default(),
             next_worker: AtomicUsize::new(0),

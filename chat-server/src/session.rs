@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use chat_core::{Actor, Bucket, RoomId, Seq, Timestamp};
+use chat_core::{Actor, Bucket, RoomId, Seq};
 use chat_protocol::answer::Answer;
 use chat_protocol::close::Close;
 use chat_protocol::code::{Code, Refusal};
@@ -32,6 +32,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use self::seats::Seats;
 use self::straight::Sent;
 use crate::auth::Identity;
+use crate::budgets;
 use crate::desk::Desk;
 use crate::hub::{Link, News};
 use crate::node::{Connected, Node, Silent};
@@ -265,19 +266,18 @@ impl Session {
 
     /// Takes one command off the budget.
     fn afford(&mut self) -> Result<(), Refusal> {
-        let limits = self.node().limits();
-        let now = Timestamp::new(
-            u64::try_from(self.node().clock().elapsed().as_millis()).unwrap_or(u64::MAX),
-        );
-        let (burst, refill_ms) = (limits.commands_burst, limits.command_refill_ms);
-        let wait = self.bucket.wait_ms(now, burst, refill_ms);
-        if limits.rate_limits && wait > 0 {
-            self.refused += 1;
-            return Err(Refusal::rate_limited(wait));
+        let node = self.node();
+        match budgets::spend(self.bucket, node.steady_now(), node.limits()) {
+            Ok(bucket) => {
+                self.bucket = bucket;
+                self.refused = 0;
+                Ok(())
+            }
+            Err(wait_ms) => {
+                self.refused += 1;
+                Err(Refusal::rate_limited(wait_ms))
+            }
         }
-        self.bucket = self.bucket.spent(now, refill_ms);
-        self.refused = 0;
-        Ok(())
     }
 
     /// Waits, where replies come in the order of requests, until none is owed.

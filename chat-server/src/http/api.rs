@@ -126,6 +126,7 @@ async fn messages(
 
 /// Does what can be done without a socket.
 async fn perform(node: &Node, identity: &Identity, op: Op) -> Result<Answer, Refusal> {
+    node.spend(identity.user)?;
     let actor = identity.actor();
     let desk = Desk {
         node,

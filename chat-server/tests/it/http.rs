@@ -277,3 +277,20 @@ async fn every_route_that_is_described_is_there() {
     let page = http(world.address, "GET", "/v1/docs", &[], b"").await;
     assert!(page.body.contains("/v1/openapi.json"));
 }
+
+#[tokio::test]
+async fn commands_over_http_have_a_budget_too() {
+    let mut config = config();
+    config.server_limits.rate_limits = true;
+    config.server_limits.commands_burst = 2;
+    config.server_limits.command_refill_ms = 60_000;
+    let world = World::with(config).await;
+    let (ann, bob) = (world.account("ann").await, world.account("bob").await);
+    let rooms = async |account: &Account| by(&world, account, "GET", "/v1/rooms", "").await;
+    assert_eq!(rooms(&ann).await.status, 200);
+    assert_eq!(rooms(&ann).await.status, 200);
+    let refused = rooms(&ann).await;
+    assert_eq!(refused.status, 429);
+    assert_eq!(refused.json()["code"], "rate_limited");
+    assert_eq!(rooms(&bob).await.status, 200);
+}
