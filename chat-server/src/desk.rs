@@ -4,7 +4,7 @@
 mod lists;
 mod reading;
 
-use chat_core::{Actor, Author, Cid, Command, Key, Permission, RoomId, Seq};
+use chat_core::{Actor, Author, Cid, Command, Key, Permission, RoomId, Seq, UserId};
 use chat_protocol::answer::{Answer, RoomCard};
 use chat_protocol::code::{Code, Refusal};
 use chat_protocol::command::Op;
@@ -101,27 +101,14 @@ impl Desk<'_> {
 
     /// Refuses to act on somebody who doesn't exist.
     pub(crate) async fn check_target(&self, command: &Command) -> Result<(), Refusal> {
-        let user = if let Command::OpenDirect(it) = command {
-            it.user
-        } else if let Command::Invite(it) = command {
-            it.user
-        } else if let Command::Ban(it) = command {
-            it.user
-        } else {
+        let Some(user) = target(command).filter(|user| !user.is_guest()) else {
             return Ok(());
         };
-        if user.is_guest()
-            || self
-                .node
-                .store()
-                .account(user)
-                .await
-                .map_err(|error| unavailable(&error))?
-                .is_some()
-        {
-            return Ok(());
+        let account = self.node.store().account(user).await;
+        match account.map_err(|error| unavailable(&error))? {
+            Some(_) => Ok(()),
+            None => Err(Refusal::new(Code::UserNotFound)),
         }
-        Err(Refusal::new(Code::UserNotFound))
     }
 
     /// Answers a question; none if this is no question that can be answered without a session.
@@ -211,6 +198,19 @@ impl Desk<'_> {
             | Sight::Invites(_)
             | Sight::Presence(_) => Err(mixed_up()),
         }
+    }
+}
+
+/// Whom a command is about who need not be in the room.
+pub(crate) fn target(command: &Command) -> Option<UserId> {
+    if let Command::OpenDirect(it) = command {
+        Some(it.user)
+    } else if let Command::Invite(it) = command {
+        Some(it.user)
+    } else if let Command::Ban(it) = command {
+        Some(it.user)
+    } else {
+        None
     }
 }
 

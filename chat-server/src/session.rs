@@ -14,7 +14,7 @@ mod straight;
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::net::IpAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -28,6 +28,7 @@ use chat_protocol::dialect::{Call, Dialect, Ticket};
 use chat_protocol::system::System;
 use hyper::upgrade::OnUpgrade;
 use prometheus_client::metrics::gauge::Gauge;
+use tungstenite::Utf8Bytes;
 
 use self::seats::Seats;
 use self::straight::Sent;
@@ -136,7 +137,7 @@ pub(crate) async fn run(worker: Rc<Worker>, arrival: Arrival) {
     };
     session.speak(arrival.dialect);
     let close = session.converse(&mut socket).await;
-    session.end(&mut socket, close).await;
+    Box::pin(session.end(&mut socket, close)).await;
     drop(arrival.place);
 }
 
@@ -148,7 +149,9 @@ impl Session {
                 let outbox = socket.outbox.clone();
                 if news == News::Ping {
                     self.ping(socket);
-                } else if let Some(close) = driven(&outbox, self.hear_news(news)).await {
+                } else if let Some(close) =
+                    driven(&outbox, Box::pin(self.hear_news(news)).as_mut()).await
+                {
                     return Some(close);
                 }
             }
@@ -157,26 +160,20 @@ impl Session {
                 State::Lagging => return Some(Close::Lagging),
                 State::Broken => return None,
             }
-            match self.next(socket).await {
-                None => {}
-                Some(Heard::Text(text)) => {
-                    let known = self.identity.is_some();
-                    let outbox = socket.outbox.clone();
-                    if let Some(close) = driven(&outbox, self.hear(&text)).await {
-                        return Some(close);
-                    }
-                    if !known && (self.identity.is_some() || !self.seats.is_empty()) {
-                        socket.allow(self.node().limits().frame_bytes_max);
-                    }
-                }
-                Some(Heard::Alive) => {}
-                Some(Heard::Unreadable) => {
-                    if let Some(close) = self.hear("\u{0}").await {
-                        return Some(close);
-                    }
-                }
+            let text = match self.next(socket).await {
+                None | Some(Heard::Alive) => continue,
+                Some(Heard::Text(text)) => text,
+                Some(Heard::Unreadable) => Utf8Bytes::from_static("\0"),
                 Some(Heard::TooLarge) => return Some(Close::FrameTooLarge),
                 Some(Heard::Closed) => return None,
+            };
+            let known = self.identity.is_some();
+            let outbox = socket.outbox.clone();
+            if let Some(close) = driven(&outbox, pin!(self.hear(&text))).await {
+                return Some(close);
+            }
+            if !known && (self.identity.is_some() || !self.seats.is_empty()) {
+                socket.allow(self.node().limits().frame_bytes_max);
             }
         }
     }
@@ -247,7 +244,7 @@ impl Session {
             Sent::Back(op, ticket) => (*op, ticket),
         };
         self.settled(dialect).await;
-        let (answer, after) = match self.perform(op).await {
+        let (answer, after) = match Box::pin(self.perform(op)).await {
             Ok((answer, after)) => (Ok(answer), after),
             Err(refusal) => (Err(refusal), After::Nothing),
         };
@@ -256,7 +253,7 @@ impl Session {
             After::Nothing => None,
             After::CatchUp(rooms) => {
                 for (room, position) in rooms {
-                    self.catch_up(room, position).await;
+                    Box::pin(self.catch_up(room, position)).await;
                 }
                 None
             }
@@ -381,8 +378,7 @@ impl Session {
 }
 
 /// Does something while what waits in the outbox goes on leaving.
-async fn driven<T>(outbox: &Outbox, work: impl Future<Output = T>) -> T {
-    let mut work = pin!(work);
+async fn driven<T>(outbox: &Outbox, mut work: Pin<&mut impl Future<Output = T>>) -> T {
     poll_fn(|cx| {
         outbox.register(cx);
         outbox.flush(cx);

@@ -8,6 +8,7 @@ use chat_protocol::code::{Code, Refusal};
 use chat_protocol::command::Op;
 use chat_protocol::dialect::Ticket;
 use chat_protocol::room_ref::RoomRef;
+use tokio::sync::mpsc::error::TrySendError;
 
 use super::Session;
 use crate::desk;
@@ -43,7 +44,7 @@ impl Session {
         }
         let known = match self.known_room(&room) {
             Some(known) => Ok(known),
-            None => desk::resolve(self.node(), &room).await,
+            None => Box::pin(desk::resolve(self.node(), &room)).await,
         };
         let target = match known {
             Ok(target) => target,
@@ -53,8 +54,11 @@ impl Session {
             Ok(actor) => actor,
             Err(refusal) => return Sent::Refused(refusal, ticket),
         };
-        if let Err(refusal) = self.desk(&actor).check_target(&command).await {
-            return Sent::Refused(refusal, ticket);
+        if desk::target(&command).is_some() {
+            let checked = Box::pin(self.desk(&actor).check_target(&command)).await;
+            if let Err(refusal) = checked {
+                return Sent::Refused(refusal, ticket);
+            }
         }
         self.room_for_one_more().await;
         let mail = Mail {
@@ -69,8 +73,11 @@ impl Session {
             reply: Address::Ticket(self.link.key, ticket),
         };
         self.link.in_flight.set(self.link.in_flight.get() + 1);
-        // Refused only if the worker ends, and then the session does too.
-        drop(self.node().send(mail).await);
+        // Waiting for a busy worker is rare: what it takes isn't kept for every session.
+        if let Err(TrySendError::Full(mail)) = self.node().worker_of(target).mail.try_send(mail) {
+            // Refused only if the worker ends, and then the session does too.
+            drop(Box::pin(self.node().send(mail)).await);
+        }
         Sent::Away
     }
 
