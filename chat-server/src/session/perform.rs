@@ -213,7 +213,8 @@ impl Session {
                     let read = self.node().store().records(room, position, PAGE).await;
                     self.node().metrics().catch_up_reads.inc();
                     let Ok(records) = read else {
-                        // The seat stays behind; the client notices the gap by the next ping.
+                        // A seat that stays behind hears nothing: the client comes back instead.
+                        self.link.tell(News::End(Close::Internal));
                         return;
                     };
                     let user = self.seats.actor(room).map(|actor| actor.id);
