@@ -3,7 +3,7 @@
 mod audience;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +53,10 @@ pub(crate) struct Link {
     /// The log-in that it came by.
     pub(crate) grant: RefCell<Option<Arc<str>>>,
     news: RefCell<VecDeque<News>>,
+    /// The users that it acts for.
+    users: RefCell<Vec<UserId>>,
+    /// Rooms in which it has a seat, or had one: where to look when it ends.
+    rooms: RefCell<BTreeSet<RoomId>>,
 }
 
 /// What a session has to do something about.
@@ -86,6 +90,8 @@ impl Link {
             follows: Cell::new(false),
             grant: RefCell::default(),
             news: RefCell::default(),
+            users: RefCell::default(),
+            rooms: RefCell::default(),
         }
     }
 
@@ -165,20 +171,16 @@ impl Hub {
 
     /// Forgets a session that has ended; gives the rooms in which it had a seat, and as whom.
     pub(crate) fn forget(&mut self, session: SessionKey) -> Vec<(RoomId, UserId)> {
-        self.links.remove(&session.number);
-        self.users.retain(|_, sessions| {
-            sessions.retain(|number| *number != session.number);
-            !sessions.is_empty()
-        });
-        let mut seats = Vec::new();
-        self.rooms.retain(|room, audience| {
-            if let Some(seat) = audience.seat(session) {
-                seats.push((*room, seat.user));
-                audience.leave(|seat| seat.session == session);
-            }
-            !audience.is_empty()
-        });
-        seats
+        let Some(link) = self.links.remove(&session.number) else {
+            return Vec::new();
+        };
+        for user in link.users.take() {
+            self.disown(session, user);
+        }
+        let rooms = link.rooms.take().into_iter();
+        rooms
+            .filter_map(|room| Some((room, self.rise(session, room)?)))
+            .collect()
     }
 
     /// Notes that a session acts for a user.
@@ -186,6 +188,9 @@ impl Hub {
         let sessions = self.users.entry(user).or_default();
         if !sessions.contains(&session.number) {
             sessions.push(session.number);
+        }
+        if let Some(link) = self.links.get(&session.number) {
+            link.users.borrow_mut().push(user);
         }
     }
 
@@ -235,6 +240,7 @@ impl Hub {
             outbox: link.outbox.clone(),
             caught_up: false,
         };
+        link.rooms.borrow_mut().insert(room);
         self.rooms
             .entry(room)
             .or_insert_with(|| Audience::at(head))
@@ -243,6 +249,9 @@ impl Hub {
 
     /// Takes a session's seat away.
     pub(crate) fn rise(&mut self, session: SessionKey, room: RoomId) -> Option<UserId> {
+        if let Some(link) = self.links.get(&session.number) {
+            link.rooms.borrow_mut().remove(&room);
+        }
         let audience = self.rooms.get_mut(&room)?;
         let user = audience.seat(session)?.user;
         audience.leave(|seat| seat.session == session);
@@ -306,7 +315,8 @@ impl Hub {
 
     /// Notes that a room has something to flush.
     fn soil(&mut self, room: RoomId) {
-        if !self.dirty.contains(&room) {
+        if let Some(audience) = self.rooms.get_mut(&room).filter(|it| !it.dirty) {
+            audience.dirty = true;
             self.dirty.push(room);
         }
     }
@@ -315,7 +325,9 @@ impl Hub {
     pub(crate) fn flush(&mut self) {
         for room in std::mem::take(&mut self.dirty) {
             if let Some(audience) = self.rooms.get_mut(&room) {
-                let written = audience.flush();
+                audience.dirty = false;
+                audience.flush();
+                let written = audience.written();
                 self.metrics.deliveries.inc_by(written.frames);
                 self.metrics.bytes_out.inc_by(written.bytes);
             }

@@ -16,8 +16,11 @@ use crate::outbox::Outbox;
 pub(super) struct Audience {
     /// The last record that this worker has heard of the room.
     pub(super) head: Seq,
+    /// Whether the hub knows that a round waits.
+    pub(super) dirty: bool,
     seats: Vec<Seat>,
     rounds: Vec<Round>,
+    written: Written,
 }
 
 /// One session's place in a room.
@@ -133,8 +136,7 @@ impl Audience {
     }
 
     /// Writes the round to every seat: one write for each.
-    pub(super) fn flush(&mut self) -> Written {
-        let mut written = Written::default();
+    pub(super) fn flush(&mut self) {
         for round in &mut self.rounds {
             if round.bytes.is_empty() {
                 continue;
@@ -146,12 +148,16 @@ impl Audience {
                 .filter(|it| it.caught_up && it.dialect == round.dialect)
             {
                 round.send(seat);
-                written.frames += frames;
-                written.bytes += bytes;
+                self.written.frames += frames;
+                self.written.bytes += bytes;
             }
             round.clear();
         }
-        written
+    }
+
+    /// What was handed to sockets since this was asked last.
+    pub(super) fn written(&mut self) -> Written {
+        std::mem::take(&mut self.written)
     }
 
     fn round(&mut self, dialect: Dialect) -> &mut Round {
