@@ -7,14 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::world::{Account, PASSWORD, PATIENCE, Plain, Said, World, config, http, raw};
-
-/// A request with a token.
-async fn by(world: &World, who: &Account, method: &str, path: &str, body: &str) -> Said {
-    let bearer = format!("Bearer {}", who.token);
-    let headers = [("authorization", bearer.as_str())];
-    http(world.address, method, path, &headers, body.as_bytes()).await
-}
+use crate::world::{Account, PASSWORD, PATIENCE, Plain, Said, World, by, config, http, raw};
 
 #[tokio::test]
 async fn an_account_lives_from_sign_up_to_logout() {

@@ -10,15 +10,7 @@ use serde_json::json;
 
 use tokio::time::timeout;
 
-use crate::world::{Account, Native, PASSWORD, PATIENCE, Plain, World, config, http};
-
-/// Sends a request as this account.
-async fn as_account(world: &World, account: &Account, path: &str, body: &str) -> u16 {
-    let bearer = format!("Bearer {}", account.token);
-    let headers = [("authorization", bearer.as_str())];
-    let said = http(world.address, "POST", path, &headers, body.as_bytes()).await;
-    said.status
-}
+use crate::world::{Native, PASSWORD, PATIENCE, Plain, World, by, config, http};
 
 /// Asserts that a session ends by this code within a second.
 async fn ends_soon(client: &mut Native, code: u16) {
@@ -31,25 +23,16 @@ async fn ends_soon(client: &mut Native, code: u16) {
 async fn what_ends_a_log_in_ends_its_sessions_within_a_second() {
     let world = World::new().await;
     let ann = world.account("ann").await;
-    let login = json!({"login": "ann", "password": PASSWORD}).to_string();
-    let said = http(
-        world.address,
-        "POST",
-        "/v1/auth/login",
-        &[],
-        login.as_bytes(),
-    )
-    .await;
-    let other = Account {
-        token: said.json()["token"].as_str().unwrap().to_owned(),
-        ..ann.clone()
-    };
+    let other = world.log_in("ann").await;
 
     // A logout ends one log-in, on both workers, and leaves the other.
     let mut here = world.enter_on(0, &ann).await;
     let mut there = world.enter_on(1, &ann).await;
     let mut stays = world.enter_on(1, &other).await;
-    assert_eq!(as_account(&world, &ann, "/v1/auth/logout", "").await, 204);
+    assert_eq!(
+        by(&world, &ann, "POST", "/v1/auth/logout", "").await.status,
+        204
+    );
     ends_soon(&mut here, 4501).await;
     ends_soon(&mut there, 4501).await;
     stays.ok("rooms", json!({})).await;
@@ -70,7 +53,9 @@ async fn what_ends_a_log_in_ends_its_sessions_within_a_second() {
     let mut b = world.enter_on(1, &bob).await;
     let change = json!({"old": PASSWORD, "new": "battery staple"}).to_string();
     assert_eq!(
-        as_account(&world, &bob, "/v1/auth/password", &change).await,
+        by(&world, &bob, "POST", "/v1/auth/password", &change)
+            .await
+            .status,
         200
     );
     ends_soon(&mut b, 4501).await;
@@ -105,7 +90,10 @@ async fn a_log_in_that_ends_takes_the_sockets_of_older_dialects_along() {
         );
         let began = Instant::now();
         if end == "logout" {
-            assert_eq!(as_account(&world, &ann, "/v1/auth/logout", "").await, 204);
+            assert_eq!(
+                by(&world, &ann, "POST", "/v1/auth/logout", "").await.status,
+                204
+            );
         } else {
             let bob = bob.id.try_into().unwrap();
             world.server.suspend(bob, true).await.unwrap();

@@ -22,7 +22,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-pub(crate) use self::request::{Said, http, raw};
+pub(crate) use self::request::{Said, by, http, raw};
 
 /// How long anything may take before a test gives up: never waited for when all is well.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);

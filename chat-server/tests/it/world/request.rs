@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::PATIENCE;
+use super::{Account, PATIENCE, World};
 
 /// An answer over HTTP.
 pub(crate) struct Said {
@@ -41,6 +41,13 @@ pub(crate) async fn http(
     let mut bytes = request.into_bytes();
     bytes.extend_from_slice(body);
     raw(address, &bytes).await
+}
+
+/// A request with a token.
+pub(crate) async fn by(world: &World, who: &Account, method: &str, path: &str, body: &str) -> Said {
+    let bearer = format!("Bearer {}", who.token);
+    let headers = [("authorization", bearer.as_str())];
+    http(world.address, method, path, &headers, body.as_bytes()).await
 }
 
 /// Sends bytes and reads until the server closes.
