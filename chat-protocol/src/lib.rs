@@ -6,6 +6,7 @@
 //!   question ([`Op`]) with a [`Ticket`] for its reply; [`Dialect::answer`] spells the reply;
 //!   [`Dialect::event`], [`Dialect::signal`] and [`Dialect::system`] spell what happens.
 //! * [`command`] is the one list of ops, [`code`] the one list of reasons to refuse.
+//! * [`engineio`] and [`socketio`] are the packets that one dialect travels in.
 //! * [`client`] is the other side: positions, gaps and repeats of a native client.
 //! * `schema`, behind the feature of that name, publishes the native frames as JSON Schema.
 //!
@@ -64,6 +65,7 @@ pub mod code;
 pub mod command;
 pub mod dialect;
 pub mod dialects;
+pub mod engineio;
 pub mod event;
 pub mod frame;
 pub mod log;
@@ -72,6 +74,7 @@ pub mod room_ref;
 pub mod schema;
 pub mod server_frame;
 pub mod signal;
+pub mod socketio;
 pub mod spelling;
 pub mod system;
 
