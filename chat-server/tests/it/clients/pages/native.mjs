@@ -1,6 +1,8 @@
 // A plain client of the native dialect: somebody in the room who uses no page.
 import WebSocket from "ws";
 
+import { PATIENCE_MS } from "./stage.mjs";
+
 /** Comes in as a guest of this name. */
 export async function guest(address, name) {
   const socket = new WebSocket(`ws://${address}/v1/ws`, "chat.v1.json");
@@ -16,10 +18,17 @@ export async function guest(address, name) {
   });
   /** Waits for the first frame that is meant. */
   const hear = (isMeant) =>
-    new Promise((resolve) => {
+    new Promise((resolve, reject) => {
+      const late = setTimeout(
+        () => reject(new Error(`${name} waits for ${isMeant}, with ${JSON.stringify(frames)}`)),
+        PATIENCE_MS,
+      );
       look = () => {
         const place = frames.findIndex(isMeant);
-        if (place >= 0) resolve(frames.splice(place, 1)[0]);
+        if (place < 0) return;
+        clearTimeout(late);
+        look = () => {};
+        resolve(frames.splice(place, 1)[0]);
       };
       look();
     });

@@ -8,7 +8,7 @@ import { chromium } from "playwright-core";
 import { serve } from "./serve.mjs";
 
 /** How long anything on a page may take: never waited for when all is well. */
-const PATIENCE_MS = 20_000;
+export const PATIENCE_MS = 20_000;
 /** How long a whole story may take. */
 const STORY_MS = 120_000;
 
@@ -46,6 +46,13 @@ class Person {
     assert.equal(await meant.count(), 1, `${who}: ${text}`);
   }
 
+  /** Waits until the page notes something in the conversation that nobody said, and checks that it does once. */
+  async notes(text) {
+    const meant = this.log.locator("li.event").filter({ hasText: new RegExp(`^${text}$`) });
+    await meant.first().waitFor();
+    assert.equal(await meant.count(), 1, text);
+  }
+
   /** Waits until these words are somewhere on the page. */
   sees(text) {
     return this.page.getByText(text).first().waitFor();
@@ -69,7 +76,8 @@ class Person {
 
 /** Plays a story; the process ends with 0 if it came to its end. */
 export async function play(name, story) {
-  const late = setTimeout(() => fail(new Error("the story took too long")), STORY_MS);
+  const people = [];
+  const late = setTimeout(() => fail(new Error("the story took too long"), people), STORY_MS);
   const pages = await serve();
   const input = createInterface({ input: process.stdin });
   console.log(pages.origin);
@@ -80,7 +88,6 @@ export async function play(name, story) {
   // As root it runs without its sandbox: what it opens are our own pages.
   const args = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"];
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args });
-  const people = [];
   /** Opens the page of a dialect for somebody, in a browser profile of his own. */
   const open = async (page, query = {}) => {
     const context = await browser.newContext({ viewport: { width: 1000, height: 800 } });
