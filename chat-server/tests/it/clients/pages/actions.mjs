@@ -1,7 +1,7 @@
 // People on the page of the `actions` dialect, in both ways to talk, and one without a page.
 import assert from "node:assert/strict";
 
-import { guest } from "./native.mjs";
+import { guest } from "./plain.mjs";
 import { play } from "./stage.mjs";
 
 const [ACTION, TYPE] = ["action: join, send-message", "type: join-room, chat"];

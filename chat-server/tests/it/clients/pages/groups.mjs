@@ -1,7 +1,7 @@
 // Two people on the page of the `groups` dialect, a guest on it, and one without a page.
 import assert from "node:assert/strict";
 
-import { guest } from "./native.mjs";
+import { guest } from "./plain.mjs";
 import { play } from "./stage.mjs";
 
 async function account(person, id, name, button, password = "correct horse") {

@@ -1,51 +1,44 @@
-// A plain client of the native dialect: somebody in the room who uses no page.
-import WebSocket from "ws";
+// Two people on the page of the native dialect: one of them loses the connection in mid-conversation.
+import assert from "node:assert/strict";
 
-import { PATIENCE_MS } from "./stage.mjs";
+import { play } from "./stage.mjs";
 
-/** Comes in as a guest of this name. */
-export async function guest(address, name) {
-  const socket = new WebSocket(`ws://${address}/v1/ws`, "chat.v1.json");
-  const frames = [];
-  let look = () => {};
-  socket.on("message", (data) => {
-    frames.push(...data.toString().split("\n").map((line) => JSON.parse(line)));
-    look();
-  });
-  await new Promise((resolve, reject) => {
-    socket.once("open", resolve);
-    socket.once("error", reject);
-  });
-  /** Waits for the first frame that is meant. */
-  const hear = (isMeant) =>
-    new Promise((resolve, reject) => {
-      const late = setTimeout(
-        () => reject(new Error(`${name} waits for ${isMeant}, with ${JSON.stringify(frames)}`)),
-        PATIENCE_MS,
-      );
-      look = () => {
-        const place = frames.findIndex(isMeant);
-        if (place < 0) return;
-        clearTimeout(late);
-        look = () => {};
-        resolve(frames.splice(place, 1)[0]);
-      };
-      look();
-    });
-  let id = 0;
-  const call = async (op, d) => {
-    const re = ++id;
-    socket.send(JSON.stringify({ id: re, op, d }));
-    const { ok, err } = await hear((frame) => frame.re === re);
-    if (err) throw new Error(`${op} was refused: ${JSON.stringify(err)}`);
-    return ok;
-  };
-  await call("hello", { guest: { name } });
-  return {
-    call,
-    /** Waits until somebody has said this. */
-    reads: (who, text) =>
-      hear(({ ev, by, d }) => ev === "posted" && by.name === who && d.content.body === text),
-    close: () => socket.close(),
-  };
+async function comeIn(person, name) {
+  await person.write("Your name", name);
+  await person.press("Come in");
+  await person.sees(`connected as ${name}`);
 }
+
+await play("native", async ({ open }) => {
+  const [ann, bob] = [await open("native"), await open("native")];
+  await comeIn(ann, "ann");
+  await comeIn(bob, "bob");
+  await ann.write("Room name", "Balcony");
+  await ann.press("Create");
+  await ann.sees("Balcony · ");
+  await ann.say("Is anybody up there? 🌱");
+  await ann.reads("ann", "Is anybody up there? 🌱");
+  await bob.press("Refresh");
+  await bob.press("Join Balcony");
+  await ann.notes("bob has joined");
+  await bob.reads("ann", "Is anybody up there? 🌱");
+  await bob.page.getByLabel("Message", { exact: true }).pressSequentially("Up");
+  await ann.sees("bob is typing");
+  await bob.say(" and <b>about</b>");
+  await ann.reads("bob", "Up and <b>about</b>");
+
+  // What is said while somebody is away is there when he is back, once and in its place.
+  await ann.page.evaluate("socket.close()");
+  await bob.say("Are you still there?");
+  await bob.reads("bob", "Are you still there?");
+  await ann.reads("bob", "Are you still there?");
+  await ann.connected();
+  await ann.say("I lost you for a moment");
+  await bob.reads("ann", "I lost you for a moment");
+  await ann.reads("ann", "I lost you for a moment");
+  const said = async (person) => (await person.lines()).filter((line) => line.includes("\n"));
+  assert.deepEqual(await said(ann), await said(bob));
+
+  await bob.press("Leave");
+  await ann.notes("bob has left");
+});

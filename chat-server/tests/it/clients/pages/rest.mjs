@@ -1,7 +1,7 @@
 // Two people on the page of the `rest` dialect, and a third one without a page.
 import assert from "node:assert/strict";
 
-import { guest } from "./native.mjs";
+import { guest } from "./plain.mjs";
 import { play } from "./stage.mjs";
 
 async function account(person, name, button) {

@@ -1,5 +1,5 @@
 // Two people on the page of the `rooms` dialect, and a third one without a page.
-import { guest } from "./native.mjs";
+import { guest } from "./plain.mjs";
 import { play } from "./stage.mjs";
 
 await play("rooms", async ({ open, address }) => {

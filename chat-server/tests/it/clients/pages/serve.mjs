@@ -1,6 +1,6 @@
 // Serves the pages of `examples/web` on loopback, with the socket.io clients beside them. As a
 // program it takes a port: node serve.mjs 3001
-import { createReadStream, existsSync } from "node:fs";
+import { createReadStream, existsSync, readdirSync } from "node:fs";
 import { createServer } from "node:http";
 import { fileURLToPath } from "node:url";
 
@@ -32,5 +32,6 @@ export async function serve(port = 0) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { origin } = await serve(Number(process.argv[2] ?? 3001));
-  console.log(`${origin}/rooms.html?server=http://127.0.0.1:8080`);
+  const names = readdirSync(pages).filter((name) => name.endsWith(".html"));
+  for (const name of names) console.log(`${origin}/${name}?server=http://127.0.0.1:8080`);
 }

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 
-import { guest } from "./native.mjs";
+import { guest } from "./plain.mjs";
 import { play } from "./stage.mjs";
 
 const [secret] = process.argv.slice(2);
