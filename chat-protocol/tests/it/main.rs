@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod engineio;
+#[cfg(test)]
 mod garbage;
 #[cfg(test)]
 mod golden;
@@ -12,3 +14,5 @@ mod lobby;
 mod log;
 #[cfg(test)]
 mod schema;
+#[cfg(test)]
+mod socketio;
