@@ -81,6 +81,7 @@ pub mod server_frame;
 pub mod signal;
 pub mod spelling;
 pub mod system;
+pub mod time;
 pub mod voice;
 
 pub use self::answer::Answer;
