@@ -6,7 +6,7 @@ pub mod problem;
 mod api;
 mod health;
 mod openapi;
-mod upgrade;
+pub(crate) mod upgrade;
 
 use std::sync::Arc;
 use std::time::Duration;
