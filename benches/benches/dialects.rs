@@ -5,7 +5,7 @@ use std::hint::black_box;
 use chat_benches::crowd::{Posts, act, body, engine, fill};
 use chat_core::commands::Post;
 use chat_core::{Command, Record, RoomId};
-use chat_protocol::Dialect;
+use chat_protocol::{Dialect, Form, Voice};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 const DEN: RoomId = RoomId::new(1);
@@ -25,7 +25,12 @@ fn encode(criterion: &mut Criterion) {
         for (name, dialect, own) in spellings {
             group.throughput(Throughput::Bytes(bytes as u64));
             group.bench_function(format!("{name}/{bytes}"), |bencher| {
-                bencher.iter(|| dialect.event(black_box(&record), own));
+                let voice = Voice::of(dialect);
+                bencher.iter(|| {
+                    voice.event(black_box(&record), own, &mut |text| {
+                        black_box(text);
+                    });
+                });
             });
         }
     }
@@ -45,14 +50,14 @@ fn decode(criterion: &mut Criterion) {
             ("rooms", Dialect::Rooms, rooms),
         ] {
             let mut calls = Vec::new();
-            dialect.decode(&frame, &mut calls);
+            dialect.decode(&frame, Form::Text, &mut calls);
             let call = calls.first().expect("a frame with a message is a call");
             assert!(call.op.is_ok(), "{call:?}");
             group.throughput(Throughput::Bytes(bytes as u64));
             group.bench_function(format!("{name}/{bytes}"), |bencher| {
                 bencher.iter(|| {
                     calls.clear();
-                    dialect.decode(black_box(&frame), &mut calls);
+                    dialect.decode(black_box(&frame), Form::Text, &mut calls);
                 });
             });
         }

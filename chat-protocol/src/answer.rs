@@ -16,7 +16,7 @@ use crate::event;
 
 pub use self::card::{
     BanCard, InviteCard, LobbyRoom, MarkerCard, Me, MemberCard, Message, Mode, MyRoom, Page,
-    PresenceCard, RoomCard, Tally,
+    PresenceCard, RoomCard, SignedInCard, Tally, Transcript,
 };
 
 /// What a granted wish, or a question, is answered with. It serializes as the `ok` of the native
@@ -113,6 +113,18 @@ pub enum Answer {
     /// The listed rooms and who is in them, in the order of their creation. Older dialects only.
     #[cfg_attr(feature = "schema", schemars(skip))]
     Lobby(Vec<LobbyRoom>),
+    /// A room and its last messages. Older dialects only.
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    Transcript(Box<Transcript>),
+    /// The socket is somebody. Older dialects only.
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    Connected {
+        /// The session's name.
+        session: String,
+    },
+    /// Somebody is logged in. Older dialects only.
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    SignedIn(Box<SignedInCard>),
 }
 
 /// The answer to hello.

@@ -11,6 +11,7 @@ use chat_core::{Cid, Command, Name, Password, Permission, RoomId, Seq, Text, Use
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::room_ref::RoomRef;
+use crate::voice::Face;
 
 macro_rules! ops {
     ($(
@@ -46,16 +47,7 @@ macro_rules! ops {
                 alias_if_free: bool,
             },
             /// Be in a room under a name, with this socket. Older dialects only.
-            Enter {
-                /// The room.
-                room: RoomRef,
-                /// The name one wants to have there.
-                name: Name,
-                /// The room's password.
-                password: Option<Password>,
-                /// Proof of who one is.
-                token: Option<Token>,
-            },
+            Enter(Box<Enter>),
             /// Be in a room, or in all rooms, no longer. Older dialects only.
             Exit {
                 /// The room; all of them if absent.
@@ -67,7 +59,30 @@ macro_rules! ops {
                 room: RoomRef,
             },
             /// The listed rooms and who is in them. Older dialects only.
-            Lobby {},
+            Lobby(Lobby),
+            /// A room and its last messages. Older dialects only.
+            Transcript {
+                /// The room.
+                room: RoomRef,
+                /// Most messages of the answer.
+                limit: u64,
+            },
+            /// Say who one is, with a token or as a guest without a name. Older dialects only.
+            Connect {
+                /// Proof of who one is.
+                token: Option<Token>,
+            },
+            /// Log in with a password. Older dialects only.
+            LogIn {
+                /// The account's name, handle or e-mail address.
+                login: String,
+                /// Its password.
+                password: Password,
+                /// Whether an account is made if there is none of that name.
+                make: bool,
+            },
+            /// Make an account and log in to it. Older dialects only.
+            SignUp(Box<SignUp>),
         }
 
         impl Op {
@@ -85,10 +100,14 @@ macro_rules! ops {
                     Self::History(_) => "history",
                     $(Self::$name { .. } => $word,)*
                     Self::Create { .. } => "create",
-                    Self::Enter { .. } => "enter",
+                    Self::Enter(_) => "enter",
                     Self::Exit { .. } => "exit",
                     Self::Inside { .. } => "inside",
-                    Self::Lobby { .. } => "lobby",
+                    Self::Lobby(_) => "lobby",
+                    Self::Transcript { .. } => "transcript",
+                    Self::Connect { .. } => "connect",
+                    Self::LogIn { .. } => "log_in",
+                    Self::SignUp(_) => "sign_up",
                 }
             }
 
@@ -356,6 +375,82 @@ enum SubscribeWire {
 enum SubscribeWord {
     Mine,
     None,
+}
+
+/// A wish to be in a room with a socket of an older dialect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enter {
+    /// The room.
+    pub room: RoomRef,
+    /// The client's word for it.
+    pub called: String,
+    /// The face by which one comes in.
+    pub face: Face,
+    /// The name one wants to have there; the socket's own if absent.
+    pub name: Option<Name>,
+    /// The room's password.
+    pub password: Option<Password>,
+    /// Proof of who one is.
+    pub token: Option<Token>,
+    /// What the name is worth.
+    pub rule: NameRule,
+    /// The room to make if there is none; its name becomes its alias if that is free.
+    pub make: Option<CreateRoom>,
+    /// Whether nobody else who is present there may have the name.
+    pub unique: bool,
+}
+
+impl Enter {
+    /// A wish to be in a room that a client calls so, as whoever the socket is.
+    #[must_use]
+    pub fn new(room: RoomRef, called: impl Into<String>) -> Self {
+        Self {
+            room,
+            called: called.into(),
+            face: Face::First,
+            name: None,
+            password: None,
+            token: None,
+            rule: NameRule::Guest,
+            make: None,
+            unique: false,
+        }
+    }
+}
+
+/// What a name is worth that somebody wants to have in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameRule {
+    /// Whoever is signed in goes by his own name instead; others are guests, and may not use a
+    /// name that is registered.
+    Guest,
+    /// Whoever is signed in has to use his own name; others may use a registered one where the
+    /// server vouches for them by their address.
+    Address,
+}
+
+/// A question for listed rooms, oldest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lobby {
+    /// Whether the answer says who is present in each.
+    pub people: bool,
+    /// Whether the newest come first.
+    pub newest: bool,
+    /// Most rooms of the answer.
+    pub limit: usize,
+}
+
+/// A wish for an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignUp {
+    /// Its name.
+    pub name: String,
+    /// Its e-mail address.
+    pub email: Option<String>,
+    /// Its handle.
+    pub handle: Option<String>,
+    /// Its password.
+    pub password: Password,
 }
 
 /// A question for a room's messages.

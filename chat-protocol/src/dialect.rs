@@ -1,14 +1,14 @@
 //! The seam between sessions and dialects: a session knows a [`Dialect`], never which one.
 
-use chat_core::Record;
-
 use crate::answer::Answer;
 use crate::close::Close;
 use crate::code::Refusal;
 use crate::command::Op;
-use crate::dialects::{native, rooms};
-use crate::signal::Signal;
+use crate::dialects::{actions, groups, native, rest, rooms, socketio};
 use crate::system::System;
+
+/// Takes what a dialect says: whole text messages, in order.
+pub type Say<'a> = &'a mut dyn FnMut(&[u8]);
 
 /// A way to speak. Closed: a further one is a variant here, a file in `dialects`, and whatever the
 /// compiler lists.
@@ -18,6 +18,24 @@ pub enum Dialect {
     Native,
     /// Rooms of a `type` and `payload` protocol, a name per room.
     Rooms,
+    /// Events over Socket.IO.
+    Socketio,
+    /// Accounts and rooms over HTTP, one room per WebSocket.
+    Rest,
+    /// Rooms over HTTP, and a WebSocket of an `action` protocol.
+    Actions,
+    /// Groups that one belongs to, with log-in over the WebSocket.
+    Groups,
+}
+
+/// How a WebSocket message came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// As text.
+    #[default]
+    Text,
+    /// As binary that holds text.
+    Binary,
 }
 
 /// What one frame asks for, and what is needed to answer it.
@@ -36,11 +54,26 @@ pub enum Ticket {
     Native(native::Ticket),
     /// The request, and the room as the client spelled it.
     Rooms(rooms::Ticket),
+    /// The event, and where its acknowledgement goes.
+    Socketio(socketio::Ticket),
+    /// The request.
+    Rest(rest::Ticket),
+    /// The request, and the room as the client spelled it.
+    Actions(actions::Ticket),
+    /// The request, and the group as the client spelled it.
+    Groups(groups::Ticket),
 }
 
 impl Dialect {
     /// All dialects.
-    pub const ALL: [Self; 2] = [Self::Native, Self::Rooms];
+    pub const ALL: [Self; 6] = [
+        Self::Native,
+        Self::Rooms,
+        Self::Socketio,
+        Self::Rest,
+        Self::Actions,
+        Self::Groups,
+    ];
 
     /// The dialect's name, for configuration and metrics.
     #[must_use]
@@ -48,6 +81,10 @@ impl Dialect {
         match self {
             Self::Native => "native",
             Self::Rooms => "rooms",
+            Self::Socketio => "socketio",
+            Self::Rest => "rest",
+            Self::Actions => "actions",
+            Self::Groups => "groups",
         }
     }
 
@@ -60,42 +97,40 @@ impl Dialect {
     /// Which of the older dialects a socket's first frame is in, if it can be told.
     #[must_use]
     pub fn recognise(first_frame: &str) -> Option<Self> {
-        rooms::recognises(first_frame).then_some(Self::Rooms)
+        if rooms::recognises(first_frame) {
+            return Some(Self::Rooms);
+        }
+        if actions::recognises(first_frame) {
+            return Some(Self::Actions);
+        }
+        groups::recognises(first_frame).then_some(Self::Groups)
     }
 
     /// Reads a WebSocket message. It may hold several calls, or none: what a dialect passes over
     /// in silence never shows.
-    pub fn decode(self, text: &str, calls: &mut Vec<Call>) {
+    pub fn decode(self, text: &str, form: Form, calls: &mut Vec<Call>) {
         match self {
             Self::Native => native::decode(text, calls),
             Self::Rooms => rooms::decode(text, calls),
+            Self::Socketio => socketio::decode(text, calls),
+            Self::Rest => rest::decode(text, form, calls),
+            Self::Actions => actions::decode(text, calls),
+            Self::Groups => groups::decode(text, calls),
         }
     }
 
     /// Spells a reply, if the dialect has one. The ticket is one that this dialect gave.
-    #[must_use]
-    pub fn answer(self, ticket: &Ticket, answer: &Result<Answer, Refusal>) -> Option<Vec<u8>> {
-        match ticket {
+    pub fn answer(self, ticket: &Ticket, answer: &Result<Answer, Refusal>, say: Say<'_>) {
+        let said = match ticket {
             Ticket::Native(ticket) => native::answer(ticket, answer),
             Ticket::Rooms(ticket) => rooms::answer(ticket, answer),
-        }
-    }
-
-    /// Spells a record, if the dialect has a word for it. `own` is for sessions of its author.
-    #[must_use]
-    pub fn event(self, record: &Record, own: bool) -> Option<Vec<u8>> {
-        match self {
-            Self::Native => Some(native::event(record, own)),
-            Self::Rooms => rooms::event(record),
-        }
-    }
-
-    /// Spells a signal, if the dialect has a word for it.
-    #[must_use]
-    pub fn signal(self, signal: &Signal) -> Option<Vec<u8>> {
-        match self {
-            Self::Native => Some(crate::json(signal)),
-            Self::Rooms => None,
+            Ticket::Socketio(ticket) => socketio::answer(ticket, answer),
+            Ticket::Rest(ticket) => rest::answer(ticket, answer),
+            Ticket::Actions(ticket) => return actions::answer(ticket, answer, say),
+            Ticket::Groups(ticket) => groups::answer(ticket, answer),
+        };
+        if let Some(text) = said {
+            say(&text);
         }
     }
 
@@ -104,7 +139,7 @@ impl Dialect {
     pub fn system(self, system: &System) -> Option<Vec<u8>> {
         match self {
             Self::Native => Some(crate::json(system)),
-            Self::Rooms => None,
+            Self::Rooms | Self::Socketio | Self::Rest | Self::Actions | Self::Groups => None,
         }
     }
 
@@ -112,8 +147,8 @@ impl Dialect {
     #[must_use]
     pub const fn hears_own(self) -> bool {
         match self {
-            Self::Native => true,
-            Self::Rooms => false,
+            Self::Native | Self::Rest | Self::Actions => true,
+            Self::Rooms | Self::Socketio | Self::Groups => false,
         }
     }
 
@@ -123,18 +158,31 @@ impl Dialect {
     pub const fn resumes(self) -> bool {
         match self {
             Self::Native => true,
-            Self::Rooms => false,
+            Self::Rooms | Self::Socketio | Self::Rest | Self::Actions | Self::Groups => false,
+        }
+    }
+
+    /// Unreadable messages in a row after which the socket closes; never if absent.
+    #[must_use]
+    pub const fn unreadable_max(self) -> Option<u32> {
+        match self {
+            Self::Rest => Some(10),
+            Self::Native | Self::Rooms | Self::Socketio | Self::Actions | Self::Groups => None,
         }
     }
 
     /// What is said about a frame over the frame limit, before the socket closes.
-    #[must_use]
-    pub fn too_large(self, bytes_max: u64) -> Option<Vec<u8>> {
+    pub fn too_large(self, bytes_max: u64, say: Say<'_>) {
         let refusal = Refusal::too_large(bytes_max);
-        match self {
-            Self::Native => Some(native::refuse(&refusal)),
-            Self::Rooms => rooms::answer(&rooms::Ticket::Unreadable, &Err(refusal)),
-        }
+        let ticket = match self {
+            Self::Native => return say(&native::refuse(&refusal)),
+            Self::Rooms => Ticket::Rooms(rooms::Ticket::Unreadable),
+            // An Engine.IO session that sends too much is closed without a word.
+            Self::Socketio | Self::Rest => return,
+            Self::Actions => Ticket::Actions(actions::Ticket::Unreadable),
+            Self::Groups => Ticket::Groups(groups::Ticket::Unreadable),
+        };
+        self.answer(&ticket, &Err(refusal), say);
     }
 
     /// The close code that says this. The older dialects have the WebSocket's own codes only.
@@ -142,7 +190,9 @@ impl Dialect {
     pub const fn close_code(self, close: Close) -> u16 {
         match self {
             Self::Native => close.code(),
-            Self::Rooms => plain_code(close),
+            Self::Rooms | Self::Socketio | Self::Rest | Self::Actions | Self::Groups => {
+                plain_code(close)
+            }
         }
     }
 }
@@ -207,7 +257,13 @@ mod tests {
 
     #[test]
     fn a_frame_over_the_limit_is_answered_in_words() {
-        let said = |dialect: Dialect| String::from_utf8(dialect.too_large(64).unwrap()).unwrap();
+        let said = |dialect: Dialect| {
+            let mut said = String::new();
+            dialect.too_large(64, &mut |text| {
+                said.push_str(std::str::from_utf8(text).unwrap())
+            });
+            said
+        };
         assert_eq!(
             said(Dialect::Rooms),
             r#"{"code":1,"message":"at most 64 bytes"}"#

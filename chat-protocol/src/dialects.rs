@@ -1,4 +1,8 @@
-//! The dialects, one file each.
+//! The dialects, one file or folder each.
 
+pub mod actions;
+pub mod groups;
 pub mod native;
+pub mod rest;
 pub mod rooms;
+pub mod socketio;

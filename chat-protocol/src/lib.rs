@@ -3,8 +3,10 @@
 //! Nothing here touches a socket, a store or a clock: text comes in, values come out, and back.
 //!
 //! * [`Dialect`] is the seam. [`Dialect::decode`] turns a frame into [`Call`]s, each a wish or a
-//!   question ([`Op`]) with a [`Ticket`] for its reply; [`Dialect::answer`] spells the reply;
-//!   [`Dialect::event`], [`Dialect::signal`] and [`Dialect::system`] spell what happens.
+//!   question ([`Op`]) with a [`Ticket`] for its reply; [`Dialect::answer`] spells the reply. A
+//!   [`Voice`] is how one seat hears a room: [`Voice::event`] and [`Voice::signal`] spell what
+//!   happens there.
+//! * [`http`] is the same for the dialects with a face over plain HTTP.
 //! * [`command`] is the one list of ops, [`code`] the one list of reasons to refuse.
 //! * [`engineio`] and [`socketio`] are the packets that one dialect travels in.
 //! * [`client`] is the other side: positions, gaps and repeats of a native client.
@@ -16,11 +18,12 @@
 //! use chat_core::commands::{Command, Post};
 //! use chat_core::event::Posted;
 //! use chat_core::{Author, Content, Idx, Name, Record, RoomId, Seq, Timestamp, UserId};
-//! use chat_protocol::{Answer, Dialect, Op};
+//! use chat_protocol::{Answer, Dialect, Form, Op, Voice};
 //!
 //! // A native client says hello to room 12.
 //! let mut calls = Vec::new();
-//! Dialect::Native.decode(r#"{"id":7,"op":"post","d":{"room":12,"body":"hello"}}"#, &mut calls);
+//! let frame = r#"{"id":7,"op":"post","d":{"room":12,"body":"hello"}}"#;
+//! Dialect::Native.decode(frame, Form::Text, &mut calls);
 //! let call = calls.pop().unwrap();
 //! let Ok(Op::InRoom { command: Command::Post(post), .. }) = call.op else { panic!("a post") };
 //!
@@ -44,16 +47,19 @@
 //! };
 //!
 //! // Ann hears that it is done, and everybody hears it in his own words.
-//! let reply = Dialect::Native.answer(&call.ticket, &Ok(Answer::Done { seq: record.seq, dup: false }));
-//! assert_eq!(reply.unwrap(), br#"{"re":7,"ok":{"seq":42}}"#);
-//! assert_eq!(
-//!     Dialect::Native.event(&record, false).unwrap(),
-//!     br#"{"ev":"posted","room":12,"seq":42,"at":1730000000123,"by":{"id":3,"name":"ann"},"d":{"idx":1,"content":{"body":"hello"}}}"#,
-//! );
-//! assert_eq!(
-//!     Dialect::Rooms.event(&record, false).unwrap(),
-//!     br#"message: {"msg":"hello","user":"ann"}"#,
-//! );
+//! let done = Ok(Answer::Done { seq: record.seq, dup: false });
+//! Dialect::Native.answer(&call.ticket, &done, &mut |said| {
+//!     assert_eq!(said, br#"{"re":7,"ok":{"seq":42}}"#);
+//! });
+//! Voice::of(Dialect::Native).event(&record, false, &mut |said| {
+//!     assert_eq!(
+//!         said,
+//!         br#"{"ev":"posted","room":12,"seq":42,"at":1730000000123,"by":{"id":3,"name":"ann"},"d":{"idx":1,"content":{"body":"hello"}}}"#,
+//!     );
+//! });
+//! Voice::of(Dialect::Rooms).event(&record, false, &mut |said| {
+//!     assert_eq!(said, br#"message: {"msg":"hello","user":"ann"}"#);
+//! });
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -68,6 +74,7 @@ pub mod dialects;
 pub mod engineio;
 pub mod event;
 pub mod frame;
+pub mod http;
 pub mod log;
 pub mod room_ref;
 #[cfg(feature = "schema")]
@@ -77,12 +84,13 @@ pub mod signal;
 pub mod socketio;
 pub mod spelling;
 pub mod system;
+pub mod voice;
 
 pub use self::answer::Answer;
 pub use self::close::Close;
 pub use self::code::{Class, Code, Refusal};
 pub use self::command::Op;
-pub use self::dialect::{Call, Dialect, Ticket};
+pub use self::dialect::{Call, Dialect, Form, Ticket};
 pub use self::event::encode_record;
 pub use self::frame::Frame;
 pub use self::room_ref::RoomRef;
@@ -90,6 +98,7 @@ pub use self::server_frame::ServerFrame;
 pub use self::signal::Signal;
 pub use self::spelling::Spelling;
 pub use self::system::System;
+pub use self::voice::{Face, Voice};
 
 /// Encodes what can't fail to be JSON: our own types, whose maps have numbers or texts as keys.
 pub(crate) fn json(value: &impl serde::Serialize) -> Vec<u8> {

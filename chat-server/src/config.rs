@@ -14,7 +14,7 @@ mod url;
 use std::num::NonZeroUsize;
 use std::thread;
 
-use chat_core::Limits;
+use chat_core::{Limits, Name};
 
 pub use self::file::File;
 pub use self::listen::Listen;
@@ -56,6 +56,19 @@ pub struct Config {
     pub origins: Vec<String>,
     /// How log lines look.
     pub log_format: LogFormat,
+    /// Whether a message in the `socketio` dialect comes back to its sender.
+    pub socketio_echo: bool,
+    /// Who may use a registered name in the `actions` dialect without a token.
+    pub actions_names: ActionsNames,
+    /// Whether a token that was made elsewhere counts if it says neither when it ends nor when it
+    /// was made.
+    pub endless_tokens: bool,
+    /// Whether lists of the older dialects name the people in rooms with a password.
+    pub locked_people: bool,
+    /// Groups that exist from the beginning.
+    pub groups: Vec<Name>,
+    /// Whether anybody gets a token of a test user at `/test-token`. For development alone.
+    pub test_tokens: bool,
     /// The bounds of the engine.
     pub limits: Limits,
     /// The bounds of the server.
@@ -93,6 +106,12 @@ impl Default for Config {
             jwt_ttl_hours: 24,
             origins: Vec::new(),
             log_format: LogFormat::Text,
+            socketio_echo: false,
+            actions_names: ActionsNames::Session,
+            endless_tokens: false,
+            locked_people: true,
+            groups: Vec::new(),
+            test_tokens: false,
             limits: Limits::default(),
             server_limits: ServerLimits::default(),
         }
@@ -109,7 +128,7 @@ impl From<&Config> for AccountsConfig {
             sign_ups: config.sign_ups,
             foreign: ForeignRules {
                 ttl_ms,
-                ..ForeignRules::default()
+                endless: config.endless_tokens,
             },
             ..Self::from(&config.server_limits)
         }
@@ -123,6 +142,17 @@ pub enum RegisteredNames {
     Refused,
     /// He may: names tell nothing about who somebody is.
     Free,
+}
+
+/// Who may use a registered name in the `actions` dialect without a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActionsNames {
+    /// Anybody, as a guest of that name.
+    Open,
+    /// Whoever logged in from the same address, within the life of a token.
+    Session,
+    /// Nobody.
+    Strict,
 }
 
 /// How log lines look.

@@ -1,6 +1,8 @@
 //! What anybody may ask for who has an identity and no socket: commands and questions, each
 //! answered once it is durable.
 
+pub(crate) mod older;
+
 mod lists;
 mod reading;
 
@@ -141,6 +143,8 @@ impl Desk<'_> {
             } => self.explain(&room, permission, user).await,
             Op::Records { room, since, limit } => self.records(&room, since, limit).await,
             Op::User { name } => self.user(&name).await,
+            Op::Transcript { room, limit } => self.transcript(&room, limit).await,
+            Op::Lobby(lobby) => self.lobby(&lobby).await,
             Op::Limits {} => Ok(Answer::Limits(Box::new(self.node.published_limits()))),
             Op::Block { user } => self.block(user, true).await,
             Op::Unblock { user } => self.block(user, false).await,
@@ -153,10 +157,12 @@ impl Desk<'_> {
             | Op::Refresh { .. }
             | Op::SetStatus { .. }
             | Op::Create { .. }
-            | Op::Enter { .. }
+            | Op::Enter(_)
             | Op::Exit { .. }
             | Op::Inside { .. }
-            | Op::Lobby {} => return None,
+            | Op::Connect { .. }
+            | Op::LogIn { .. }
+            | Op::SignUp(_) => return None,
         })
     }
 

@@ -40,6 +40,10 @@ pub(crate) fn router(node: &Node, dialect: Option<Dialect>) -> Router {
             "/v1/ws",
             any(upgrade::handle).with_state(door(Some(Dialect::Native))),
         )
+        .route(
+            "/chat",
+            any(upgrade::handle).with_state(door(Some(Dialect::Actions))),
+        )
         .merge(in_time(accounts(node), node))
         .merge(in_time(api::router(node), node))
         .merge(openapi::router())

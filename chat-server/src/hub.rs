@@ -14,9 +14,11 @@ use chat_protocol::close::Close;
 use chat_protocol::code::Refusal;
 use chat_protocol::dialect::{Dialect, Ticket};
 use chat_protocol::signal::Signal;
+use chat_protocol::voice::Voice;
 
 use self::audience::{Audience, Seat};
 use crate::auth::Identity;
+use crate::frame;
 use crate::mail::{Delivery, Refused, Reply, SessionKey};
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
@@ -57,6 +59,14 @@ pub(crate) struct Link {
     users: RefCell<Vec<UserId>>,
     /// Rooms in which it has a seat, or had one: where to look when it ends.
     rooms: RefCell<BTreeSet<RoomId>>,
+}
+
+/// Who takes a seat, and how it hears.
+#[derive(Debug)]
+pub(crate) struct Sitter {
+    pub(crate) session: SessionKey,
+    pub(crate) user: UserId,
+    pub(crate) voice: Voice,
 }
 
 /// What a session has to do something about.
@@ -221,22 +231,23 @@ impl Hub {
     /// Whether a session has a seat in a room.
     pub(crate) fn has_seat(&self, session: SessionKey, room: RoomId) -> bool {
         let audience = self.rooms.get(&room);
-        audience.is_some_and(|it| it.seats().iter().any(|seat| seat.session == session))
+        audience.is_some_and(|audience| audience.has_seat(session))
     }
 
     /// Gives a session a seat, behind until it has caught up. `head` is the room's, in case nobody
     /// of this worker hears it yet.
-    pub(crate) fn sit(&mut self, session: SessionKey, user: UserId, room: RoomId, head: Seq) {
+    pub(crate) fn sit(&mut self, sitter: &Sitter, room: RoomId, head: Seq) {
+        let Sitter {
+            session,
+            user,
+            voice,
+        } = sitter;
         let Some(link) = self.links.get(&session.number) else {
             return;
         };
-        let Some(dialect) = link.dialect.get() else {
-            return;
-        };
         let seat = Seat {
-            session,
-            user,
-            dialect,
+            session: *session,
+            user: *user,
             outbox: link.outbox.clone(),
             caught_up: false,
         };
@@ -244,7 +255,7 @@ impl Hub {
         self.rooms
             .entry(room)
             .or_insert_with(|| Audience::at(head))
-            .sit(seat);
+            .sit(voice, seat);
     }
 
     /// Takes a session's seat away.
@@ -340,20 +351,19 @@ impl Hub {
             return;
         };
         audience.flush();
-        for dialect in Dialect::ALL {
-            let Some(text) = dialect.signal(signal) else {
+        for (voice, seats) in audience.sections() {
+            let mut frames = Vec::new();
+            voice.signal(signal, &mut |text| {
+                frame::write(&mut frames, frame::TEXT, text)
+            });
+            if frames.is_empty() {
                 continue;
-            };
-            for seat in audience.seats() {
-                if seat.dialect != dialect || Some(seat.session) == origin {
-                    continue;
-                }
-                if dialect.resumes() {
-                    if !seat.outbox.send_text_if_idle(&text) {
-                        self.metrics.signals_dropped.inc();
-                    }
-                } else {
-                    seat.outbox.send_text(&text);
+            }
+            for seat in seats.iter().filter(|seat| Some(seat.session) != origin) {
+                if !voice.dialect().resumes() {
+                    seat.outbox.send(&frames);
+                } else if !seat.outbox.send_if_idle(&frames) {
+                    self.metrics.signals_dropped.inc();
                 }
             }
         }
@@ -392,9 +402,7 @@ impl Hub {
         let Some(dialect) = link.dialect.get() else {
             return;
         };
-        if let Some(text) = dialect.answer(ticket, &answer) {
-            link.outbox.send_text(&text);
-        }
+        dialect.answer(ticket, &answer, &mut |text| link.outbox.send_text(text));
         // Whoever waits for this waits for the last one, or for one fewer than too many.
         link.outbox.wake();
     }
@@ -432,13 +440,10 @@ impl Hub {
             let seated = self
                 .rooms
                 .get_mut(&record.room)
-                .is_some_and(|it| it.seat(link.key).is_some());
-            let text = link
-                .dialect
-                .get()
-                .and_then(|dialect| dialect.event(record, false));
-            if let Some(text) = text.filter(|_| !seated) {
-                link.outbox.send_text(&text);
+                .is_some_and(|it| it.has_seat(link.key));
+            if let Some(dialect) = link.dialect.get().filter(|_| !seated) {
+                let outbox = &link.outbox;
+                Voice::of(dialect).event(record, false, &mut |text| outbox.send_text(text));
             }
         }
     }

@@ -100,11 +100,11 @@ impl Outbox {
         self.send(&bytes);
     }
 
-    /// Sends one text message that may be lost: it is, if anything waits already.
-    pub(crate) fn send_text_if_idle(&self, text: &[u8]) -> bool {
+    /// Sends whole frames that may be lost: they are, if anything waits already.
+    pub(crate) fn send_if_idle(&self, frames: &[u8]) -> bool {
         let idle = self.waiting() == 0;
         if idle {
-            self.send_text(text);
+            self.send(frames);
         }
         idle
     }
@@ -411,8 +411,8 @@ mod tests {
     #[tokio::test]
     async fn signals_give_way_to_whatever_waits() {
         let (outbox, _peer) = outbox(4, 1024);
-        assert!(outbox.send_text_if_idle(b"typing"));
-        assert!(!outbox.send_text_if_idle(b"typing"));
+        assert!(outbox.send_if_idle(&framed(&["typing"])));
+        assert!(!outbox.send_if_idle(&framed(&["typing"])));
         assert_eq!(outbox.waiting(), framed(&["typing"]).len());
     }
 

@@ -4,6 +4,7 @@
 //! Whatever takes longer is awaited here, one thing at a time, so that replies keep their order and
 //! a client that asks for much waits for itself alone.
 
+mod account;
 mod end;
 mod enter;
 mod hello;
@@ -24,8 +25,9 @@ use chat_core::{Actor, Bucket, RoomId, Seq};
 use chat_protocol::answer::Answer;
 use chat_protocol::close::Close;
 use chat_protocol::code::{Code, Refusal};
-use chat_protocol::dialect::{Call, Dialect, Ticket};
+use chat_protocol::dialect::{Call, Dialect, Form, Ticket};
 use chat_protocol::system::System;
+use chat_protocol::voice::Voice;
 use hyper::upgrade::OnUpgrade;
 use prometheus_client::metrics::gauge::Gauge;
 use tungstenite::Utf8Bytes;
@@ -160,16 +162,16 @@ impl Session {
                 State::Lagging => return Some(Close::Lagging),
                 State::Broken => return None,
             }
-            let text = match self.next(socket).await {
+            let (text, form) = match self.next(socket).await {
                 None | Some(Heard::Alive) => continue,
-                Some(Heard::Text(text)) => text,
-                Some(Heard::Unreadable) => Utf8Bytes::from_static("\0"),
+                Some(Heard::Text(text, form)) => (text, form),
+                Some(Heard::Unreadable) => (Utf8Bytes::from_static("\0"), Form::Binary),
                 Some(Heard::TooLarge) => return Some(Close::FrameTooLarge),
                 Some(Heard::Closed) => return None,
             };
             let known = self.identity.is_some();
             let outbox = socket.outbox.clone();
-            if let Some(close) = driven(&outbox, pin!(self.hear(&text))).await {
+            if let Some(close) = driven(&outbox, pin!(self.hear(&text, form))).await {
                 return Some(close);
             }
             if !known && (self.identity.is_some() || !self.seats.is_empty()) {
@@ -205,7 +207,7 @@ impl Session {
     }
 
     /// Reads one message: all its calls, in order.
-    async fn hear(&mut self, text: &str) -> Option<Close> {
+    async fn hear(&mut self, text: &str, form: Form) -> Option<Close> {
         self.node().metrics().frames_in.inc();
         if self.link.dialect.get().is_none() {
             self.speak(Dialect::recognise(text));
@@ -215,13 +217,18 @@ impl Session {
             return (self.unreadable >= UNREADABLE_MAX).then_some(Close::BadProtocol);
         };
         let mut calls = Vec::new();
-        dialect.decode(text, &mut calls);
+        dialect.decode(text, form, &mut calls);
+        let unreadable = |call: &Call| matches!(&call.op, Err(it) if it.code == Code::BadFrame);
+        let unread = calls.iter().any(unreadable);
+        self.unreadable = if unread { self.unreadable + 1 } else { 0 };
         for call in calls {
             if let Some(close) = self.call(dialect, call).await {
                 return Some(close);
             }
         }
-        None
+        let most = dialect.unreadable_max();
+        most.filter(|most| self.unreadable >= *most)
+            .map(|_| Close::BadProtocol)
     }
 
     async fn call(&mut self, dialect: Dialect, call: Call) -> Option<Close> {
@@ -301,9 +308,8 @@ impl Session {
         if let Err(refusal) = answer {
             self.node().metrics().refused(refusal.class);
         }
-        if let Some(text) = dialect.answer(ticket, answer) {
-            self.link.outbox.send_text(&text);
-        }
+        let outbox = &self.link.outbox;
+        dialect.answer(ticket, answer, &mut |text| outbox.send_text(text));
     }
 
     fn system(&self, system: &System) {
@@ -323,7 +329,10 @@ impl Session {
             News::Joined(room, before) => {
                 if let Some(actor) = self.identity.as_ref().map(Identity::actor)
                     && !self.seats.contains(room)
-                    && self.take_seat(room, actor).await.is_ok()
+                    && self
+                        .take_seat(room, actor, Voice::of(Dialect::Native))
+                        .await
+                        .is_ok()
                 {
                     self.catch_up(room, before).await;
                 }

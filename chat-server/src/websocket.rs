@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
+use chat_protocol::dialect::Form;
 use tungstenite::protocol::frame::CloseFrame;
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Error, Message, WebSocket};
@@ -33,7 +34,7 @@ pub(crate) enum Read {
 #[derive(Debug)]
 pub(crate) enum Heard {
     /// A text message, or a binary one that holds text.
-    Text(tungstenite::Utf8Bytes),
+    Text(tungstenite::Utf8Bytes, Form),
     /// A ping or a pong: a sign of life.
     Alive,
     /// A binary message that holds no text.
@@ -137,10 +138,10 @@ impl Socket {
 
 fn heard(message: Message) -> Heard {
     match message {
-        Message::Text(text) => Heard::Text(text),
+        Message::Text(text) => Heard::Text(text, Form::Text),
         // Some clients send their JSON as binary.
         Message::Binary(bytes) => match tungstenite::Utf8Bytes::try_from(bytes) {
-            Ok(text) => Heard::Text(text),
+            Ok(text) => Heard::Text(text, Form::Binary),
             Err(_) => Heard::Unreadable,
         },
         Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Heard::Alive,

@@ -16,7 +16,7 @@ use chat_protocol::close::Close;
 use chat_protocol::dialect::Ticket;
 
 use crate::engineio::Opening;
-use crate::hub::{Hub, News};
+use crate::hub::{Hub, News, Sitter};
 use crate::mail::{Mail, Parcel, Refused, Reply, SessionKey};
 use crate::node::Node;
 use crate::session::{self, Arrival};
@@ -31,12 +31,7 @@ pub(crate) enum Address {
     /// To a session's socket, in its dialect's words.
     Ticket(SessionKey, Ticket),
     /// To a session that attaches to a room, which gets a seat by that.
-    Seat(
-        SessionKey,
-        RoomId,
-        UserId,
-        oneshot::Sender<Result<Reply, Refused>>,
-    ),
+    Seat(Box<(Sitter, RoomId, oneshot::Sender<Result<Reply, Refused>>)>),
 }
 
 /// What can be sent to a worker from any thread.
@@ -345,9 +340,13 @@ impl Worker {
             Recipients::Addressee => {
                 let worker = match &parcel {
                     Parcel::Reply {
-                        to: Address::Ticket(key, _) | Address::Seat(key, ..),
+                        to: Address::Ticket(key, _),
                         ..
                     } => key.worker,
+                    Parcel::Reply {
+                        to: Address::Seat(seat),
+                        ..
+                    } => seat.0.session.worker,
                     Parcel::Reply {
                         to: Address::Once(_),
                         ..
@@ -390,11 +389,12 @@ impl Worker {
                 self.hub.borrow().reply(key, &ticket, outcome);
             }
             Parcel::Reply {
-                to: Address::Seat(key, room, user, waiting),
+                to: Address::Seat(seat),
                 outcome,
             } => {
+                let (sitter, room, waiting) = *seat;
                 if let Ok(Reply::Attached { head, .. }) = &outcome {
-                    self.hub.borrow_mut().sit(key, user, room, *head);
+                    self.hub.borrow_mut().sit(&sitter, room, *head);
                 }
                 drop(waiting.send(outcome));
             }

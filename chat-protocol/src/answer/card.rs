@@ -8,7 +8,7 @@ use chat_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::command::Status;
+use crate::command::{Status, Token};
 
 /// Somebody who may join.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +52,36 @@ pub struct LobbyRoom {
     pub card: RoomCard,
     /// Who is in it.
     pub people: Vec<Name>,
+}
+
+/// A room and its last messages, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Transcript {
+    /// The room.
+    pub room: RoomCard,
+    /// The messages.
+    pub messages: Vec<Message>,
+}
+
+/// An account that somebody has logged in to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SignedInCard {
+    /// Number and name.
+    pub user: Author,
+    /// Its e-mail address.
+    pub email: Option<String>,
+    /// Its handle.
+    pub handle: Option<Name>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When its password, name or standing changed last.
+    pub updated_at: Timestamp,
+    /// What to act with.
+    pub token: Token,
+    /// The rooms that it is a member of, in the order of their numbers.
+    pub rooms: Vec<RoomCard>,
 }
 
 /// What anybody may know of a room that he may know of.

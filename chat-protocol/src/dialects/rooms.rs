@@ -12,13 +12,20 @@ use serde_json::value::RawValue;
 
 use crate::answer::{Answer, LobbyRoom, Mode};
 use crate::code::{Code, Refusal};
-use crate::command::{Op, Token};
+use crate::command::{Enter, Lobby, Op, Token};
 use crate::dialect::{self, Call};
 use crate::room_ref::RoomRef;
 use crate::spelling::Spelling;
 
 /// Rooms of one list.
 const LOBBY_ROOMS_MAX: usize = 1_000;
+
+/// What `rooms` asks for.
+const EVERYBODY: Lobby = Lobby {
+    people: true,
+    newest: false,
+    limit: LOBBY_ROOMS_MAX,
+};
 
 /// Bytes of one list.
 const LOBBY_BYTES_MAX: usize = 256 * 1024;
@@ -189,7 +196,7 @@ impl Payload<'_> {
             return Some(unreadable());
         };
         match &*query {
-            "rooms" => Some((Ticket::Rooms, Ok(Op::Lobby {}))),
+            "rooms" => Some((Ticket::Rooms, Ok(Op::Lobby(EVERYBODY)))),
             "userInRoom" => {
                 let room = room(&text(self.room_id).unwrap_or_default());
                 Some((Ticket::UserInRoom, Ok(Op::Inside { room })))
@@ -200,11 +207,13 @@ impl Payload<'_> {
 
     fn join(&self) -> Option<Reading> {
         let (name, spelled) = (text(self.name)?, text(self.room_id)?);
-        let op = read_name(&name).map(|name| Op::Enter {
-            room: room(&spelled),
-            name,
-            password: self.pass(),
-            token: text(self.token).filter(|it| !it.is_empty()).map(Token::new),
+        let op = read_name(&name).map(|name| {
+            Op::Enter(Box::new(Enter {
+                name: Some(name),
+                password: self.pass(),
+                token: text(self.token).filter(|it| !it.is_empty()).map(Token::new),
+                ..Enter::new(room(&spelled), &*spelled)
+            }))
         });
         Some((Ticket::Join(spelled.into_owned()), op))
     }

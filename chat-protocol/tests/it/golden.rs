@@ -3,18 +3,21 @@
 //! Each line is an object with one key. `C`: a frame of a client. `op`: what it was read as, once
 //! per call; null if it leaves none. `answer`, `event`, `own_event`, `signal`, `system`: what the
 //! dialect is given to spell. `S`: what it makes of that; null if it stays silent. Frames stand as
-//! they are; those that are no JSON, as strings. `GOLDEN_WRITE=1` writes down what is.
+//! they are; those that are no JSON, as strings; several in a row, as a list of strings. `voice`
+//! says how the seat hears from here on: `{"face":"second","room":"General"}`. `GOLDEN_WRITE=1` writes down what is.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use chat_core::{Author, Name, Record, RoomId, Seq};
+use chat_core::{Author, Name, RoomId, Seq};
 use chat_protocol::answer::{
     Answer, BanCard, InviteCard, LobbyRoom, MarkerCard, Me, MemberCard, Message, MyRoom, Page,
-    PresenceCard, PublishedLimits, Records, ResumeState, RoomCard, Snapshot, Welcome,
+    PresenceCard, PublishedLimits, Records, ResumeState, RoomCard, SignedInCard, Snapshot,
+    Transcript, Welcome,
 };
-use chat_protocol::{Call, Code, Dialect, Refusal, ServerFrame, Signal, System};
+use chat_protocol::dialect::Say;
+use chat_protocol::{Call, Code, Dialect, Face, Form, Refusal, ServerFrame, Signal, System, Voice};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -105,7 +108,8 @@ fn spoken(raw: &RawValue) -> String {
 fn replay(dialect: Dialect, text: &str) -> String {
     let mut read: VecDeque<Call> = VecDeque::new();
     let mut call: Option<Call> = None;
-    let mut spelled: Option<Vec<u8>> = None;
+    let mut spelled: Vec<String> = Vec::new();
+    let mut voice = Voice::of(dialect);
     let mut actual = String::new();
     for line in text.lines() {
         let fields: BTreeMap<String, &RawValue> = serde_json::from_str(line).expect(line);
@@ -114,7 +118,7 @@ fn replay(dialect: Dialect, text: &str) -> String {
             "C" => {
                 assert!(read.is_empty(), "every call has its op line: {read:?}");
                 let mut calls = Vec::new();
-                dialect.decode(&spoken(raw), &mut calls);
+                dialect.decode(&spoken(raw), Form::Text, &mut calls);
                 read = calls.into();
                 line.to_owned()
             }
@@ -125,7 +129,8 @@ fn replay(dialect: Dialect, text: &str) -> String {
                     op: Err(refusal),
                 }) = &call
                 {
-                    spelled = dialect.answer(ticket, &Err(refusal.clone()));
+                    let refused = Err(refusal.clone());
+                    spelled = said(|say| dialect.answer(ticket, &refused, say));
                 }
                 let shown = call.as_ref().map(|call| match &call.op {
                     Ok(op) => format!("{op:?}"),
@@ -134,22 +139,35 @@ fn replay(dialect: Dialect, text: &str) -> String {
                 format!("{{\"op\":{}}}", Value::from(shown))
             }
             "S" => {
-                let frame = spelled
-                    .take()
-                    .map(|frame| String::from_utf8(frame).unwrap());
-                let is_object = |it: &String| it.starts_with('{') || it.starts_with('[');
-                match frame {
-                    Some(frame) if is_object(&frame) => format!("{{\"S\":{frame}}}"),
-                    frame => format!("{{\"S\":{}}}", Value::from(frame)),
+                let is_object = |it: &str| it.starts_with('{') || it.starts_with('[');
+                match std::mem::take(&mut spelled).as_slice() {
+                    [] => "{\"S\":null}".to_owned(),
+                    [frame] if is_object(frame) && !frame.ends_with('\n') => {
+                        format!("{{\"S\":{frame}}}")
+                    }
+                    [frame] => format!("{{\"S\":{}}}", Value::from(frame.as_str())),
+                    frames => format!("{{\"S\":{}}}", Value::from(frames)),
                 }
+            }
+            "voice" => {
+                let manner: GivenVoice = parsed(raw.get());
+                voice = manner.voice(dialect);
+                line.to_owned()
             }
             given => {
                 spelled = match given {
-                    "answer" => dialect.answer(&call.as_ref().unwrap().ticket, &answer(raw.get())),
-                    "event" => dialect.event(&parsed::<Record>(raw.get()), false),
-                    "own_event" => dialect.event(&parsed::<Record>(raw.get()), true),
-                    "signal" => dialect.signal(&signal(raw.get())),
-                    "system" => dialect.system(&system(raw.get())),
+                    "answer" => {
+                        let ticket = &call.as_ref().unwrap().ticket;
+                        said(|say| dialect.answer(ticket, &answer(raw.get()), say))
+                    }
+                    "event" => said(|say| voice.event(&parsed(raw.get()), false, say)),
+                    "own_event" => said(|say| voice.event(&parsed(raw.get()), true, say)),
+                    "signal" => said(|say| voice.signal(&signal(raw.get()), say)),
+                    "system" => said(|say| {
+                        if let Some(text) = dialect.system(&system(raw.get())) {
+                            say(&text);
+                        }
+                    }),
                     other => panic!("{other} is no key of a transcript"),
                 };
                 line.to_owned()
@@ -159,6 +177,39 @@ fn replay(dialect: Dialect, text: &str) -> String {
         actual.push('\n');
     }
     actual
+}
+
+/// What is said, message by message.
+pub(crate) fn said(speak: impl FnOnce(Say<'_>)) -> Vec<String> {
+    let mut said = Vec::new();
+    speak(&mut |text| said.push(String::from_utf8(text.to_vec()).unwrap()));
+    said
+}
+
+#[derive(Deserialize)]
+struct GivenVoice {
+    #[serde(default)]
+    face: GivenFace,
+    #[serde(default)]
+    room: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum GivenFace {
+    #[default]
+    First,
+    Second,
+}
+
+impl GivenVoice {
+    fn voice(&self, dialect: Dialect) -> Voice {
+        let face = match self.face {
+            GivenFace::First => Face::First,
+            GivenFace::Second => Face::Second,
+        };
+        Voice::for_seat(dialect, face, &self.room)
+    }
 }
 
 fn parsed<T: DeserializeOwned>(text: &str) -> T {
@@ -222,6 +273,8 @@ enum Given {
     Limits(serde_json::Map<String, Value>),
     Entered {
         name: Name,
+        #[serde(default = "galaxy")]
+        room: Name,
         #[serde(default)]
         already: bool,
     },
@@ -231,6 +284,11 @@ enum Given {
     ExitedAll,
     Inside(bool),
     Lobby(Vec<GivenLobbyRoom>),
+    Transcript(Box<Transcript>),
+    Connected {
+        session: String,
+    },
+    SignedIn(Box<SignedInCard>),
     Refused(Code),
     RefusedIn {
         code: Code,
@@ -255,6 +313,10 @@ struct GivenLobbyRoom {
     name: Name,
     access: chat_protocol::answer::Mode,
     people: Vec<Name>,
+}
+
+fn galaxy() -> Name {
+    Name::new("galaxy").unwrap()
 }
 
 /// A room's card.
@@ -335,8 +397,15 @@ fn answer(text: &str) -> Result<Answer, Refusal> {
         Given::Explain(it) => Answer::Explain(it),
         Given::User(it) => Answer::User(it),
         Given::Limits(server) => Answer::Limits(Box::new(limits(server))),
-        Given::Entered { name, already } => Answer::Entered {
-            room: Box::new(card(1, None, Mode::Open)),
+        Given::Transcript(it) => Answer::Transcript(it),
+        Given::Connected { session } => Answer::Connected { session },
+        Given::SignedIn(it) => Answer::SignedIn(it),
+        Given::Entered {
+            name,
+            room,
+            already,
+        } => Answer::Entered {
+            room: Box::new(card(1, Some(room), Mode::Open)),
             name,
             already,
         },

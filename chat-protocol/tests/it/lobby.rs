@@ -5,14 +5,13 @@ use chat_protocol::answer::{Answer, LobbyRoom, Mode};
 use chat_protocol::{Dialect, Ticket, dialects::rooms};
 use serde_json::Value;
 
-use crate::golden::card;
+use crate::golden::{card, said};
 
 fn listed(rooms: Vec<LobbyRoom>) -> (usize, Vec<Value>) {
     let ticket = Ticket::Rooms(rooms::Ticket::Rooms);
-    let list = Dialect::Rooms
-        .answer(&ticket, &Ok(Answer::Lobby(rooms)))
-        .unwrap();
-    (list.len(), serde_json::from_slice(&list).unwrap())
+    let answer = Ok(Answer::Lobby(rooms));
+    let list = said(|say| Dialect::Rooms.answer(&ticket, &answer, say)).concat();
+    (list.len(), serde_json::from_str(&list).unwrap())
 }
 
 fn room(id: u64, name: &str, people: usize) -> LobbyRoom {

@@ -283,18 +283,23 @@ impl Accounts {
         account.ok_or(AuthError::AccountNeeded)
     }
 
-    /// Whether an account was logged in to with its password from this address, within the life of
-    /// an access token.
+    /// The account of this name, if it was logged in to with its password from this address within
+    /// the life of an access token, and isn't suspended.
     ///
     /// # Errors
     ///
     /// If the store can't say.
-    pub async fn logged_in_from(&self, login: &str, address: IpAddr) -> Result<bool, AuthError> {
+    pub async fn here_from(
+        &self,
+        login: &str,
+        address: IpAddr,
+    ) -> Result<Option<Account>, AuthError> {
         let Some(account) = self.find(login).await? else {
-            return Ok(false);
+            return Ok(None);
         };
         let last = self.limiter.last_log_in(account.user, address);
-        Ok(last.is_some_and(|at| self.clock.now().ms_since(at) < self.config.token_ms))
+        let fresh = |at| self.clock.now().ms_since(at) < self.config.token_ms;
+        Ok((last.is_some_and(fresh) && !account.suspended).then_some(account))
     }
 
     async fn prove(

@@ -87,7 +87,13 @@ fn honoured(setting: Setting, given: &mut Given) -> Result<(), ConfigError> {
             | Setting::JwtSecret
             | Setting::JwtTtlHours
             | Setting::Origins
-            | Setting::LogFormat => text,
+            | Setting::LogFormat
+            | Setting::SocketioEcho
+            | Setting::ActionsNames
+            | Setting::EndlessTokens
+            | Setting::LockedPeople
+            | Setting::Groups
+            | Setting::TestTokens => text,
         };
         given.set(setting, *name, vec![text]);
         break;

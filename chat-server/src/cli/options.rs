@@ -12,7 +12,8 @@ pub(crate) struct Options {
     #[arg(short, long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Where to accept connections, for one dialect (native, rooms) or all of them; repeatable
+    /// Where to accept connections, for one dialect (native, rooms, socketio, rest, actions, groups) or
+    /// all of them; repeatable
     /// [default: 127.0.0.1:8080]
     #[arg(long, global = true, value_name = "[DIALECT=]ADDR")]
     listen: Vec<String>,
@@ -64,6 +65,35 @@ pub(crate) struct Options {
     /// How log lines look [default: text]
     #[arg(long, global = true, value_name = "text|json")]
     log_format: Option<String>,
+
+    /// Whether a message in the socketio dialect comes back to its sender [default: off]
+    #[arg(long, global = true, value_name = "on|off", hide_short_help = true)]
+    socketio_echo: Option<String>,
+
+    /// Who may use a registered name in the actions dialect without a token [default: session]
+    #[arg(
+        long,
+        global = true,
+        value_name = "open|session|strict",
+        hide_short_help = true
+    )]
+    actions_names: Option<String>,
+
+    /// Whether tokens from elsewhere count that name no time at all [default: off]
+    #[arg(long, global = true, value_name = "on|off", hide_short_help = true)]
+    endless_tokens: Option<String>,
+
+    /// Whether older lists name the people in rooms with a password [default: on]
+    #[arg(long, global = true, value_name = "on|off", hide_short_help = true)]
+    locked_people: Option<String>,
+
+    /// Groups that exist from the beginning, separated by commas
+    #[arg(long, global = true, value_name = "LIST", hide_short_help = true)]
+    groups: Option<String>,
+
+    /// Whether anybody gets a token of a test user, for development alone [default: off]
+    #[arg(long, global = true, value_name = "on|off", hide_short_help = true)]
+    test_tokens: Option<String>,
 }
 
 impl Options {
@@ -85,6 +115,12 @@ impl Options {
                 Setting::JwtTtlHours => self.jwt_ttl_hours.iter().cloned().collect(),
                 Setting::Origins => self.origins.iter().cloned().collect(),
                 Setting::LogFormat => self.log_format.iter().cloned().collect(),
+                Setting::SocketioEcho => self.socketio_echo.iter().cloned().collect(),
+                Setting::ActionsNames => self.actions_names.iter().cloned().collect(),
+                Setting::EndlessTokens => self.endless_tokens.iter().cloned().collect(),
+                Setting::LockedPeople => self.locked_people.iter().cloned().collect(),
+                Setting::Groups => self.groups.iter().cloned().collect(),
+                Setting::TestTokens => self.test_tokens.iter().cloned().collect(),
             };
             if !texts.is_empty() {
                 let flag = format!("--{}", setting.key().replace('_', "-"));

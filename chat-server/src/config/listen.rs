@@ -95,6 +95,9 @@ mod tests {
             assert!(text.parse::<Listen>().is_err(), "{text}");
         }
         let why = "irc=127.0.0.1:6667".parse::<Listen>().unwrap_err();
-        assert_eq!(why, "\"irc\" is no dialect; known are native, rooms");
+        assert_eq!(
+            why,
+            "\"irc\" is no dialect; known are native, rooms, socketio, rest, actions, groups"
+        );
     }
 }

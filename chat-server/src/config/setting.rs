@@ -2,7 +2,9 @@
 
 use std::num::NonZeroUsize;
 
-use super::{Config, Listen, LogFormat, RegisteredNames, Secret};
+use chat_core::Name;
+
+use super::{ActionsNames, Config, Listen, LogFormat, RegisteredNames, Secret};
 
 /// One setting. Its flag is `--jwt-ttl-hours`, its variable `CHAT_JWT_TTL_HOURS` and its key
 /// `jwt_ttl_hours`, for example.
@@ -25,11 +27,17 @@ pub enum Setting {
     JwtTtlHours,
     Origins,
     LogFormat,
+    SocketioEcho,
+    ActionsNames,
+    EndlessTokens,
+    LockedPeople,
+    Groups,
+    TestTokens,
 }
 
 impl Setting {
     /// Every setting.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 19] = [
         Self::Listen,
         Self::AdminListen,
         Self::Store,
@@ -43,6 +51,12 @@ impl Setting {
         Self::JwtTtlHours,
         Self::Origins,
         Self::LogFormat,
+        Self::SocketioEcho,
+        Self::ActionsNames,
+        Self::EndlessTokens,
+        Self::LockedPeople,
+        Self::Groups,
+        Self::TestTokens,
     ];
 
     /// Its key in the file.
@@ -62,6 +76,12 @@ impl Setting {
             Self::JwtTtlHours => "jwt_ttl_hours",
             Self::Origins => "origins",
             Self::LogFormat => "log_format",
+            Self::SocketioEcho => "socketio_echo",
+            Self::ActionsNames => "actions_names",
+            Self::EndlessTokens => "endless_tokens",
+            Self::LockedPeople => "locked_people",
+            Self::Groups => "groups",
+            Self::TestTokens => "test_tokens",
         }
     }
 
@@ -88,7 +108,13 @@ impl Setting {
             | Self::SignUps
             | Self::RegisteredNames
             | Self::RateLimits
-            | Self::LogFormat => &[],
+            | Self::LogFormat
+            | Self::SocketioEcho
+            | Self::ActionsNames
+            | Self::EndlessTokens
+            | Self::LockedPeople
+            | Self::Groups
+            | Self::TestTokens => &[],
         }
     }
 
@@ -101,7 +127,7 @@ impl Setting {
     /// Whether it takes several values, separated by commas where they stand in one text.
     #[must_use]
     pub const fn is_list(self) -> bool {
-        matches!(self, Self::Listen | Self::Origins)
+        matches!(self, Self::Listen | Self::Origins | Self::Groups)
     }
 
     /// Puts a value as it was written into a configuration, or says what is wrong with it.
@@ -129,6 +155,12 @@ impl Setting {
                 }
             }
             Self::LogFormat => config.log_format = log_format(single(texts)?)?,
+            Self::SocketioEcho => config.socketio_echo = switch(single(texts)?)?,
+            Self::ActionsNames => config.actions_names = actions_names(single(texts)?)?,
+            Self::EndlessTokens => config.endless_tokens = switch(single(texts)?)?,
+            Self::LockedPeople => config.locked_people = switch(single(texts)?)?,
+            Self::Groups => config.groups = group_names(&listed(texts))?,
+            Self::TestTokens => config.test_tokens = switch(single(texts)?)?,
         }
         Ok(())
     }
@@ -191,6 +223,20 @@ fn registered(text: &str) -> Result<RegisteredNames, String> {
         "free" => Ok(RegisteredNames::Free),
         _ => Err(format!("\"{text}\" is neither refused nor free")),
     }
+}
+
+fn actions_names(text: &str) -> Result<ActionsNames, String> {
+    match text {
+        "open" => Ok(ActionsNames::Open),
+        "session" => Ok(ActionsNames::Session),
+        "strict" => Ok(ActionsNames::Strict),
+        _ => Err(format!("\"{text}\" is none of open, session and strict")),
+    }
+}
+
+fn group_names(parts: &[&str]) -> Result<Vec<Name>, String> {
+    let read = |part: &&str| Name::new(*part).map_err(|error| format!("\"{part}\": {error}"));
+    parts.iter().map(read).collect()
 }
 
 fn log_format(text: &str) -> Result<LogFormat, String> {

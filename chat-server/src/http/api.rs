@@ -11,7 +11,7 @@ use chat_core::{Cid, RoomId, Seq};
 use chat_protocol::answer::Answer;
 use chat_protocol::code::{Code, Refusal};
 use chat_protocol::command::{History, Op, Place};
-use chat_protocol::dialect::{Call, Dialect};
+use chat_protocol::dialect::{Call, Dialect, Form};
 use chat_protocol::room_ref::RoomRef;
 use serde::Deserialize;
 
@@ -53,7 +53,7 @@ async fn commands(
         None => None,
     };
     let mut calls = Vec::new();
-    Dialect::Native.decode(text, &mut calls);
+    Dialect::Native.decode(text, Form::Text, &mut calls);
     if calls.is_empty() || calls.len() > CALLS_MAX {
         return Err(Refusal::bad_frame("a request holds 1 to 100 frames").into());
     }
@@ -67,12 +67,12 @@ async fn commands(
             Ok(op) => perform(&node, &identity, with_key(op, key.as_ref())).await,
             Err(refusal) => Err(refusal),
         };
-        if let Some(reply) = Dialect::Native.answer(&ticket, &answer) {
+        Dialect::Native.answer(&ticket, &answer, &mut |reply| {
             if !replies.is_empty() {
                 replies.push(b'\n');
             }
-            replies.extend(reply);
-        }
+            replies.extend_from_slice(reply);
+        });
     }
     Ok(([(CONTENT_TYPE, "application/json")], replies).into_response())
 }

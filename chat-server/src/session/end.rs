@@ -30,11 +30,10 @@ impl Session {
                 self.system(&System::Lagged {});
             }
             let dialect = self.link.dialect.get();
-            if close == Close::FrameTooLarge
-                && let Some(text) =
-                    dialect.and_then(|it| it.too_large(self.node().limits().frame_bytes_max as u64))
-            {
-                self.link.outbox.send_text(&text);
+            if let (Close::FrameTooLarge, Some(dialect)) = (close, dialect) {
+                let bytes_max = self.node().limits().frame_bytes_max as u64;
+                let outbox = &self.link.outbox;
+                dialect.too_large(bytes_max, &mut |text| outbox.send_text(text));
             }
             let jitter = self.node().draw() % RECONNECT_MS;
             let retry_ms = close.reconnect().then_some(RECONNECT_MS + jitter);

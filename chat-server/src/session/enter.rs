@@ -1,119 +1,128 @@
 //! How the older dialects come and go: a socket is in a room under a name of its own.
 
 use chat_core::commands::{CreateRoom, Join, Leave, Visit};
-use chat_core::{Actor, Author, Command, Name, Password, RoomId, UserId};
-use chat_protocol::answer::{Answer, LobbyRoom};
+use chat_core::{Actor, Command, Name, Password, RoomId, UserId};
+use chat_protocol::answer::{Answer, RoomCard};
 use chat_protocol::code::{Code, Refusal};
-use chat_protocol::command::Token;
+use chat_protocol::command::{Enter, NameRule, Token};
+use chat_protocol::dialect::Dialect;
 use chat_protocol::room_ref::RoomRef;
-use chat_protocol::spelling::Spelling;
+use chat_protocol::voice::{Face, Voice};
 
-use super::{After, Performed, Session};
+use super::{After, Performed, Session, unauthenticated};
+use crate::auth::Identity;
 use crate::auth::limiter::{Attempt, Origin};
+use crate::config::ActionsNames;
 use crate::desk::{self, no_room, unavailable};
-use crate::store::{DirectoryQuery, Order};
-
-/// Rooms of one list.
-const LOBBY_ROOMS_MAX: usize = 1_000;
 
 impl Session {
     /// Makes a room; its name becomes its alias if that is free and means no other room.
     pub(super) async fn create(&mut self, command: CreateRoom, alias_if_free: bool) -> Performed {
         let actor = self.somebody();
-        let mut command = command;
-        if alias_if_free && self.is_free(&command.name).await? {
-            command.alias = Some(command.name.clone());
-        }
-        let desk = self.desk(&actor);
-        let made = desk.command(None, None, command.clone().into()).await;
-        let made = match made {
-            Err(refusal) if refusal.code == Code::NameTaken && command.alias.is_some() => {
-                let unnamed = CreateRoom {
-                    alias: None,
-                    ..command
-                };
-                desk.command(None, None, unnamed.into()).await
-            }
-            made => made,
-        };
+        let made = self.desk(&actor).found(command, alias_if_free).await;
         made.map(|answer| (answer, After::Nothing))
     }
 
-    /// Whether a name may become an alias: it is short enough, and spells no room's number.
-    async fn is_free(&self, name: &Name) -> Result<bool, Refusal> {
-        if name.chars() > self.node().engine_limits().alias_chars_max {
-            return Ok(false);
-        }
-        for spelling in Spelling::ALL {
-            if let Some(room) = spelling.read(name.as_str())
-                && self
-                    .node()
-                    .store()
-                    .card(room)
-                    .await
-                    .map_err(|error| unavailable(&error))?
-                    .is_some()
-            {
-                return Ok(false);
+    /// Is in a room: an account as a member, a guest as a visitor.
+    pub(super) async fn enter(&mut self, mut wish: Enter) -> Performed {
+        let dialect = self.link.dialect.get().ok_or_else(unauthenticated)?;
+        let found = desk::resolve(self.node(), &wish.room).await;
+        let (id, actor) = match (found, wish.make.take()) {
+            (Ok(id), _) => (id, None),
+            (Err(refusal), Some(make)) if refusal.code == Code::RoomNotFound => {
+                let actor = self.whoever(&wish).await?;
+                (self.make_room(&actor, make).await?, Some(actor))
             }
+            (Err(refusal), _) => return Err(refusal),
+        };
+        let room = Box::new(self.card_of(id).await?);
+        if let Some(actor) = self.seats.actor(id) {
+            let (name, already) = (actor.name.clone(), true);
+            let entered = Answer::Entered {
+                room,
+                name,
+                already,
+            };
+            return Ok((entered, After::Nothing));
         }
-        Ok(true)
+        let actor = match actor {
+            Some(actor) => actor,
+            None => self.whoever(&wish).await?,
+        };
+        if wish.unique {
+            self.check_unique(&room, &actor).await?;
+        }
+        let name = actor.name.clone();
+        let voice = self.voice(dialect, wish.face, &wish.called);
+        self.admit(id, &actor, wish.password).await?;
+        let (head, _) = self.take_seat(id, actor, voice).await?;
+        self.seats.call(id, wish.room);
+        let entered = Answer::Entered {
+            room,
+            name,
+            already: false,
+        };
+        Ok((entered, After::CatchUp(vec![(id, head)])))
     }
 
-    /// Is in a room: an account as a member, a guest as a visitor.
-    pub(super) async fn enter(
-        &mut self,
-        room: &RoomRef,
-        name: Name,
-        password: Option<Password>,
-        token: Option<Token>,
-    ) -> Performed {
-        let id = desk::resolve(self.node(), room).await?;
-        let card = self
-            .node()
-            .store()
-            .card(id)
-            .await
-            .map_err(|error| unavailable(&error))?;
-        let card = Box::new(card.ok_or_else(no_room)?);
-        if let Some(actor) = self.seats.actor(id) {
-            let name = actor.name.clone();
-            return Ok((
-                Answer::Entered {
-                    room: card,
-                    name,
-                    already: true,
-                },
-                After::Nothing,
-            ));
+    /// How a seat hears its room.
+    pub(super) fn voice(&self, dialect: Dialect, face: Face, called: &str) -> Voice {
+        let voice = Voice::for_seat(dialect, face, called);
+        let echoes = voice.echoes();
+        let wanted = dialect == Dialect::Socketio && self.node().config().socketio_echo;
+        voice.with_echo(echoes || wanted)
+    }
+
+    async fn make_room(&self, actor: &Actor, make: CreateRoom) -> Result<RoomId, Refusal> {
+        match self.desk(actor).found(make, true).await? {
+            Answer::Created { room, .. } => Ok(room),
+            _ => Err(Refusal::new(Code::Unavailable)),
         }
-        let actor = self.whoever(name, token).await?;
-        let name = actor.name.clone();
+    }
+
+    async fn card_of(&self, room: RoomId) -> Result<RoomCard, Refusal> {
+        let card = self.node().store().card(room).await;
+        card.map_err(|error| unavailable(&error))?
+            .ok_or_else(no_room)
+    }
+
+    /// Joins, or visits.
+    async fn admit(
+        &mut self,
+        room: RoomId,
+        actor: &Actor,
+        password: Option<Password>,
+    ) -> Result<(), Refusal> {
         let command: Command = if actor.id.is_guest() {
             Visit { password }.into()
         } else {
             Join { password }.into()
         };
-        let attempt = self.attempt(Some(id), &actor, &command)?;
+        let attempt = self.attempt(Some(room), actor, &command)?;
         let entered = self
-            .desk(&actor)
-            .command(Some(&RoomRef::id(id)), None, command)
+            .desk(actor)
+            .command(Some(&RoomRef::id(room)), None, command)
             .await;
         judge(attempt, &entered);
         entered?;
         if actor.id.is_guest() {
-            self.seats.visit(id, actor.id);
+            self.seats.visit(room, actor.id);
         }
-        let (head, _) = self.take_seat(id, actor).await?;
-        let after = After::CatchUp(vec![(id, head)]);
-        Ok((
-            Answer::Entered {
-                room: card,
-                name,
-                already: false,
-            },
-            after,
-        ))
+        Ok(())
+    }
+
+    /// Refuses a name that somebody else bears who is present.
+    async fn check_unique(&self, room: &RoomCard, actor: &Actor) -> Result<(), Refusal> {
+        let people = self.desk(actor).people(std::slice::from_ref(room)).await?;
+        let skeleton = actor.name.skeleton();
+        let taken = people
+            .into_iter()
+            .flatten()
+            .any(|it| it.id != actor.id && it.name.is_some_and(|name| name.skeleton() == skeleton));
+        if taken {
+            return Err(Refusal::new(Code::NameTaken).with_detail("field", "name"));
+        }
+        Ok(())
     }
 
     /// Is in a room no more, or in none.
@@ -177,53 +186,67 @@ impl Session {
         Ok((Answer::Inside(inside), After::Nothing))
     }
 
-    /// The listed rooms, oldest first, and who is present in each.
-    pub(super) async fn lobby(&mut self) -> Performed {
-        let query = DirectoryQuery {
-            search: None,
-            order: Order::Oldest,
-            cursor: None,
-            limit: LOBBY_ROOMS_MAX,
-        };
-        let page = self
-            .node()
-            .store()
-            .directory(&query)
-            .await
-            .map_err(|error| unavailable(&error))?;
-        let actor = self.somebody();
-        let people = self.desk(&actor).people(&page.items).await?;
-        let names = |people: Vec<Author>| people.into_iter().filter_map(|it| it.name).collect();
-        let rooms = page
-            .items
-            .into_iter()
-            .zip(people)
-            .map(|(card, people)| LobbyRoom {
-                card,
-                people: names(people),
-            });
-        let rooms = rooms.collect();
-        Ok((Answer::Lobby(rooms), After::Nothing))
-    }
-
-    /// Whoever is meant by a name, with a token that proves it or without.
-    async fn whoever(&mut self, name: Name, token: Option<Token>) -> Result<Actor, Refusal> {
-        if let Some(token) = token {
-            return self.proven(&token).await;
+    /// Whoever is meant by a wish to enter.
+    async fn whoever(&mut self, wish: &Enter) -> Result<Actor, Refusal> {
+        if let Some(token) = &wish.token {
+            let actor = self.proven(token).await?;
+            return self.under(actor, wish);
         }
+        let known = self.identity.as_ref().map(Identity::actor);
+        if let Some(actor) = known.clone().filter(|actor| !actor.id.is_guest()) {
+            return self.under(actor, wish);
+        }
+        let Some(name) = wish.name.clone() else {
+            return known.ok_or_else(unauthenticated);
+        };
         if !self.node().guests_welcome() {
             return Err(Refusal::new(Code::Unauthenticated));
         }
         if name.chars() > self.node().engine_limits().name_chars_max {
             return Err(Refusal::bad_argument("name"));
         }
-        let registered = !self.node().registered_names_free()
-            && self.node().accounts().is_registered(name.as_str()).await?;
-        if registered {
-            return Err(Refusal::new(Code::NameTaken)
-                .with_words("This name is registered, log in to use it"));
+        if let Some(actor) = self.vouched(&name, wish.rule).await? {
+            return Ok(actor);
         }
-        Ok(Actor::new(UserId::guest(self.node().draw()), name))
+        let id = known.map(|actor| actor.id);
+        let id = id.unwrap_or_else(|| UserId::guest(self.node().draw()));
+        Ok(Actor::new(id, name))
+    }
+
+    /// An account under the name that it wants to go by, which has to be its own where that is the
+    /// rule.
+    fn under(&self, actor: Actor, wish: &Enter) -> Result<Actor, Refusal> {
+        let other = wish
+            .name
+            .as_ref()
+            .is_some_and(|name| name.skeleton() != actor.name.skeleton());
+        if other && wish.rule == NameRule::Address {
+            return Err(Refusal::new(Code::NameTaken).with_words("The token is another user's"));
+        }
+        Ok(actor)
+    }
+
+    /// The account behind a registered name, where its address vouches for whoever uses it; none
+    /// if the name is free for a guest.
+    async fn vouched(&self, name: &Name, rule: NameRule) -> Result<Option<Actor>, Refusal> {
+        let node = self.node();
+        if node.registered_names_free() {
+            return Ok(None);
+        }
+        let open = rule == NameRule::Address && node.config().actions_names == ActionsNames::Open;
+        let accounts = node.accounts();
+        if open || !accounts.is_registered(name.as_str()).await? {
+            return Ok(None);
+        }
+        let by_address =
+            rule == NameRule::Address && node.config().actions_names == ActionsNames::Session;
+        if by_address && let Some(account) = accounts.here_from(name.as_str(), self.address).await?
+        {
+            let mut hub = self.worker.hub.borrow_mut();
+            hub.identify(self.link.key, account.user);
+            return Ok(Some(Actor::new(account.user, account.name)));
+        }
+        Err(Refusal::new(Code::NameTaken).with_words("This name is registered, log in to use it"))
     }
 
     /// Whoever a token proves. The socket ends with his log-in, as any other of his does.
@@ -243,7 +266,7 @@ impl Session {
     }
 
     /// Whoever has said who he is, else a guest of this socket's own.
-    fn somebody(&mut self) -> Actor {
+    pub(super) fn somebody(&mut self) -> Actor {
         if let Ok(actor) = self.actor() {
             return actor;
         }

@@ -9,15 +9,17 @@ use chat_protocol::answer::{Answer, Position, Snapshot};
 use chat_protocol::close::Close;
 use chat_protocol::code::{Code, Refusal};
 use chat_protocol::command::{Op, Status};
+use chat_protocol::dialect::Dialect;
 use chat_protocol::room_ref::RoomRef;
 use chat_protocol::signal::{Signal, What};
 use chat_protocol::system::System;
+use chat_protocol::voice::Voice;
 use tokio::sync::oneshot;
 
 use super::{After, Performed, Session, unauthenticated};
 use crate::auth::Identity;
 use crate::desk::{self, unavailable};
-use crate::hub::{CatchUp, News};
+use crate::hub::{CatchUp, News, Sitter};
 use crate::mail::{Mail, Parcel, Reply, Wish};
 use crate::outbox::State;
 use crate::store::{MessageQuery, Place};
@@ -42,15 +44,21 @@ impl Session {
                 command,
                 alias_if_free,
             } => self.create(command, alias_if_free).await,
-            Op::Enter {
-                room,
-                name,
-                password,
-                token,
-            } => self.enter(&room, name, password, token).await,
+            Op::Enter(wish) => self.enter(*wish).await,
             Op::Exit { room } => self.exit(room.as_ref()).await,
             Op::Inside { room } => self.inside(&room).await,
-            Op::Lobby {} => self.lobby().await,
+            Op::Lobby(lobby) => {
+                let actor = self.somebody();
+                let rooms = self.desk(&actor).lobby(&lobby).await;
+                rooms.map(|answer| (answer, After::Nothing))
+            }
+            Op::Connect { token } => self.connect(token).await,
+            Op::LogIn {
+                login,
+                password,
+                make,
+            } => self.log_in(&login, &password, make).await,
+            Op::SignUp(wish) => self.sign_up(&wish).await,
             op @ (Op::History(_)
             | Op::Records { .. }
             | Op::Block { .. }
@@ -68,6 +76,7 @@ impl Session {
             | Op::Permissions { .. }
             | Op::Explain { .. }
             | Op::User { .. }
+            | Op::Transcript { .. }
             | Op::Limits {}) => {
                 let actor = self.actor()?;
                 let answer = self.desk(&actor).query(op).await;
@@ -165,17 +174,23 @@ impl Session {
         &mut self,
         room: RoomId,
         actor: Actor,
+        voice: Voice,
     ) -> Result<(Seq, Seq), Refusal> {
         if self.seats.len() >= self.node().limits().rooms_per_session_max {
             let max = self.node().limits().rooms_per_session_max as u64;
             return Err(Refusal::new(Code::TooMany).with_detail("max", max));
         }
         let (answer, answered) = oneshot::channel();
+        let sitter = Sitter {
+            session: self.link.key,
+            user: actor.id,
+            voice: voice.clone(),
+        };
         let mail = Mail {
             room,
             from: Some(self.link.key),
             wish: Wish::Attach,
-            reply: Address::Seat(self.link.key, room, actor.id, answer),
+            reply: Address::Seat(Box::new((sitter, room, answer))),
             actor: actor.clone(),
         };
         self.node().send(mail).await?;
@@ -187,7 +202,7 @@ impl Session {
                 head,
                 readable_from,
             } => {
-                self.seats.take(room, actor);
+                self.seats.take(room, actor, voice);
                 self.silent = None;
                 Ok((head, readable_from))
             }
@@ -199,7 +214,7 @@ impl Session {
 
     /// Sends what lies between a position and the present, and hears the room from there on.
     pub(super) async fn catch_up(&mut self, room: RoomId, mut position: Seq) {
-        let Some(dialect) = self.link.dialect.get() else {
+        let Some(voice) = self.seats.voice(room).cloned() else {
             return;
         };
         let key = self.link.key;
@@ -221,9 +236,7 @@ impl Session {
                     for record in records {
                         position = record.seq;
                         let own = Some(record.by.id) == user;
-                        if let Some(text) = dialect.event(&record, own) {
-                            self.link.outbox.send_text(&text);
-                        }
+                        voice.event(&record, own, &mut |text| self.link.outbox.send_text(text));
                         self.drained().await;
                         if self.link.outbox.state() != State::Open || self.link.is_ending() {
                             return;
@@ -260,7 +273,8 @@ impl Session {
         let room = desk::resolve(self.node(), room).await?;
         let attach = !self.seats.contains(room);
         if attach {
-            self.take_seat(room, actor.clone()).await?;
+            let voice = Voice::of(Dialect::Native);
+            self.take_seat(room, actor.clone(), voice).await?;
         }
         let snapshot = self.snapshot_at(room, &actor).await;
         if attach && snapshot.is_err() {

@@ -3,13 +3,24 @@
 use std::collections::{HashMap, HashSet};
 
 use chat_core::{Actor, RoomId, UserId};
+use chat_protocol::room_ref::RoomRef;
+use chat_protocol::voice::Voice;
 
 /// A session's seats.
 #[derive(Debug, Default)]
 pub(super) struct Seats {
-    taken: HashMap<RoomId, Actor>,
+    taken: HashMap<RoomId, Taken>,
     /// Rooms that a guest was let into, with or without a seat.
     visited: HashSet<(RoomId, UserId)>,
+}
+
+/// A seat, from the session's side.
+#[derive(Debug)]
+struct Taken {
+    actor: Actor,
+    voice: Voice,
+    /// The word by which the client asked for it.
+    called: Option<Box<RoomRef>>,
 }
 
 impl Seats {
@@ -26,11 +37,41 @@ impl Seats {
     }
 
     pub(super) fn actor(&self, room: RoomId) -> Option<&Actor> {
-        self.taken.get(&room)
+        self.taken.get(&room).map(|seat| &seat.actor)
     }
 
-    pub(super) fn take(&mut self, room: RoomId, actor: Actor) {
-        self.taken.insert(room, actor);
+    pub(super) fn voice(&self, room: RoomId) -> Option<&Voice> {
+        self.taken.get(&room).map(|seat| &seat.voice)
+    }
+
+    pub(super) fn take(&mut self, room: RoomId, actor: Actor, voice: Voice) {
+        let called = None;
+        let seat = Taken {
+            actor,
+            voice,
+            called,
+        };
+        self.taken.insert(room, seat);
+    }
+
+    /// Remembers by which word the client asked for a seat.
+    pub(super) fn call(&mut self, room: RoomId, called: RoomRef) {
+        if let Some(seat) = self.taken.get_mut(&room) {
+            seat.called = Some(Box::new(called));
+        }
+    }
+
+    /// The room that the client asked for by this word.
+    pub(super) fn called(&self, word: &RoomRef) -> Option<RoomId> {
+        let mut seats = self.taken.iter();
+        let found = seats.find(|(_, seat)| seat.called.as_deref() == Some(word));
+        found.map(|(room, _)| *room)
+    }
+
+    /// The room of a session that is in no other.
+    pub(super) fn only(&self) -> Option<RoomId> {
+        let mut rooms = self.taken.keys();
+        rooms.next().copied().filter(|_| rooms.next().is_none())
     }
 
     pub(super) fn visit(&mut self, room: RoomId, user: UserId) {
@@ -39,7 +80,7 @@ impl Seats {
 
     pub(super) fn remove(&mut self, room: RoomId) -> Option<Actor> {
         self.visited.retain(|(visited, _)| *visited != room);
-        self.taken.remove(&room)
+        self.taken.remove(&room).map(|seat| seat.actor)
     }
 
     pub(super) fn rooms(&self) -> Vec<RoomId> {

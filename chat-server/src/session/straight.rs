@@ -30,18 +30,16 @@ impl Session {
     /// Sends a command straight to its room if it needs nothing but the room's word: its answer
     /// comes with the room's news, and so before the event that it makes.
     pub(super) async fn straight(&mut self, op: Op, ticket: Ticket) -> Sent {
-        let Op::InRoom {
-            room: Some(room),
-            cid,
-            command,
-        } = op
-        else {
+        let Op::InRoom { room, cid, command } = op else {
             return Sent::Back(Box::new(op), ticket);
         };
-        if !is_plain(&command) {
-            let room = Some(room);
-            return Sent::Back(Box::new(Op::InRoom { room, cid, command }), ticket);
-        }
+        // Where a socket is in one room, its dialect may leave unsaid which.
+        let only = || self.seats.only().filter(|_| self.is_older());
+        let room = room.or_else(|| only().map(RoomRef::id));
+        let room = match room {
+            Some(room) if is_plain(&command) => room,
+            room => return Sent::Back(Box::new(Op::InRoom { room, cid, command }), ticket),
+        };
         let known = match self.known_room(&room) {
             Some(known) => Ok(known),
             None => Box::pin(desk::resolve(self.node(), &room)).await,
@@ -97,6 +95,9 @@ impl Session {
 
     /// The room that a word means, if that can be told without asking anybody.
     pub(super) fn known_room(&self, room: &RoomRef) -> Option<RoomId> {
+        if let Some(called) = self.seats.called(room) {
+            return Some(called);
+        }
         let own = room.own?;
         let plain = room.alias.is_none() && room.others.is_empty();
         (plain || self.seats.contains(own)).then_some(own)

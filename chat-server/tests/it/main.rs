@@ -18,6 +18,7 @@ mod http;
 mod languages;
 mod membership;
 mod mounted;
+mod pages;
 mod rejections;
 mod require;
 mod resume;

@@ -5,6 +5,12 @@ import WebSocket from "ws";
 
 const [address] = process.argv.slice(2);
 
+// Whatever never comes is missed after a while.
+setTimeout(() => {
+  console.error("something that was waited for never came");
+  process.exit(1);
+}, 30_000).unref();
+
 /** A socket whose frames are awaited one by one. */
 async function connect(path = "/") {
   const socket = new WebSocket(`ws://${address}${path}`);
@@ -43,7 +49,7 @@ const said = (code, message) => JSON.stringify({ code, message });
 const userIn = (roomId) => ({ query: "userInRoom", roomId });
 
 const alok = await connect();
-const bina = await connect("/chat");
+const bina = await connect("/anywhere");
 
 const created = await alok.ask("create", { name: "galaxy", visibility: "public", pass: "" });
 const id = JSON.parse(created).message.split("Room id: ")[1];

@@ -1,0 +1,168 @@
+//! What the older dialects ask for that the native one says in several ops.
+
+use chat_core::commands::CreateRoom;
+use chat_core::{Author, Name, RoomId};
+use chat_protocol::answer::{Answer, LobbyRoom, Mode, RoomCard, SignedInCard, Transcript};
+use chat_protocol::code::{Code, Refusal};
+use chat_protocol::command::{Lobby, SignUp, Token};
+use chat_protocol::room_ref::RoomRef;
+use chat_protocol::spelling::Spelling;
+
+use super::{Desk, no_room, unavailable};
+use crate::auth::limiter::Origin;
+use crate::auth::{self, Identity, SignedIn};
+use crate::node::Node;
+use crate::store::{DirectoryQuery, MessageQuery, Order, Place};
+
+/// Rooms of one list.
+const LOBBY_ROOMS_MAX: usize = 1_000;
+
+impl Desk<'_> {
+    /// Makes a room; its name becomes its alias if that is free and means no other room.
+    pub(crate) async fn found(
+        &self,
+        mut command: CreateRoom,
+        alias_if_free: bool,
+    ) -> Result<Answer, Refusal> {
+        if alias_if_free && self.is_free(&command.name).await? {
+            command.alias = Some(command.name.clone());
+        }
+        let made = self.command(None, None, command.clone().into()).await;
+        match made {
+            Err(refusal) if refusal.code == Code::NameTaken && command.alias.is_some() => {
+                let unnamed = CreateRoom {
+                    alias: None,
+                    ..command
+                };
+                self.command(None, None, unnamed.into()).await
+            }
+            made => made,
+        }
+    }
+
+    /// Whether a name may become an alias: it is short enough, and spells no room's number.
+    async fn is_free(&self, name: &Name) -> Result<bool, Refusal> {
+        if name.chars() > self.node.engine_limits().alias_chars_max {
+            return Ok(false);
+        }
+        for spelling in Spelling::ALL {
+            if let Some(room) = spelling.read(name.as_str())
+                && self.card(room).await?.is_some()
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// What anybody may know of a room; none if there is no such room.
+    pub(crate) async fn card(&self, room: RoomId) -> Result<Option<RoomCard>, Refusal> {
+        let card = self.node.store().card(room).await;
+        card.map_err(|error| unavailable(&error))
+    }
+
+    /// The listed rooms, and who is present in each if that is asked for.
+    pub(crate) async fn lobby(&self, lobby: &Lobby) -> Result<Answer, Refusal> {
+        let query = DirectoryQuery {
+            search: None,
+            order: if lobby.newest {
+                Order::Newest
+            } else {
+                Order::Oldest
+            },
+            cursor: None,
+            limit: lobby.limit.min(LOBBY_ROOMS_MAX),
+        };
+        let page = self.node.store().directory(&query).await;
+        let cards = page.map_err(|error| unavailable(&error))?.items;
+        let people = if lobby.people {
+            self.people(&cards).await?
+        } else {
+            vec![Vec::new(); cards.len()]
+        };
+        let shows_locked = self.node.config().locked_people;
+        let rooms = cards.into_iter().zip(people).map(|(card, people)| {
+            let shown = shows_locked || card.access != Mode::Password;
+            let people = people.into_iter().filter(|_| shown);
+            LobbyRoom {
+                card,
+                people: people.filter_map(|it| it.name).collect(),
+            }
+        });
+        Ok(Answer::Lobby(rooms.collect()))
+    }
+
+    /// A room and its last messages, for somebody who may read it.
+    pub(crate) async fn transcript(&self, room: &RoomRef, limit: u64) -> Result<Answer, Refusal> {
+        let id = self.resolve(room).await?;
+        let (readable_from, head) = self.readable(id, chat_core::Permission::Read).await?;
+        let room = self.card(id).await?.ok_or_else(no_room)?;
+        let query = MessageQuery {
+            room: id,
+            viewer: self.actor.id,
+            place: Place::Newest,
+            from: readable_from,
+            to: head,
+            thread: None,
+            limit: self.node.page(Some(limit)),
+        };
+        let messages = self.node.store().messages(&query).await;
+        let messages = messages.map_err(|error| unavailable(&error))?;
+        Ok(Answer::Transcript(Box::new(Transcript { room, messages })))
+    }
+}
+
+/// Logs in with a password; makes the account first if that is wanted and there is none.
+pub(crate) async fn log_in(
+    node: &Node,
+    login: &str,
+    password: &chat_core::Password,
+    make: bool,
+    origin: Origin<'_>,
+) -> Result<SignedIn, Refusal> {
+    let accounts = node.accounts();
+    let signed_in = if make {
+        accounts.log_in_or_sign_up(login, password, origin).await
+    } else {
+        accounts.log_in(login, password, origin).await
+    };
+    Ok(signed_in?)
+}
+
+/// Makes an account. The older dialects know no shortest password.
+pub(crate) async fn sign_up(
+    node: &Node,
+    wish: &SignUp,
+    origin: Origin<'_>,
+) -> Result<SignedIn, Refusal> {
+    let wish = auth::SignUp {
+        name: wish.name.clone(),
+        email: wish.email.clone(),
+        handle: wish.handle.clone(),
+        password: wish.password.clone(),
+    };
+    Ok(node.accounts().sign_up_from(&wish, 1, origin).await?)
+}
+
+/// What somebody who has just logged in is told about himself.
+pub(crate) async fn signed_in(
+    node: &Node,
+    identity: &Identity,
+    token: &auth::Token,
+) -> Result<SignedInCard, Refusal> {
+    let account = node.accounts().account(identity).await?;
+    let rooms = node.store().rooms_of(identity.user).await;
+    let rooms = rooms.map_err(|error| unavailable(&error))?;
+    Ok(SignedInCard {
+        user: Author {
+            id: account.user,
+            name: Some(account.name),
+        },
+        email: account.email,
+        handle: account.handle,
+        created_at: account.created_at,
+        updated_at: account.updated_at,
+        token: Token::new(token.expose()),
+        rooms: rooms.into_iter().map(|mine| mine.room).collect(),
+    })
+}

@@ -1,0 +1,129 @@
+//! How somebody becomes known on a socket of an older dialect: by a token, by a password, or as a
+//! guest.
+
+use chat_core::{Name, RoomId, UserId};
+use chat_protocol::answer::{Answer, SignedInCard};
+use chat_protocol::close::Close;
+use chat_protocol::code::{Code, Refusal};
+use chat_protocol::command::{SignUp, Token};
+use chat_protocol::voice::{Face, Voice};
+
+use super::{After, Performed, Session, unauthenticated};
+use crate::auth::limiter::Origin;
+use crate::auth::{Identity, SignedIn};
+use crate::desk::older;
+
+impl Session {
+    /// Is whoever a token proves, or a guest without a name.
+    pub(super) async fn connect(&mut self, token: Option<Token>) -> Performed {
+        let identity = match token {
+            Some(token) => {
+                let ended = self.worker.hub.borrow().ended();
+                let identity = self.node().authenticate(token.expose()).await?;
+                self.confirm(ended, token.expose()).await?;
+                identity
+            }
+            None if self.node().guests_welcome() => self.stranger(),
+            None => return Err(unauthenticated()),
+        };
+        self.become_known(identity).await?;
+        let session = format!("{}-{}", self.link.key.worker, self.link.key.number);
+        Ok((Answer::Connected { session }, After::Nothing))
+    }
+
+    /// Logs in, and attaches the rooms that one is a member of.
+    pub(super) async fn log_in(
+        &mut self,
+        login: &str,
+        password: &chat_core::Password,
+        make: bool,
+    ) -> Performed {
+        let ended = self.worker.hub.borrow().ended();
+        let origin = Origin::of(self.address);
+        let signed_in = older::log_in(self.node(), login, password, make, origin).await?;
+        let card = self.signed_in(signed_in, ended).await?;
+        let mut follow = Vec::new();
+        for room in &card.rooms {
+            follow.extend(self.attach_own(room.id, room.name.as_ref()).await?);
+        }
+        Ok((Answer::SignedIn(Box::new(card)), After::CatchUp(follow)))
+    }
+
+    /// Makes an account, and is its owner from then on.
+    pub(super) async fn sign_up(&mut self, wish: &SignUp) -> Performed {
+        let ended = self.worker.hub.borrow().ended();
+        let origin = Origin::of(self.address);
+        let signed_in = older::sign_up(self.node(), wish, origin).await?;
+        let card = self.signed_in(signed_in, ended).await?;
+        Ok((Answer::SignedIn(Box::new(card)), After::Nothing))
+    }
+
+    async fn signed_in(&mut self, it: SignedIn, ended: u64) -> Result<SignedInCard, Refusal> {
+        let SignedIn {
+            identity, access, ..
+        } = it;
+        let card = older::signed_in(self.node(), &identity, &access).await?;
+        self.become_known(identity).await?;
+        self.confirm(ended, access.expose()).await?;
+        Ok(card)
+    }
+
+    /// Attaches a room that the user is a member of; gives the position to follow it from.
+    async fn attach_own(
+        &mut self,
+        room: RoomId,
+        called: Option<&Name>,
+    ) -> Result<Option<(RoomId, chat_core::Seq)>, Refusal> {
+        let Some(dialect) = self.link.dialect.get() else {
+            return Ok(None);
+        };
+        let actor = self.actor()?;
+        let called = called.map_or("", Name::as_str);
+        let voice = Voice::for_seat(dialect, Face::First, called);
+        match self.take_seat(room, actor, voice).await {
+            Ok((head, _)) => Ok(Some((room, head))),
+            Err(refusal) if refusal.code == Code::TooMany => Err(refusal),
+            // He lost it between the list and the seat.
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Is somebody from here on; whoever it was before is gone, with his seats.
+    pub(super) async fn become_known(&mut self, identity: Identity) -> Result<(), Refusal> {
+        if identity.suspended {
+            return Err(Refusal::new(Code::Suspended));
+        }
+        if !self.node().admit(identity.user) {
+            let max = self.node().limits().sessions_per_user_max as u64;
+            return Err(Refusal::new(Code::TooMany)
+                .with_words(Close::TooManySessions.why())
+                .with_detail("max", max));
+        }
+        for room in self.seats.rooms() {
+            self.rise(room).await;
+        }
+        if let Some(before) = self.identity.take() {
+            self.node().release(before.user);
+            let mut hub = self.worker.hub.borrow_mut();
+            hub.disown(self.link.key, before.user);
+        }
+        let mut hub = self.worker.hub.borrow_mut();
+        hub.identify(self.link.key, identity.user);
+        drop(hub);
+        self.hold(identity);
+        Ok(())
+    }
+
+    /// A guest of this socket's own.
+    fn stranger(&self) -> Identity {
+        let draw = self.node().draw();
+        Identity {
+            user: UserId::guest(draw),
+            name: Name::new("guest").expect("a plain word is a name"),
+            grant: None,
+            token_epoch: 0,
+            expires_at: None,
+            suspended: false,
+        }
+    }
+}
