@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use chat_protocol::engineio::Open;
 
-pub(crate) use self::door::{Door, router};
+pub(crate) use self::door::{Door, serve};
 pub(crate) use self::line::Heard;
 pub use self::line::{Line, Message};
 pub(crate) use self::registry::{Lines, Opening, sid};

@@ -167,12 +167,14 @@ impl Server {
     where
         F: AsyncFn(&mut Line) + Send + Sync + 'static,
     {
-        crate::engineio::router(Door {
+        let door = crate::engineio::serve(Door {
             node: self.node.clone(),
             number: self.node.lines().door(),
             settings: Arc::new(settings),
             host: Arc::new(Service(service)),
-        })
+            welcome: None,
+        });
+        Router::new().fallback(door)
     }
 
     /// Serves Socket.IO sessions of an application of its own, as [`Server::engine_io`] does.

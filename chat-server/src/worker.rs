@@ -449,7 +449,7 @@ impl Worker {
             for link in self.hub.borrow().links() {
                 if let Some(close) = link.overdue(now, wall) {
                     link.tell(News::End(close));
-                } else if link.key.number % every == second % every {
+                } else if link.key.number % every == second % every && !link.beats.get() {
                     let is_silent = now.saturating_sub(link.heard_at.get()) > silent;
                     link.tell(if is_silent {
                         News::End(Close::NoPong)

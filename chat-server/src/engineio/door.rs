@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{
@@ -13,7 +12,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::any;
+use axum::routing::{MethodRouter, any};
 use chat_protocol::code::{Code, Refusal};
 use chat_protocol::engineio::VERSION;
 use http_body_util::BodyExt;
@@ -34,6 +33,8 @@ pub(crate) struct Door {
     pub(crate) number: usize,
     pub(crate) settings: Arc<Settings>,
     pub(crate) host: Arc<dyn Host>,
+    /// Whose pages may open a WebSocket; everybody's if absent.
+    pub(crate) welcome: Option<Vec<String>>,
 }
 
 /// What a request is about.
@@ -44,9 +45,9 @@ struct Query<'a> {
     sid: Option<&'a str>,
 }
 
-/// Serves a door on every path.
-pub(crate) fn router(door: Door) -> Router {
-    Router::new().fallback(any(handle).with_state(door))
+/// Serves a door.
+pub(crate) fn serve(door: Door) -> MethodRouter {
+    any(handle).with_state(door)
 }
 
 async fn handle(State(door): State<Door>, request: Request) -> Response {
@@ -180,7 +181,7 @@ impl Door {
         &self,
         mut request: Request,
     ) -> Result<(String, OnUpgrade, Option<Arc<Connected>>), Box<Response>> {
-        if let Cors::Origins(origins) = &self.settings.cors
+        if let Some(origins) = &self.welcome
             && !is_welcome(request.headers(), origins)
         {
             return Err(refused(Refused::BadRequest));

@@ -184,7 +184,12 @@ impl Line {
         if self.outbox.state() == State::Lagging {
             self.outbox.cut();
         }
-        self.end(1000, "", GOODBYE).await;
+        self.part(GOODBYE).await;
+    }
+
+    /// Who has opened the session, and what it counts against.
+    pub(crate) const fn caller(&mut self) -> &mut Caller {
+        &mut self.caller
     }
 
     /// What everybody writes to.
@@ -192,8 +197,8 @@ impl Line {
         &self.outbox
     }
 
-    /// Ends the session with a close code, which only a WebSocket carries.
-    pub(crate) async fn end(&mut self, code: u16, why: &str, linger: Duration) {
+    /// Says that the session ends. Only a WebSocket carries why.
+    pub(crate) fn hang_up(&mut self, code: u16, why: &str) {
         if matches!(self.fate, Fate::Open | Fate::Stopped) {
             self.fate = Fate::Ending;
             match &mut self.socket {
@@ -201,6 +206,11 @@ impl Line {
                 None => self.outbox.send_text(CLOSE),
             }
         }
+    }
+
+    /// Lets everything leave, and waits a little for the client to close, too.
+    pub(crate) async fn part(&mut self, linger: Duration) {
+        self.hang_up(1000, "");
         match &self.socket {
             Some(socket) => probe::part(socket, linger).await,
             None => {
