@@ -47,7 +47,7 @@ impl Desk<'_> {
         }
         for spelling in Spelling::ALL {
             if let Some(room) = spelling.read(name.as_str())
-                && self.card(room).await?.is_some()
+                && card(self.node, room).await?.is_some()
             {
                 return Ok(false);
             }
@@ -55,10 +55,26 @@ impl Desk<'_> {
         Ok(true)
     }
 
-    /// What anybody may know of a room; none if there is no such room.
-    pub(crate) async fn card(&self, room: RoomId) -> Result<Option<RoomCard>, Refusal> {
-        let card = self.node.store().card(room).await;
-        card.map_err(|error| unavailable(&error))
+    /// Makes a room for those who call it by its name, unless somebody else is quicker: all of them
+    /// are to meet in one room.
+    pub(crate) async fn make(
+        &self,
+        command: CreateRoom,
+        called: &RoomRef,
+    ) -> Result<RoomId, Refusal> {
+        if !self.is_free(&command.name).await? {
+            return Err(Refusal::bad_argument("room"));
+        }
+        let command = CreateRoom {
+            alias: Some(command.name.clone()),
+            ..command
+        };
+        match self.command(None, None, command.into()).await {
+            Ok(Answer::Created { room, .. }) => Ok(room),
+            Ok(_) => Err(Refusal::new(Code::Unavailable)),
+            Err(refusal) if refusal.code == Code::NameTaken => self.resolve(called).await,
+            Err(refusal) => Err(refusal),
+        }
     }
 
     /// The listed rooms, and who is present in each if that is asked for.
@@ -96,7 +112,7 @@ impl Desk<'_> {
     pub(crate) async fn transcript(&self, room: &RoomRef, limit: u64) -> Result<Answer, Refusal> {
         let id = self.resolve(room).await?;
         let (readable_from, head) = self.readable(id, chat_core::Permission::Read).await?;
-        let room = self.card(id).await?.ok_or_else(no_room)?;
+        let room = card(self.node, id).await?.ok_or_else(no_room)?;
         let query = MessageQuery {
             room: id,
             viewer: self.actor.id,
@@ -110,6 +126,12 @@ impl Desk<'_> {
         let messages = messages.map_err(|error| unavailable(&error))?;
         Ok(Answer::Transcript(Box::new(Transcript { room, messages })))
     }
+}
+
+/// What anybody may know of a room; none if there is no such room.
+pub(crate) async fn card(node: &Node, room: RoomId) -> Result<Option<RoomCard>, Refusal> {
+    let card = node.store().card(room).await;
+    card.map_err(|error| unavailable(&error))
 }
 
 /// Logs in with a password; makes the account first if that is wanted and there is none.

@@ -13,7 +13,7 @@ use super::{After, Performed, Session, unauthenticated};
 use crate::auth::Identity;
 use crate::auth::limiter::{Attempt, Origin};
 use crate::config::ActionsNames;
-use crate::desk::{self, no_room, unavailable};
+use crate::desk::{self, no_room};
 
 impl Session {
     /// Makes a room; its name becomes its alias if that is free and means no other room.
@@ -31,11 +31,13 @@ impl Session {
             (Ok(id), _) => (id, None),
             (Err(refusal), Some(make)) if refusal.code == Code::RoomNotFound => {
                 let actor = self.whoever(&wish).await?;
-                (self.make_room(&actor, make).await?, Some(actor))
+                let made = self.desk(&actor).make(make, &wish.room).await?;
+                (made, Some(actor))
             }
             (Err(refusal), _) => return Err(refusal),
         };
-        let room = Box::new(self.card_of(id).await?);
+        let card = desk::older::card(self.node(), id).await?;
+        let room = Box::new(card.ok_or_else(no_room)?);
         if let Some(actor) = self.seats.actor(id) {
             let (name, already) = (actor.name.clone(), true);
             let entered = Answer::Entered {
@@ -71,19 +73,6 @@ impl Session {
         let echoes = voice.echoes();
         let wanted = dialect == Dialect::Socketio && self.node().config().socketio_echo;
         voice.with_echo(echoes || wanted)
-    }
-
-    async fn make_room(&self, actor: &Actor, make: CreateRoom) -> Result<RoomId, Refusal> {
-        match self.desk(actor).found(make, true).await? {
-            Answer::Created { room, .. } => Ok(room),
-            _ => Err(Refusal::new(Code::Unavailable)),
-        }
-    }
-
-    async fn card_of(&self, room: RoomId) -> Result<RoomCard, Refusal> {
-        let card = self.node().store().card(room).await;
-        card.map_err(|error| unavailable(&error))?
-            .ok_or_else(no_room)
     }
 
     /// Joins, or visits.
@@ -135,12 +124,7 @@ impl Session {
         };
         let id = desk::resolve(self.node(), room).await?;
         if !self.seats.contains(id) {
-            let card = self
-                .node()
-                .store()
-                .card(id)
-                .await
-                .map_err(|error| unavailable(&error))?;
+            let card = desk::older::card(self.node(), id).await?;
             let refusal = card.map_or_else(no_room, |_| Refusal::new(Code::NotAMember));
             return Err(refusal);
         }
@@ -174,12 +158,7 @@ impl Session {
     pub(super) async fn inside(&mut self, room: &RoomRef) -> Performed {
         let id = desk::resolve(self.node(), room).await?;
         let inside = self.seats.contains(id);
-        let card = self
-            .node()
-            .store()
-            .card(id)
-            .await
-            .map_err(|error| unavailable(&error))?;
+        let card = desk::older::card(self.node(), id).await?;
         if !inside && card.is_none_or(|card| !card.listed) {
             return Err(no_room());
         }

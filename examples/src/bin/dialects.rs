@@ -11,8 +11,8 @@ use std::error::Error;
 
 use chat_core::commands::{CreateRoom, Join};
 use chat_core::{
-    Actor, Command, Decision, Engine, Facts, Name, Record, Request, RoomId, Standing,
-    Timestamp, UserId,
+    Actor, Command, Decision, Engine, Facts, Name, Record, Request, RoomId, Standing, Timestamp,
+    UserId,
 };
 use chat_protocol::signal::What;
 use chat_protocol::{Dialect, Face, Form, Op, Signal, Voice};
@@ -80,7 +80,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         let actor = Actor::new(UserId::new(place as u64 + 1), Name::new(person.name)?);
         match person.enters {
             Some(frame) => println!("{} comes in\n  sends     {frame}", person.name),
-            None => println!("{} comes in\n  opens     /ws?room_id=1&jwt=...", person.name),
+            None => println!(
+                "{} comes in\n  opens     /ws?room_id=1&jwt=...",
+                person.name
+            ),
         }
         let wish = match person.enters {
             Some(frame) => wish(person.dialect, frame)?,
