@@ -23,6 +23,8 @@ impl Session {
                 self.confirm(ended, token.expose()).await?;
                 identity
             }
+            // Who has given a secret has users who come with tokens.
+            None if self.node().config().jwt_secret.is_some() => return Err(unauthenticated()),
             None if self.node().guests_welcome() => self.stranger(),
             None => return Err(unauthenticated()),
         };
@@ -99,9 +101,7 @@ impl Session {
                 .with_words(Close::TooManySessions.why())
                 .with_detail("max", max));
         }
-        for room in self.seats.rooms() {
-            self.rise(room).await;
-        }
+        self.rise_everywhere().await;
         if let Some(before) = self.identity.take() {
             self.node().release(before.user);
             let mut hub = self.worker.hub.borrow_mut();

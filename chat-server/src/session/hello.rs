@@ -84,9 +84,7 @@ impl Session {
 
     /// Is nobody again, and hears nothing: who one is may be said once more.
     pub(super) async fn retire(&mut self) {
-        for room in self.seats.rooms() {
-            self.rise(room).await;
-        }
+        self.rise_everywhere().await;
         let Some(identity) = self.identity.take() else {
             return;
         };

@@ -158,6 +158,21 @@ impl Session {
         Some(actor)
     }
 
+    /// Lets go of every room, also of those that a guest was let into without a seat.
+    pub(super) async fn rise_everywhere(&mut self) {
+        for room in self.seats.rooms() {
+            self.rise(room).await;
+        }
+        let visits = self.seats.visits();
+        let Some(name) = self.identity.as_ref().map(|it| it.name.clone()) else {
+            return;
+        };
+        for (room, user) in visits {
+            self.seats.remove(room);
+            self.detach(room, Actor::new(user, name.clone())).await;
+        }
+    }
+
     /// Tells a room that the session hears it no more.
     pub(super) async fn detach(&self, room: RoomId, actor: Actor) {
         let (nobody, _) = oneshot::channel();
