@@ -40,7 +40,7 @@ fn key() -> impl Strategy<Value = String> {
 
 /// A frame of a transcript with one value, anywhere, replaced.
 fn bent_frame() -> impl Strategy<Value = String> {
-    let all: Vec<String> = [Dialect::Native, Dialect::Rooms]
+    let all: Vec<String> = [Dialect::Native, Dialect::Rooms, Dialect::Actions]
         .into_iter()
         .flat_map(|dialect| [frames(dialect, "C"), frames(dialect, "S")].concat())
         .collect();
