@@ -84,6 +84,7 @@ pub mod signal;
 pub mod socketio;
 pub mod spelling;
 pub mod system;
+pub mod time;
 pub mod voice;
 
 pub use self::answer::Answer;
