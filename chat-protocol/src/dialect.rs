@@ -126,7 +126,8 @@ impl Dialect {
             Ticket::Native(ticket) => native::answer(ticket, answer),
             Ticket::Rooms(ticket) => rooms::answer(ticket, answer),
             Ticket::Socketio(ticket) => socketio::answer(ticket, answer),
-            Ticket::Rest(ticket) => rest::answer(ticket, answer),
+            // It has no words for what becomes of a line.
+            Ticket::Rest(rest::Ticket::Chat | rest::Ticket::Unreadable) => None,
             Ticket::Actions(ticket) => return actions::answer(ticket, answer, say),
             Ticket::Groups(ticket) => groups::answer(ticket, answer),
         };

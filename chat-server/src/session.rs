@@ -32,6 +32,7 @@ use hyper::upgrade::OnUpgrade;
 use prometheus_client::metrics::gauge::Gauge;
 use tungstenite::Utf8Bytes;
 
+pub(crate) use self::enter::judge;
 use self::seats::Seats;
 use self::straight::Sent;
 use crate::auth::Identity;

@@ -14,9 +14,11 @@ use axum::response::{IntoResponse, Response};
 use chat_protocol::close::Close;
 use chat_protocol::code::{Code, Refusal};
 use chat_protocol::dialect::Dialect;
+use chat_protocol::http::Site;
 use hyper::upgrade::OnUpgrade;
 use tungstenite::handshake::derive_accept_key;
 
+use crate::http::older;
 use crate::http::problem::Problem;
 use crate::node::{Connected, Node, RECONNECT_MS};
 use crate::session::Arrival;
@@ -27,6 +29,8 @@ pub(super) struct Door {
     pub(super) node: Node,
     /// The dialect that is spoken behind it; if any may be, the first frame tells.
     pub(super) dialect: Option<Dialect>,
+    /// Whether nothing else is spoken there, over HTTP neither.
+    pub(super) bound: bool,
 }
 
 /// The subprotocol of the native dialect.
@@ -36,7 +40,10 @@ const SUBPROTOCOL: &str = "chat.v1.json";
 pub(super) async fn handle(State(door): State<Door>, mut request: Request) -> Response {
     let headers = request.headers();
     if !is_upgrade(request.method(), headers) {
-        return not_a_socket(door.dialect);
+        return match door.dialect.and_then(Site::of) {
+            Some(site) if door.bound => older::serve(&door.node, site, request).await,
+            Some(_) | None => not_a_socket(door.dialect),
+        };
     }
     let Some(key) = headers
         .get(SEC_WEBSOCKET_KEY)
@@ -157,7 +164,7 @@ fn is_welcome(headers: &HeaderMap, allowed: &[String]) -> bool {
 }
 
 /// Where a request comes from.
-fn address(request: &Request) -> IpAddr {
+pub(super) fn address(request: &Request) -> IpAddr {
     request
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()

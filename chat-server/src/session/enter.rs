@@ -286,7 +286,7 @@ impl Session {
 }
 
 /// Notes how trying a password came out.
-pub(super) fn judge(attempt: Option<Attempt>, outcome: &Result<Answer, Refusal>) {
+pub(crate) fn judge(attempt: Option<Attempt>, outcome: &Result<Answer, Refusal>) {
     let Some(attempt) = attempt else { return };
     match outcome {
         Ok(_) => attempt.succeed(),
