@@ -3,42 +3,51 @@
 use chat_core::Name;
 use chat_protocol::answer::{Answer, LobbyRoom, Mode, Transcript};
 use chat_protocol::code::{Code, Refusal};
-use chat_protocol::command::Op;
-use chat_protocol::dialects::actions::http::{Ticket, read, reply};
-use chat_protocol::http::{Asked, Request};
+use chat_protocol::command::{Op, Token};
+use chat_protocol::http::{Asked, Proof, Reply, Request, Site};
 use proptest::prelude::{any, proptest};
 use serde_json::{Value, json};
 
 use crate::golden::card;
 
-fn ask(method: &str, path: &str, body: &str) -> Asked<Ticket> {
-    read(&Request {
+const SITE: Site = Site::Actions;
+
+fn ask(method: &str, path: &str, body: &str) -> Result<Asked, Reply> {
+    SITE.ask(&Request {
         method,
         path,
+        authorization: Some("Bearer abcd1234"),
         body: body.as_bytes(),
     })
+}
+
+fn op((method, path, body): (&str, &str, &str)) -> Op {
+    ask(method, path, body).unwrap().op.unwrap()
+}
+
+fn told(reply: Reply) -> (u16, String) {
+    (reply.status, String::from_utf8(reply.body).unwrap())
 }
 
 /// Status and body of the reply to a request that is answered so.
 #[track_caller]
 fn replied(request: (&str, &str, &str), answer: Result<Answer, Refusal>) -> (u16, String) {
     let (method, path, body) = request;
-    let asked = ask(method, path, body);
-    let answer = match asked.op {
-        Ok(_) => answer,
-        Err(refusal) => panic!("{refusal}"),
-    };
-    let reply = reply(&asked.ticket, &answer);
-    (reply.status, String::from_utf8(reply.body).unwrap())
+    let asked = ask(method, path, body).unwrap();
+    assert!(asked.op.is_ok(), "{:?}", asked.op);
+    told(SITE.reply(&asked.ticket, &answer))
 }
 
 /// Status and body of the reply to a request that nobody needs to look at.
 #[track_caller]
 fn refused(method: &str, path: &str, body: &str) -> (u16, String) {
-    let asked = ask(method, path, body);
-    let refusal = asked.op.expect_err("refused as it stands");
-    let reply = reply(&asked.ticket, &Err(refusal));
-    (reply.status, String::from_utf8(reply.body).unwrap())
+    match ask(method, path, body) {
+        Ok(asked) => {
+            let refusal = asked.op.expect_err("refused as it stands");
+            told(SITE.reply(&asked.ticket, &Err(refusal)))
+        }
+        Err(reply) => told(reply),
+    }
 }
 
 fn failed(status: u16, message: &str) -> (u16, String) {
@@ -73,35 +82,47 @@ const HISTORY: (&str, &str, &str) = ("GET", "/api/chat-history/room_12345", "");
 
 #[test]
 fn only_logging_in_needs_no_token() {
-    for (request, signed_in) in [
-        (LOGIN, false),
-        (CREATE, true),
-        (ROOMS, true),
-        (JOIN, true),
-        (HISTORY, true),
-    ] {
-        assert_eq!(ask(request.0, request.1, request.2).signed_in, signed_in);
-        assert_eq!(ask(request.0, request.1, "{").signed_in, signed_in);
-        if signed_in {
-            for (code, words) in [
-                (Code::Unauthenticated, "Authorization header missing"),
-                (Code::TokenInvalid, "Invalid or expired token"),
-                (Code::TokenExpired, "Invalid or expired token"),
-            ] {
-                let said = replied(request, Err(Refusal::new(code)));
-                assert_eq!(said, failed(401, words));
-            }
+    for (method, path, body) in [LOGIN, CREATE, ROOMS, JOIN, HISTORY] {
+        let proof = |authorization, body: &str| {
+            let asked = SITE.ask(&Request {
+                method,
+                path,
+                authorization,
+                body: body.as_bytes(),
+            });
+            asked.unwrap().proof
+        };
+        if path == "/api/login" {
+            assert_eq!(proof(None, body), Proof::Unasked);
+            continue;
+        }
+        let token = |text: &str| Proof::Token(Token::new(text));
+        for body in [body, "{"] {
+            assert_eq!(proof(None, body), Proof::Missing);
+            assert_eq!(proof(Some(" "), body), Proof::Missing);
+            assert_eq!(proof(Some("Bearer abcd1234"), body), token("abcd1234"));
+            assert_eq!(proof(Some("bearer  abcd1234 "), body), token("abcd1234"));
+            assert_eq!(proof(Some("abcd1234"), body), token("abcd1234"));
+            assert_eq!(proof(Some("Basic am9obg=="), body), token("Basic am9obg=="));
+        }
+        for (code, words) in [
+            (Code::Unauthenticated, "Authorization header missing"),
+            (Code::TokenInvalid, "Invalid or expired token"),
+            (Code::TokenExpired, "Invalid or expired token"),
+        ] {
+            let said = replied((method, path, body), Err(Refusal::new(code)));
+            assert_eq!(said, failed(401, words));
         }
     }
 }
 
 #[test]
 fn whoever_logs_in_gets_a_token() {
-    let Ok(Op::LogIn {
+    let Op::LogIn {
         login,
         password,
         make,
-    }) = ask(LOGIN.0, LOGIN.1, LOGIN.2).op
+    } = op(LOGIN)
     else {
         panic!("a log-in");
     };
@@ -144,23 +165,26 @@ fn whoever_logs_in_gets_a_token() {
 
 #[test]
 fn rooms_are_made_under_names_of_their_own() {
-    let Ok(Op::Create {
-        command,
-        alias_if_free,
-    }) = ask(CREATE.0, CREATE.1, CREATE.2).op
-    else {
+    let Op::Found { command } = op(CREATE) else {
         panic!("a room to be made");
     };
-    assert_eq!(command.alias, Some(command.name));
-    assert!(!alias_if_free && !command.join);
-    let (room, seq, dup) = (chat_core::RoomId::new(12345), chat_core::Seq::new(1), false);
+    assert_eq!(command.name.as_str(), "TechTalk");
+    assert!(!command.join && command.listed == Some(true));
+    let founded = |already| Answer::Founded {
+        room: Box::new(techtalk(12345)),
+        already,
+    };
     assert_eq!(
-        replied(CREATE, Ok(Answer::Created { room, seq, dup })),
+        replied(CREATE, Ok(founded(false))),
         (
             201,
             r#"{"status":"success","message":"Room created successfully","roomId":"room_12345","roomName":"TechTalk"}"#
                 .to_owned()
         )
+    );
+    assert_eq!(
+        replied(CREATE, Ok(founded(true))),
+        failed(200, "RoomName already exists")
     );
     assert_eq!(
         replied(CREATE, Err(Refusal::new(Code::NameTaken))),
@@ -202,7 +226,7 @@ fn the_list_of_rooms_is_bare_and_bounded() {
 
 #[test]
 fn joining_is_answered_by_the_name_of_the_room() {
-    let Ok(Op::Enter(wish)) = ask(JOIN.0, JOIN.1, JOIN.2).op else {
+    let Op::Enter(wish) = op(JOIN) else {
         panic!("a wish to enter");
     };
     assert_eq!(wish.name, Name::new("john_doe").ok());
@@ -264,9 +288,9 @@ fn a_history_tells_who_said_what_and_when() {
             said(3, 1_733_832_060_999, "jane_doe", Some("Hi!")),
         ],
     };
-    let told = Answer::Transcript(Box::new(transcript));
+    let transcript = Answer::Transcript(Box::new(transcript));
     assert_eq!(
-        replied(HISTORY, Ok(told)),
+        replied(HISTORY, Ok(transcript)),
         (
             200,
             concat!(
@@ -296,8 +320,9 @@ fn what_is_no_route_is_said_in_the_envelope() {
         ("DELETE", "/api/join-room/"),
         ("POST", "/api/chat-history/room_1"),
     ] {
-        let said = refused(method, path, "{}");
-        assert_eq!(said, failed(405, "Method not allowed"), "{path}");
+        let said = ask(method, path, "{}").unwrap_err();
+        assert!(said.allow.is_some_and(|it| !it.contains(method)));
+        assert_eq!(told(said), failed(405, "Method not allowed"), "{path}");
     }
     for path in [
         "/api",
@@ -310,10 +335,7 @@ fn what_is_no_route_is_said_in_the_envelope() {
     ] {
         assert_eq!(refused("GET", path, ""), failed(404, "Not found"), "{path}");
     }
-    assert!(
-        ask("GET", "/api/rooms/", "").op.is_ok(),
-        "a slash does no harm"
-    );
+    assert!(ask("GET", "/api/rooms/", "").is_ok(), "a slash is no harm");
 }
 
 #[test]
@@ -327,17 +349,21 @@ fn unreadable_bodies_are_said_to_be_so() {
             );
         }
     }
-    let large = reply(&Ticket::LogIn, &Err(Refusal::too_large(64)));
-    assert_eq!(large.status, 413);
+    let large = SITE.refuse(&Refusal::too_large(64));
+    assert_eq!(told(large), failed(413, "at most 64 bytes"));
 }
 
 proptest! {
     #[test]
     fn whatever_is_asked_has_a_reply(path in "/api/[a-z-]{0,14}(/\\PC{0,12})?", body in any::<Vec<u8>>(), post in any::<bool>()) {
         let method = if post { "POST" } else { "GET" };
-        let asked = read(&Request { method, path: &path, body: &body });
-        let refusal = asked.op.err().unwrap_or_else(|| Refusal::new(Code::Unavailable));
-        let reply = reply(&asked.ticket, &Err(refusal));
+        let reply = match SITE.ask(&Request { method, path: &path, authorization: None, body: &body }) {
+            Ok(asked) => {
+                let refusal = asked.op.err().unwrap_or_else(|| Refusal::new(Code::Unavailable));
+                SITE.reply(&asked.ticket, &Err(refusal))
+            }
+            Err(reply) => reply,
+        };
         assert!((400..=599).contains(&reply.status));
         assert!(serde_json::from_slice::<Value>(&reply.body).unwrap()["status"] == "failed");
     }

@@ -14,7 +14,7 @@ use super::{object, room, text, words};
 use crate::answer::{Answer, LobbyRoom, SignedInCard, Transcript};
 use crate::code::{Class, Code, Refusal};
 use crate::command::{Enter, Lobby, NameRule, Op, Token};
-use crate::http::{Asked, Reply, Request};
+use crate::http::{Asked, Cors, Proof, Reply, Request, Ticket as AnyTicket};
 use crate::spelling::Spelling;
 use crate::time::rfc3339;
 
@@ -26,6 +26,12 @@ const LOBBY_ROOMS_MAX: usize = 1_000;
 
 /// Bytes of one list.
 const LOBBY_BYTES_MAX: usize = 256 * 1024;
+
+/// What pages of other origins may do.
+pub(crate) const CORS: Cors = Cors {
+    methods: "GET, POST, OPTIONS",
+    headers: "Content-Type, Authorization",
+};
 
 /// Which request it was, and the room as the client spelled it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,10 +46,6 @@ pub enum Ticket {
     JoinRoom(String),
     /// `GET /api/chat-history/:roomId`.
     History(String),
-    /// A route by a method that it doesn't take.
-    WrongMethod,
-    /// No route of these.
-    Nowhere,
 }
 
 #[derive(Default, Deserialize)]
@@ -60,47 +62,57 @@ struct Fields<'a> {
 }
 
 /// Reads a request to a path below `/api`.
-#[must_use]
-pub fn read(request: &Request<'_>) -> Asked<Ticket> {
+pub(crate) fn ask(request: &Request<'_>) -> Result<Asked, Reply> {
     let path = request.path.strip_suffix('/').unwrap_or(request.path);
     let history = path.strip_prefix("/api/chat-history/");
     let history = history.filter(|room| !room.is_empty() && !room.contains('/'));
-    match (request.method, path, history) {
-        ("POST", "/api/login", _) => asked(false, Ticket::LogIn, log_in(request.body)),
-        ("POST", "/api/create-room", _) => {
-            let (name, op) = create_room(request.body);
-            asked(true, Ticket::CreateRoom(name), op)
-        }
-        ("GET", "/api/rooms", _) => asked(true, Ticket::Rooms, Ok(Op::Lobby(LISTED))),
-        ("POST", "/api/join-room", _) => {
-            let (spelled, op) = join_room(request.body);
-            asked(true, Ticket::JoinRoom(spelled), op)
-        }
+    let (ticket, op) = match (request.method, path, history) {
+        ("POST", "/api/login", _) => (Ticket::LogIn, log_in(request.body)),
+        ("POST", "/api/create-room", _) => create_room(request.body),
+        ("GET", "/api/rooms", _) => (Ticket::Rooms, Ok(Op::Lobby(LISTED))),
+        ("POST", "/api/join-room", _) => join_room(request.body),
         ("GET", _, Some(spelled)) => {
-            let op = Op::Transcript {
-                room: room(spelled),
-                limit: HISTORY_MESSAGES_MAX,
-            };
-            asked(true, Ticket::History(spelled.to_owned()), Ok(op))
+            let (room, limit) = (room(spelled), HISTORY_MESSAGES_MAX);
+            let op = Op::Transcript { room, limit };
+            (Ticket::History(spelled.to_owned()), Ok(op))
         }
-        (_, "/api/login" | "/api/create-room" | "/api/rooms" | "/api/join-room", _)
-        | (_, _, Some(_)) => {
-            let refusal = Refusal::new(Code::UnknownCommand).with_words("Method not allowed");
-            asked(false, Ticket::WrongMethod, Err(refusal))
+        (_, "/api/login" | "/api/create-room" | "/api/join-room", _) => {
+            return Err(wrong_method("POST, OPTIONS"));
         }
-        (_, _, None) => {
-            let refusal = Refusal::new(Code::UnknownCommand).with_words("Not found");
-            asked(false, Ticket::Nowhere, Err(refusal))
+        (_, "/api/rooms", _) | (_, _, Some(_)) => return Err(wrong_method("GET, OPTIONS")),
+        (_, _, None) => return Err(failed(404, "Not found")),
+    };
+    let proof = match ticket {
+        Ticket::LogIn => Proof::Unasked,
+        Ticket::CreateRoom(_) | Ticket::Rooms | Ticket::JoinRoom(_) | Ticket::History(_) => {
+            proof(request.authorization)
         }
+    };
+    Ok(Asked {
+        ticket: AnyTicket::Actions(ticket),
+        proof,
+        op,
+    })
+}
+
+fn wrong_method(methods: &'static str) -> Reply {
+    Reply {
+        allow: Some(methods),
+        ..failed(405, "Method not allowed")
     }
 }
 
-fn asked(signed_in: bool, ticket: Ticket, op: Result<Op, Refusal>) -> Asked<Ticket> {
-    Asked {
-        ticket,
-        signed_in,
-        op,
-    }
+/// What a header proves. Some clients leave the scheme out.
+fn proof(authorization: Option<&str>) -> Proof {
+    let said = authorization.map(str::trim).filter(|it| !it.is_empty());
+    let Some(said) = said else {
+        return Proof::Missing;
+    };
+    let token = match said.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+        Some(_) | None => said,
+    };
+    Proof::Token(Token::new(token))
 }
 
 /// What the list of rooms asks for.
@@ -139,45 +151,42 @@ fn log_in(body: &[u8]) -> Result<Op, Refusal> {
     })
 }
 
-/// The name that was wanted, and the wish. The one who makes a room is whoever's token it is.
-fn create_room(body: &[u8]) -> (String, Result<Op, Refusal>) {
+/// The one who makes a room is whoever's token it is.
+fn create_room(body: &[u8]) -> (Ticket, Result<Op, Refusal>) {
     let named = fields(body)
         .and_then(|fields| needed(fields.room_name, "roomName", "roomName is required"));
     let name = match named {
         Ok(name) => name,
-        Err(refusal) => return (String::new(), Err(refusal)),
+        Err(refusal) => return (Ticket::CreateRoom(String::new()), Err(refusal)),
     };
     let op = Name::new(&name)
         .map(create)
         .map_err(|error| Refusal::bad_argument("roomName").with_words(error.to_string()));
-    (name.into_owned(), op)
+    (Ticket::CreateRoom(name.into_owned()), op)
 }
 
-/// A room whose name is its alias too: no other has it.
+/// An open room that nobody is in yet, if there is none of that name.
 fn create(name: Name) -> Op {
-    Op::Create {
+    Op::Found {
         command: CreateRoom {
-            alias: Some(name.clone()),
             access: Some(Entry::Open),
             listed: Some(true),
             join: false,
             ..CreateRoom::named(name)
         },
-        alias_if_free: false,
     }
 }
 
-fn join_room(body: &[u8]) -> (String, Result<Op, Refusal>) {
-    let fields = match fields(body) {
-        Ok(fields) => fields,
-        Err(refusal) => return (String::new(), Err(refusal)),
+fn join_room(body: &[u8]) -> (Ticket, Result<Op, Refusal>) {
+    let wanted = fields(body).and_then(|fields| {
+        let spelled = needed(fields.room_id, "roomId", "roomId is required")?;
+        Ok((spelled, text(fields.username)))
+    });
+    let (spelled, name) = match wanted {
+        Ok(wanted) => wanted,
+        Err(refusal) => return (Ticket::JoinRoom(String::new()), Err(refusal)),
     };
-    let spelled = match needed(fields.room_id, "roomId", "roomId is required") {
-        Ok(spelled) => spelled.into_owned(),
-        Err(refusal) => return (String::new(), Err(refusal)),
-    };
-    let name = text(fields.username).map(|name| Name::new(&name));
-    let op = match name.transpose() {
+    let op = match name.map(|name| Name::new(&name)).transpose() {
         Ok(name) => Ok(Op::Enter(Box::new(Enter {
             name,
             rule: NameRule::Address,
@@ -185,25 +194,33 @@ fn join_room(body: &[u8]) -> (String, Result<Op, Refusal>) {
         }))),
         Err(error) => Err(Refusal::bad_argument("username").with_words(error.to_string())),
     };
-    (spelled, op)
+    (Ticket::JoinRoom(spelled.into_owned()), op)
 }
 
 /// Spells the reply.
-#[must_use]
-pub fn reply(ticket: &Ticket, answer: &Result<Answer, Refusal>) -> Reply {
+pub(crate) fn reply(ticket: &Ticket, answer: &Result<Answer, Refusal>) -> Reply {
     match (ticket, answer) {
-        (_, Err(refusal)) => refused(ticket, refusal),
+        (_, Err(refusal)) => match (ticket, refusal.code) {
+            (Ticket::LogIn, Code::BadCredentials) => failed(401, "Invalid username or password"),
+            (Ticket::CreateRoom(_), Code::NameTaken) => failed(200, "RoomName already exists"),
+            (Ticket::JoinRoom(_), Code::RoomNotFound) => failed(200, words(refusal, "")),
+            (_, _) => refuse(refusal),
+        },
         (Ticket::LogIn, Ok(Answer::SignedIn(card))) => Reply::json(200, &token(card)),
-        (Ticket::CreateRoom(name), Ok(Answer::Created { room, .. })) => Reply::json(
+        (Ticket::CreateRoom(_), Ok(Answer::Founded { already: true, .. })) => {
+            failed(200, "RoomName already exists")
+        }
+        (Ticket::CreateRoom(name), Ok(Answer::Founded { room, .. })) => Reply::json(
             201,
             &Said {
-                room_id: Some(&Spelling::Prefixed.write(*room)),
+                room_id: Some(&Spelling::Prefixed.write(room.id)),
                 room_name: Some(name),
                 ..Said::of("success", "Room created successfully")
             },
         ),
         (Ticket::Rooms, Ok(Answer::Lobby(rooms))) => Reply {
             status: 200,
+            allow: None,
             body: list(rooms),
         },
         (Ticket::JoinRoom(spelled), Ok(Answer::Entered { room, .. })) => {
@@ -217,20 +234,20 @@ pub fn reply(ticket: &Ticket, answer: &Result<Answer, Refusal>) -> Reply {
         (Ticket::History(spelled), Ok(Answer::Transcript(it))) => {
             Reply::json(200, &Conversation::of(spelled, it))
         }
-        (_, Ok(_)) => refused(ticket, &Refusal::new(Code::Unavailable)),
+        (_, Ok(_)) => refuse(&Refusal::new(Code::Unavailable)),
     }
 }
 
-fn refused(ticket: &Ticket, refusal: &Refusal) -> Reply {
-    let (status, message) = match (ticket, refusal.code) {
-        (Ticket::LogIn, Code::BadCredentials) => (401, "Invalid username or password"),
-        (Ticket::CreateRoom(_), Code::NameTaken) => (200, "RoomName already exists"),
-        (Ticket::JoinRoom(_), Code::RoomNotFound) => (200, words(refusal, "")),
-        (Ticket::WrongMethod, _) => (405, &*refusal.msg),
-        (Ticket::Nowhere, _) => (404, &*refusal.msg),
-        (_, Code::Unauthenticated) => (401, "Authorization header missing"),
-        (_, _) => (status(refusal), words(refusal, &refusal.msg)),
+/// Refuses a request that can't be read, or somebody who may not come in.
+pub(crate) fn refuse(refusal: &Refusal) -> Reply {
+    let message = match refusal.code {
+        Code::Unauthenticated => "Authorization header missing",
+        _ => words(refusal, &refusal.msg),
     };
+    failed(status(refusal), message)
+}
+
+fn failed(status: u16, message: &str) -> Reply {
     Reply::json(status, &Said::of("failed", message))
 }
 
