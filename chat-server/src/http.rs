@@ -7,6 +7,7 @@ mod api;
 mod health;
 mod older;
 mod openapi;
+mod rest;
 mod upgrade;
 
 use std::sync::Arc;

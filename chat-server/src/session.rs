@@ -25,6 +25,7 @@ use chat_core::{Actor, Bucket, RoomId, Seq};
 use chat_protocol::answer::Answer;
 use chat_protocol::close::Close;
 use chat_protocol::code::{Code, Refusal};
+use chat_protocol::command::Token;
 use chat_protocol::dialect::{Call, Dialect, Form, Ticket};
 use chat_protocol::system::System;
 use chat_protocol::voice::Voice;
@@ -53,8 +54,11 @@ pub(crate) struct Arrival {
     pub(crate) dialect: Option<Dialect>,
     /// Where it comes from.
     pub(crate) address: IpAddr,
-    /// The token of its request's `Authorization`.
-    pub(crate) token: Option<String>,
+    /// The token that its request brought.
+    pub(crate) token: Option<Token>,
+    /// The room that its request named, if its dialect has it so: whoever the token stands for may
+    /// be in it.
+    pub(crate) room: Option<RoomId>,
     /// Its place among the process's connections, if we accepted it.
     pub(crate) place: Option<Arc<Connected>>,
     /// Its place among the silent sockets of its address, until it has said who it is.
@@ -67,7 +71,7 @@ pub(crate) struct Session {
     link: Rc<Link>,
     address: IpAddr,
     /// The token that came with the request.
-    token: Option<String>,
+    token: Option<Token>,
     /// Who it is, once it has said so.
     identity: Option<Identity>,
     /// Held until then, or until it has a seat.
@@ -139,7 +143,14 @@ pub(crate) async fn run(worker: Rc<Worker>, arrival: Arrival) {
         told: HashMap::new(),
     };
     session.speak(arrival.dialect);
-    let close = session.converse(&mut socket).await;
+    let refused = match arrival.room {
+        Some(room) => Box::pin(session.arrive(room, &mut socket)).await,
+        None => None,
+    };
+    let close = match refused {
+        Some(close) => Some(close),
+        None => session.converse(&mut socket).await,
+    };
     Box::pin(session.end(&mut socket, close)).await;
     drop(arrival.place);
 }

@@ -195,7 +195,7 @@ impl Counter<'_> {
                 alias_if_free,
             } => desk.found(command, alias_if_free).await,
             Op::Found { command } => desk.found_once(command).await,
-            Op::Enter(wish) => self.join(actor, *wish).await,
+            Op::Enter(wish) => self.join(actor, &wish).await,
             Op::Transcript { room, limit } => self.transcript(actor, &room, limit).await,
             op => {
                 let answer = desk.query(op).await;
@@ -212,13 +212,13 @@ impl Counter<'_> {
         }
     }
 
-    /// Makes somebody with an account a member of a room. A guest can't be one.
-    async fn join(&self, actor: &Actor, wish: Enter) -> Result<Answer, Refusal> {
-        let desk = self.desk(actor);
-        let room = desk.resolve(&wish.room).await?;
+    /// Makes somebody with an account a member of a room.
+    async fn join(&self, actor: &Actor, wish: &Enter) -> Result<Answer, Refusal> {
         if actor.id.is_guest() {
             return Err(Refusal::new(Code::NotAMember));
         }
+        let desk = self.desk(actor);
+        let room = desk.resolve(&wish.room).await?;
         let attempt = match &wish.password {
             None => None,
             Some(_) => {
@@ -227,7 +227,7 @@ impl Counter<'_> {
                 Some(attempt.map_err(|limited| Refusal::rate_limited(limited.retry_ms))?)
             }
         };
-        let password = wish.password;
+        let password = wish.password.clone();
         let join = Join { password }.into();
         let joined = desk.command(Some(&RoomRef::id(room)), None, join).await;
         crate::session::judge(attempt, &joined);
@@ -238,6 +238,23 @@ impl Counter<'_> {
             name: actor.name.clone(),
             already,
         })
+    }
+
+    /// Makes sure that somebody may be in a room: an account becomes a member, a guest may visit
+    /// what is open.
+    pub(super) async fn let_in(&self, actor: &Actor, wish: &Enter) -> Result<RoomId, Refusal> {
+        if !actor.id.is_guest() {
+            return match self.join(actor, wish).await? {
+                Answer::Entered { room, .. } => Ok(room.id),
+                _ => Err(Refusal::new(Code::Unavailable)),
+            };
+        }
+        let room = self.desk(actor).resolve(&wish.room).await?;
+        match older::card(self.node, room).await? {
+            Some(card) if card.access == Mode::Open => Ok(room),
+            Some(card) if card.listed => Err(Refusal::new(Code::NotAMember)),
+            Some(_) | None => Err(no_room()),
+        }
     }
 
     /// What was said in a room. Clients read before they enter: whoever reads in an open room is a
@@ -256,7 +273,7 @@ impl Counter<'_> {
                 if !self.is_open(room).await? {
                     return Err(refusal);
                 }
-                self.join(actor, Enter::new(room.into(), "")).await?;
+                self.join(actor, &Enter::new(room.into(), "")).await?;
                 desk.transcript(&room.into(), limit).await
             }
             read => read,

@@ -9,17 +9,18 @@ use axum::http::header::{
     CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use chat_protocol::close::Close;
 use chat_protocol::code::{Code, Refusal};
+use chat_protocol::command::Token;
 use chat_protocol::dialect::Dialect;
 use chat_protocol::http::Site;
 use hyper::upgrade::OnUpgrade;
 use tungstenite::handshake::derive_accept_key;
 
-use crate::http::older;
 use crate::http::problem::Problem;
+use crate::http::{older, rest};
 use crate::node::{Connected, Node, RECONNECT_MS};
 use crate::session::Arrival;
 
@@ -31,6 +32,18 @@ pub(super) struct Door {
     pub(super) dialect: Option<Dialect>,
     /// Whether nothing else is spoken there, over HTTP neither.
     pub(super) bound: bool,
+}
+
+impl Door {
+    /// The dialect that a client wants to speak, if what it asks for tells.
+    fn dialect(&self, uri: &Uri, headers: &HeaderMap) -> Option<Dialect> {
+        let native = self.dialect == Some(Dialect::Native) && !speaks(headers);
+        let anything = self.dialect.is_none() && uri.path() == "/ws";
+        if (native || anything) && !self.bound && rest::is_meant(uri) {
+            return Some(Dialect::Rest);
+        }
+        self.dialect
+    }
 }
 
 /// The subprotocol of the native dialect.
@@ -58,7 +71,8 @@ pub(super) async fn handle(State(door): State<Door>, mut request: Request) -> Re
         let version = [(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"))];
         return (StatusCode::UPGRADE_REQUIRED, version).into_response();
     }
-    let native = door.dialect == Some(Dialect::Native);
+    let dialect = door.dialect(request.uri(), headers);
+    let native = dialect == Some(Dialect::Native);
     let strict = native || !door.node.config().origins.is_empty();
     if strict && !is_welcome(headers, &door.node.config().origins) {
         return refused(StatusCode::FORBIDDEN, Close::OriginRefused.why());
@@ -72,9 +86,17 @@ pub(super) async fn handle(State(door): State<Door>, mut request: Request) -> Re
         let refusal = Refusal::new(Code::TooMany).with_detail("max", max);
         return Problem::from(refusal.with_retry(RECONNECT_MS)).into_response();
     };
-    let headers = request.headers();
-    let speaks = speaks(headers, SUBPROTOCOL);
-    let token = crate::http::auth::bearer(headers).ok().map(str::to_owned);
+    let (token, room) = if dialect == Some(Dialect::Rest) {
+        let admitted = rest::admit(&door.node, request.uri(), request.headers(), address).await;
+        match admitted {
+            Ok((token, room)) => (Some(token), Some(room)),
+            Err(refusal) => return older::respond(Site::Rest, Site::Rest.refuse(&refusal)),
+        }
+    } else {
+        let token = crate::http::auth::bearer(request.headers());
+        (token.ok().map(Token::new), None)
+    };
+    let speaks = speaks(request.headers());
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
         return refused(
             StatusCode::UPGRADE_REQUIRED,
@@ -84,9 +106,10 @@ pub(super) async fn handle(State(door): State<Door>, mut request: Request) -> Re
     let place = request.extensions_mut().remove::<Arc<Connected>>();
     let arrival = Arrival {
         upgrade,
-        dialect: door.dialect,
+        dialect,
         address,
         token,
+        room,
         silent,
         place,
     };
@@ -137,8 +160,9 @@ fn has_word(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
         .any(|it| it.trim().eq_ignore_ascii_case(word))
 }
 
-fn speaks(headers: &HeaderMap, subprotocol: &str) -> bool {
-    has_word(headers, &SEC_WEBSOCKET_PROTOCOL, subprotocol)
+/// Whether a client asks for the native dialect by name.
+fn speaks(headers: &HeaderMap) -> bool {
+    has_word(headers, &SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL)
 }
 
 /// Whether a page of this origin may connect: one of the server's own, one that is allowed, or no
