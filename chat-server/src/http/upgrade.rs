@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, Query, Request, State};
 use axum::http::header::{
     CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
     SEC_WEBSOCKET_VERSION, UPGRADE,
@@ -93,8 +93,9 @@ pub(super) async fn handle(State(door): State<Door>, mut request: Request) -> Re
             Err(refusal) => return older::respond(Site::Rest, Site::Rest.refuse(&refusal)),
         }
     } else {
-        let token = crate::http::auth::bearer(request.headers());
-        (token.ok().map(Token::new), None)
+        let header = || crate::http::auth::bearer(request.headers()).ok();
+        let token = token_of(dialect, request.uri());
+        (token.or_else(|| header().map(Token::new)), None)
     };
     let speaks = speaks(request.headers());
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
@@ -185,6 +186,21 @@ fn is_welcome(headers: &HeaderMap, allowed: &[String]) -> bool {
         return false;
     };
     host.eq_ignore_ascii_case(authority)
+}
+
+/// The token of a query, where the dialect has it there.
+fn token_of(dialect: Option<Dialect>, uri: &Uri) -> Option<Token> {
+    match dialect {
+        Some(Dialect::Actions) | None => {}
+        Some(
+            Dialect::Native | Dialect::Rooms | Dialect::Socketio | Dialect::Rest | Dialect::Groups,
+        ) => return None,
+    }
+    let Query(fields) = Query::<Vec<(String, String)>>::try_from_uri(uri).ok()?;
+    let token = fields.into_iter().find(|(name, _)| name == "token");
+    token
+        .map(|(_, token)| Token::new(token))
+        .filter(|token| !token.expose().is_empty())
 }
 
 /// Where a request comes from.
