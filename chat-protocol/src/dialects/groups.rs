@@ -7,8 +7,7 @@
 use std::borrow::Cow;
 
 use chat_core::commands::{CreateRoom, Entry, Post};
-use chat_core::event::Kind;
-use chat_core::{Author, Event, Name, Password, Record, RoomId, Text};
+use chat_core::{Author, Event, Kind, Name, Password, Record, RoomId, Text};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -68,31 +67,6 @@ pub fn group(name: Name) -> CreateRoom {
         join: false,
         ..CreateRoom::named(name)
     }
-}
-
-/// The word that a client names a room by: its unique name, or `room_12` if it has none.
-#[must_use]
-pub fn word(room: &RoomCard) -> Cow<'_, str> {
-    match &room.alias {
-        Some(alias) => Cow::Borrowed(alias.as_str()),
-        None => Cow::Owned(numbered(room.id)),
-    }
-}
-
-/// The room that a client's word means: a name first of all.
-#[must_use]
-pub fn room(word: &str) -> RoomRef {
-    let by_number = RoomRef::read(Spelling::Prefixed, word);
-    let own = by_number.own.into_iter();
-    RoomRef {
-        own: None,
-        alias: by_number.alias,
-        others: own.chain(by_number.others).collect(),
-    }
-}
-
-fn numbered(room: RoomId) -> String {
-    Spelling::Prefixed.write(room)
 }
 
 #[derive(Deserialize)]
@@ -199,7 +173,7 @@ impl Request<'_> {
                 .filter(|id| !is_blank(id))
                 .map(Cow::into_owned),
             password: Password::new(password),
-            rooms: groups.map(|group| room(&group)).collect(),
+            rooms: groups.map(|group| RoomRef::named(&group)).collect(),
         }));
         Some((Ticket::SignUp, Ok(op)))
     }
@@ -210,7 +184,7 @@ impl Request<'_> {
             Op::Enter(Box::new(Enter {
                 name,
                 unique: true,
-                ..Enter::new(room(&group), &*group)
+                ..Enter::new(RoomRef::named(&group), &*group)
             }))
         });
         Some((Ticket::FirstConnect(group.into_owned()), op))
@@ -224,7 +198,7 @@ impl Request<'_> {
                 name: self.user()?,
                 unique: true,
                 make,
-                ..Enter::new(room(&called), &*called)
+                ..Enter::new(RoomRef::named(&called), &*called)
             })))
         };
         Some((Ticket::MakeGroup, op()))
@@ -234,7 +208,7 @@ impl Request<'_> {
         let (group, body) = (text(self.group)?, text(self.text)?);
         let op = match Text::new(&*body) {
             Ok(body) => Ok(Op::InRoom {
-                room: Some(room(&group)),
+                room: Some(RoomRef::named(&group)),
                 cid: None,
                 command: Post::plain(body).into(),
             }),
@@ -362,7 +336,7 @@ fn own(card: &SignedInCard) -> (&str, &str, Vec<Cow<'_, str>>) {
 /// As many rooms as one list may hold.
 fn words<'a>(rooms: impl IntoIterator<Item = &'a RoomCard>) -> Vec<Cow<'a, str>> {
     let mut left = GROUPS_BYTES_MAX;
-    let words = rooms.into_iter().take(GROUPS_MAX).map(word);
+    let words = rooms.into_iter().take(GROUPS_MAX).map(RoomCard::word);
     words
         .take_while(|word| {
             let fits = left.checked_sub(crate::json(word).len() + 1);
@@ -424,7 +398,7 @@ pub(crate) fn signal(signal: &Signal, voice: &Voice, say: Say<'_>) {
 
 fn added(name: &str, room: RoomId, voice: &Voice) -> Vec<u8> {
     let (_, called) = voice.manner();
-    let group = called.map_or_else(|| Cow::Owned(numbered(room)), Cow::Borrowed);
+    let group = called.map_or_else(|| Cow::Owned(Spelling::Prefixed.write(room)), Cow::Borrowed);
     let group = &group;
     crate::json(&Said::UserAdded { name, group })
 }
