@@ -20,6 +20,7 @@ pub mod turn;
 
 mod budgets;
 mod desk;
+mod founding;
 mod frame;
 mod hub;
 mod janitor;
