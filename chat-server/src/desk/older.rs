@@ -134,6 +134,15 @@ pub(crate) async fn card(node: &Node, room: RoomId) -> Result<Option<RoomCard>, 
     card.map_err(|error| unavailable(&error))
 }
 
+/// What somebody hears who isn't in a room: no word of one that only its members may know of.
+pub(crate) async fn outside(node: &Node, room: RoomId) -> Refusal {
+    match card(node, room).await {
+        Ok(Some(card)) if card.listed => Refusal::new(Code::NotAMember),
+        Ok(_) => no_room(),
+        Err(refusal) => refusal,
+    }
+}
+
 /// Logs in with a password; makes the account first if that is wanted and there is none.
 pub(crate) async fn log_in(
     node: &Node,

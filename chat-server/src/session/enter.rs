@@ -124,9 +124,7 @@ impl Session {
         };
         let id = desk::resolve(self.node(), room).await?;
         if !self.seats.contains(id) {
-            let card = desk::older::card(self.node(), id).await?;
-            let refusal = card.map_or_else(no_room, |_| Refusal::new(Code::NotAMember));
-            return Err(refusal);
+            return Err(desk::older::outside(self.node(), id).await);
         }
         let name = self.exit_one(id).await?;
         Ok((Answer::Exited { room: id, name }, After::Nothing))
