@@ -51,7 +51,8 @@ impl Session {
             Some(actor) => actor,
             None => self.whoever(&wish).await?,
         };
-        if wish.unique {
+        // An account's name is its own, whoever else may use it.
+        if wish.unique && actor.id.is_guest() {
             self.check_unique(&room, &actor).await?;
         }
         let name = actor.name.clone();
@@ -174,6 +175,7 @@ impl Session {
             return self.under(actor, wish);
         }
         let Some(name) = wish.name.clone() else {
+            let known = known.or_else(|| self.seats.guest().cloned());
             return known.ok_or_else(unauthenticated);
         };
         if !self.node().guests_welcome() {
