@@ -72,6 +72,8 @@ macro_rules! ops {
                 /// Proof of who one is.
                 token: Option<Token>,
             },
+            /// Be nobody again, and in no room. Older dialects only.
+            Disconnect {},
             /// Log in with a password. Older dialects only.
             LogIn {
                 /// The account's name, handle or e-mail address.
@@ -106,6 +108,7 @@ macro_rules! ops {
                     Self::Lobby(_) => "lobby",
                     Self::Transcript { .. } => "transcript",
                     Self::Connect { .. } => "connect",
+                    Self::Disconnect {} => "disconnect",
                     Self::LogIn { .. } => "log_in",
                     Self::SignUp(_) => "sign_up",
                 }

@@ -161,6 +161,7 @@ impl Desk<'_> {
             | Op::Exit { .. }
             | Op::Inside { .. }
             | Op::Connect { .. }
+            | Op::Disconnect {}
             | Op::LogIn { .. }
             | Op::SignUp(_) => return None,
         })

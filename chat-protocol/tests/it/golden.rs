@@ -39,6 +39,11 @@ fn groups_transcripts_hold() {
 }
 
 #[test]
+fn socketio_transcripts_hold() {
+    hold(Dialect::Socketio);
+}
+
+#[test]
 fn a_client_reads_whatever_a_server_writes() {
     let mut events = 0;
     for text in frames(Dialect::Native, "S") {

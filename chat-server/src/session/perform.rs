@@ -53,6 +53,10 @@ impl Session {
                 rooms.map(|answer| (answer, After::Nothing))
             }
             Op::Connect { token } => self.connect(token).await,
+            Op::Disconnect {} => {
+                self.retire().await;
+                Ok((Answer::ExitedAll {}, After::Nothing))
+            }
             Op::LogIn {
                 login,
                 password,
