@@ -1,7 +1,7 @@
 //! Engine.IO as clients of other people's making speak it: the cases of the published protocol
 //! tests, and what they leave open.
 
-mod client;
+pub(crate) mod client;
 mod packets;
 mod polling;
 mod refusals;

@@ -25,6 +25,7 @@ mod require;
 mod resume;
 mod session;
 mod slow;
+mod socketio;
 mod store;
 mod turn;
 mod world;

@@ -1,0 +1,7 @@
+//! Stories about the chat over Socket.IO: both faces, who somebody is, and what goes wrong.
+
+mod bounds;
+mod faces;
+mod identity;
+mod peer;
+mod refusals;
