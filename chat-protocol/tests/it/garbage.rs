@@ -40,10 +40,15 @@ fn key() -> impl Strategy<Value = String> {
 
 /// A frame of a transcript with one value, anywhere, replaced.
 fn bent_frame() -> impl Strategy<Value = String> {
-    let all: Vec<String> = [Dialect::Native, Dialect::Rooms, Dialect::Socketio]
-        .into_iter()
-        .flat_map(|dialect| [frames(dialect, "C"), frames(dialect, "S")].concat())
-        .collect();
+    let all: Vec<String> = [
+        Dialect::Native,
+        Dialect::Rooms,
+        Dialect::Socketio,
+        Dialect::Actions,
+    ]
+    .into_iter()
+    .flat_map(|dialect| [frames(dialect, "C"), frames(dialect, "S")].concat())
+    .collect();
     (
         select(all),
         any::<Index>(),

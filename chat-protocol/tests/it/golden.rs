@@ -39,6 +39,11 @@ fn socketio_transcripts_hold() {
 }
 
 #[test]
+fn actions_transcripts_hold() {
+    hold(Dialect::Actions);
+}
+
+#[test]
 fn a_client_reads_whatever_a_server_writes() {
     let mut events = 0;
     for text in frames(Dialect::Native, "S") {

@@ -4,16 +4,47 @@
 use chat_core::{Name, RoomId, UserId};
 use chat_protocol::answer::{Answer, SignedInCard};
 use chat_protocol::close::Close;
-use chat_protocol::code::{Code, Refusal};
-use chat_protocol::command::{SignUp, Token};
+use chat_protocol::code::{Class, Code, Refusal};
+use chat_protocol::command::{Enter, SignUp, Token};
+use chat_protocol::room_ref::RoomRef;
 use chat_protocol::voice::{Face, Voice};
 
+use super::carrier::Carrier;
 use super::{After, Performed, Session, unauthenticated};
 use crate::auth::limiter::Origin;
 use crate::auth::{Identity, SignedIn};
 use crate::desk::older;
 
 impl Session {
+    /// Is whoever the request's token stands for, in the room that the request named, before
+    /// anything is heard; gives the reason if the session has to end.
+    pub(super) async fn arrive(&mut self, room: RoomId, carrier: &mut Carrier) -> Option<Close> {
+        match self.come_in(room).await {
+            Ok(()) => {
+                carrier.allow(self.node().limits().frame_bytes_max);
+                None
+            }
+            Err(refusal) => Some(match (refusal.class, refusal.code) {
+                (_, Code::Suspended) => Close::Suspended,
+                (_, Code::TooMany) => Close::TooManySessions,
+                (Class::Server, _) => Close::Internal,
+                (_, _) => Close::Unauthenticated,
+            }),
+        }
+    }
+
+    async fn come_in(&mut self, room: RoomId) -> Result<(), Refusal> {
+        let token = self.token.take().ok_or_else(unauthenticated)?;
+        self.connect(Some(token)).await?;
+        let wish = Enter::new(RoomRef::id(room), room.to_string());
+        if let (_, After::CatchUp(rooms)) = self.enter(wish).await? {
+            for (room, head) in rooms {
+                self.catch_up(room, head).await;
+            }
+        }
+        Ok(())
+    }
+
     /// Is whoever a token proves, or a guest without a name.
     pub(super) async fn connect(&mut self, token: Option<Token>) -> Performed {
         let identity = match token {

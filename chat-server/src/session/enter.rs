@@ -134,12 +134,19 @@ impl Session {
         };
         let id = desk::resolve(self.node(), room).await?;
         if !self.seats.contains(id) {
-            let card = desk::older::card(self.node(), id).await?;
-            let refusal = card.map_or_else(no_room, |_| Refusal::new(Code::NotAMember));
-            return Err(refusal);
+            return Err(self.outside(id).await);
         }
         let name = self.exit_one(id).await?;
         Ok((Answer::Exited { room: id, name }, After::Nothing))
+    }
+
+    /// What somebody hears who isn't in a room: of one that isn't listed, not even that it is there.
+    pub(super) async fn outside(&self, room: RoomId) -> Refusal {
+        match desk::older::card(self.node(), room).await {
+            Ok(Some(card)) if card.listed => Refusal::new(Code::NotAMember),
+            Ok(_) => no_room(),
+            Err(refusal) => refusal,
+        }
     }
 
     /// Gives up a seat; an account that isn't the owner ends its membership by that.
@@ -177,8 +184,13 @@ impl Session {
 
     /// Whoever is meant by a wish to enter.
     async fn whoever(&mut self, wish: &Enter) -> Result<Actor, Refusal> {
-        if let Some(token) = &wish.token {
-            let actor = self.proven(token).await?;
+        let token = match wish.rule {
+            NameRule::Guest => wish.token.clone(),
+            // A request's own token counts for every room.
+            NameRule::Address => wish.token.clone().or_else(|| self.token.clone()),
+        };
+        if let Some(token) = token {
+            let actor = self.proven(&token).await?;
             return self.under(actor, wish);
         }
         let known = self.identity.as_ref().map(Identity::actor);
@@ -296,7 +308,7 @@ impl Session {
 }
 
 /// Notes how trying a password came out.
-pub(super) fn judge(attempt: Option<Attempt>, outcome: &Result<Answer, Refusal>) {
+pub(crate) fn judge(attempt: Option<Attempt>, outcome: &Result<Answer, Refusal>) {
     let Some(attempt) = attempt else { return };
     match outcome {
         Ok(_) => attempt.succeed(),

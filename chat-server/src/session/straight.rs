@@ -50,6 +50,9 @@ impl Session {
         };
         let actor = match self.actor_in(target) {
             Ok(actor) => actor,
+            Err(refusal) if refusal.code == Code::NotAMember => {
+                return Sent::Refused(Box::pin(self.outside(target)).await, ticket);
+            }
             Err(refusal) => return Sent::Refused(refusal, ticket),
         };
         if desk::target(&command).is_some() {
