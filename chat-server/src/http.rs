@@ -60,15 +60,18 @@ pub(crate) fn router(node: &Node, dialect: Option<Dialect>) -> Router {
 /// Where the sessions of the dialect over Socket.IO come in.
 fn lines(node: &Node) -> MethodRouter {
     let configured = &node.config().origins;
-    let mut settings = engineio::Settings::default();
-    settings.outbox_bytes_max = node.limits().outbox_bytes_max;
     let origins = configured.iter().cloned();
     let origins: Vec<String> = origins.chain(PAGES.map(str::to_owned)).collect();
     let welcome = (!configured.is_empty()).then(|| origins.clone());
-    settings.cors = if origins.iter().any(|origin| origin == "*") {
+    let cors = if origins.iter().any(|origin| origin == "*") {
         Cors::Everybody
     } else {
         Cors::Origins(origins)
+    };
+    let settings = engineio::Settings {
+        outbox_bytes_max: node.limits().outbox_bytes_max,
+        cors,
+        ..engineio::Settings::default()
     };
     engineio::serve(engineio::Door {
         node: node.clone(),

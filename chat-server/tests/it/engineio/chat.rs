@@ -33,8 +33,8 @@ fn is_line(frame: &str, sender: &str, message: &str) -> bool {
 
 #[tokio::test]
 async fn the_chat_holds_to_the_same_rules() {
-    let mut config = crate::world::config();
-    config.server_limits.hello_ms_max = 1_000;
+    let mut config = config();
+    config.server_limits.hello_ms_max = 2_000;
     let world = World::with(config).await;
     let mut socket = Socket::open(world.address, "/socket.io/").await;
     let said = socket.text().await;
@@ -102,7 +102,7 @@ async fn who_polls_and_who_does_not_talk_with_each_other() {
 #[tokio::test]
 async fn who_leaves_the_namespace_may_come_back_but_not_stay_out() {
     let mut config = config();
-    config.server_limits.hello_ms_max = 1_000;
+    config.server_limits.hello_ms_max = 2_000;
     let world = World::with(config).await;
     let mut ann = guest(&world, "ann").await;
     let mut bob = guest(&world, "bob").await;
