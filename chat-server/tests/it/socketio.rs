@@ -3,5 +3,6 @@
 mod bounds;
 mod faces;
 mod identity;
+mod libraries;
 mod peer;
 mod refusals;

@@ -80,6 +80,13 @@ async fn who_floods_is_slowed_down_and_then_sent_away() {
         refused += usize::from(said.contains("too fast"));
     }
     assert_eq!(refused, 200);
+    for nothing in ["430[]", r#"42["nothing"]"#] {
+        let mut eve = Peer::guest(&world).await;
+        for _ in 0..250 {
+            eve.socket.send(nothing).await;
+        }
+        eve.socket.ends().await;
+    }
     ann.granted(said("den", "ann", "undisturbed")).await;
     world.stop().await;
 }
