@@ -179,7 +179,7 @@ async fn who_does_not_answer_a_ping_is_gone() {
     })
     .await;
     let silent = echo.poller().await;
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
     silent.is_unknown().await;
     let waiting = echo.poller().await;
     waiting.ends().await;
@@ -207,9 +207,9 @@ async fn a_server_that_stops_says_so_to_whoever_waits() {
     poller.say("4hello").await;
     assert_eq!(poller.hear().await, "4hello");
     let mut socket = echo.socket().await;
-    // The poll is there once its payload would be answered: two of them are one too many.
+    // The poll has long been there when the server stops.
     let (heard, ()) = tokio::join!(poller.poll(), async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
         echo.server.stop().await;
     });
     assert_eq!((heard.status, &*heard.body), (200, "1"));
