@@ -247,7 +247,7 @@ impl<'a> Query<'a> {
 
 impl Cors {
     /// Tells a browser whose pages may read the answer.
-    fn tell(
+    pub(crate) fn tell(
         &self,
         origin: Option<HeaderValue>,
         asked: Option<HeaderValue>,

@@ -9,6 +9,7 @@
     reason = "tests measure real time, and run their clients side by side"
 )]
 
+mod actions;
 mod auth;
 mod cli;
 mod clients;
@@ -18,12 +19,15 @@ mod engineio;
 mod http;
 mod languages;
 mod membership;
+mod moderation;
 mod mounted;
 mod pages;
+mod people;
 mod rejections;
 mod require;
 mod resume;
 mod session;
+mod six;
 mod slow;
 mod store;
 mod turn;
