@@ -14,6 +14,7 @@ mod cli;
 mod clients;
 mod conversation;
 mod crash;
+mod groups;
 mod http;
 mod languages;
 mod membership;
