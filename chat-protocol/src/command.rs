@@ -46,6 +46,11 @@ macro_rules! ops {
                 /// Whether to take the name as alias if it is free.
                 alias_if_free: bool,
             },
+            /// Make a room, unless there is one of that name. Older dialects only.
+            Found {
+                /// The room; its name becomes its alias.
+                command: CreateRoom,
+            },
             /// Be in a room under a name, with this socket. Older dialects only.
             Enter(Box<Enter>),
             /// Be in a room, or in all rooms, no longer. Older dialects only.
@@ -102,6 +107,7 @@ macro_rules! ops {
                     Self::History(_) => "history",
                     $(Self::$name { .. } => $word,)*
                     Self::Create { .. } => "create",
+                    Self::Found { .. } => "found",
                     Self::Enter(_) => "enter",
                     Self::Exit { .. } => "exit",
                     Self::Inside { .. } => "inside",

@@ -5,7 +5,10 @@ pub mod problem;
 
 mod api;
 mod health;
+mod older;
 mod openapi;
+mod rest;
+mod socketio;
 pub(crate) mod upgrade;
 
 use std::sync::Arc;
@@ -15,28 +18,29 @@ use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::IntoResponse;
-use axum::routing::{MethodRouter, any, get};
+use axum::routing::{any, get};
 use chat_protocol::close::Close;
 use chat_protocol::code::{Code, Refusal};
 use chat_protocol::dialect::Dialect;
 
 use crate::auth::Revocation;
-use crate::engineio::{self, Cors};
 use crate::http::problem::Problem;
 use crate::http::upgrade::Door;
 use crate::node::{Node, RECONNECT_MS};
 
 /// Everything that is served to clients. A listener that is bound to a dialect speaks it on every
-/// path.
+/// path, over HTTP as well if the dialect does.
 pub(crate) fn router(node: &Node, dialect: Option<Dialect>) -> Router {
+    let bound = dialect.is_some();
     let door = |dialect| Door {
         node: node.clone(),
         dialect,
+        bound,
     };
     if dialect == Some(Dialect::Socketio) {
-        return Router::new().fallback(lines(node));
+        return socketio::test_tokens(node).fallback(socketio::lines(node));
     }
-    if dialect.is_some() {
+    if bound {
         return Router::new().fallback(any(upgrade::handle).with_state(door(dialect)));
     }
     Router::new()
@@ -48,40 +52,16 @@ pub(crate) fn router(node: &Node, dialect: Option<Dialect>) -> Router {
             "/chat",
             any(upgrade::handle).with_state(door(Some(Dialect::Actions))),
         )
-        .route("/socket.io", lines(node))
-        .route("/socket.io/", lines(node))
+        .route("/socket.io", socketio::lines(node))
+        .route("/socket.io/", socketio::lines(node))
+        .merge(socketio::test_tokens(node))
         .merge(in_time(accounts(node), node))
         .merge(in_time(api::router(node), node))
+        .merge(older::router(node))
         .merge(openapi::router())
         .merge(admin_routes(node, node.config().admin_listen.is_none()))
         .fallback(any(upgrade::handle).with_state(door(None)))
 }
-
-/// Where the sessions of the dialect over Socket.IO come in.
-fn lines(node: &Node) -> MethodRouter {
-    let configured = &node.config().origins;
-    let mut settings = engineio::Settings::default();
-    settings.outbox_bytes_max = node.limits().outbox_bytes_max;
-    let origins = configured.iter().cloned();
-    let origins: Vec<String> = origins.chain(PAGES.map(str::to_owned)).collect();
-    let welcome = (!configured.is_empty()).then(|| origins.clone());
-    settings.cors = if origins.iter().any(|origin| origin == "*") {
-        Cors::Everybody
-    } else {
-        Cors::Origins(origins)
-    };
-    engineio::serve(engineio::Door {
-        node: node.clone(),
-        // However often the server is mounted, its sessions are the same.
-        number: 0,
-        settings: Arc::new(settings),
-        host: Arc::new(crate::session::Chat),
-        welcome,
-    })
-}
-
-/// Whose pages may poll whatever is configured: front ends at their authors' desks.
-const PAGES: [&str; 2] = ["http://localhost:3001", "http://127.0.0.1:3001"];
 
 /// Gives up on requests that take too long: most likely their bodies don't come.
 fn in_time(router: Router, node: &Node) -> Router {

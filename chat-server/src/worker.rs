@@ -78,10 +78,8 @@ pub(crate) struct Worker {
     /// Where answers to the turn's questions go.
     supplies: mpsc::Sender<(u64, Supply)>,
     next_session: Cell<u64>,
-    /// Sessions that have ended and say goodbye.
+    /// Sessions that have ended and say goodbye, and Engine.IO lines.
     pub(crate) parting: Cell<usize>,
-    /// Engine.IO sessions.
-    pub(crate) lines: Cell<usize>,
 }
 
 thread_local! {
@@ -141,7 +139,6 @@ pub(crate) fn run(node: Node, index: usize, inboxes: Inboxes) -> std::io::Result
         supplies,
         next_session,
         parting: Cell::new(0),
-        lines: Cell::new(0),
     });
     LocalSet::new().block_on(&runtime, worker.serve(inboxes, supplied));
     Ok(())
@@ -185,10 +182,8 @@ impl Worker {
             link.tell(News::End(Close::ShuttingDown));
         }
         for _ in 0..STOP_STEPS {
-            if self.parting.get() == 0
-                && self.lines.get() == 0
-                && self.hub.borrow().links().next().is_none()
-            {
+            let gone = self.parting.get() == 0 && self.hub.borrow().links().next().is_none();
+            if gone && self.node.lines().is_quiet() {
                 return;
             }
             tokio::time::sleep(STOP_STEP).await;

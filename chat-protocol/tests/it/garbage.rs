@@ -41,7 +41,12 @@ fn key() -> impl Strategy<Value = String> {
 
 /// A frame of a transcript with one value, anywhere, replaced.
 fn bent_frame() -> impl Strategy<Value = String> {
-    let older = [Dialect::Rooms, Dialect::Socketio, Dialect::Groups];
+    let older = [
+        Dialect::Rooms,
+        Dialect::Socketio,
+        Dialect::Actions,
+        Dialect::Groups,
+    ];
     let all: Vec<String> = older
         .into_iter()
         .chain([Dialect::Native])

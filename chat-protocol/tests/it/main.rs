@@ -1,6 +1,8 @@
 //! The protocol from outside: transcripts to the byte, the schema, the log on disk, and garbage.
 
 #[cfg(test)]
+mod actions_http;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod engineio;
@@ -14,5 +16,7 @@ mod lobby;
 mod log;
 #[cfg(test)]
 mod schema;
+#[cfg(test)]
+mod sites;
 #[cfg(test)]
 mod socketio;

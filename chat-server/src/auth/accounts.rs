@@ -166,7 +166,13 @@ impl Accounts {
         let handle = wish.handle.as_deref();
         let handle = handle.map(|text| rules::name("handle", text)).transpose()?;
         check_length(&wish.password, password_bytes_min)?;
-        // What is taken is said before a password is hashed for nothing.
+        // What is taken is said before a password is hashed for nothing; the address first, for
+        // whoever has it most likely has the account.
+        if let Some(email) = &email
+            && self.find(email).await?.is_some()
+        {
+            return Err(AuthError::EmailTaken);
+        }
         if self.is_registered(name.as_str()).await? {
             return Err(AuthError::NameTaken);
         }
@@ -300,6 +306,16 @@ impl Accounts {
         let last = self.limiter.last_log_in(account.user, address);
         let fresh = |at| self.clock.now().ms_since(at) < self.config.token_ms;
         Ok((last.is_some_and(fresh) && !account.suspended).then_some(account))
+    }
+
+    /// A token of a test user, as the older server of the `socketio` dialect made them.
+    ///
+    /// # Errors
+    ///
+    /// If it can't be signed.
+    pub fn test_token(&self) -> Result<Token, AuthError> {
+        let claims = foreign::TestClaims::new(&self.config.foreign, self.clock.now());
+        self.signer.sign(&claims)
     }
 
     async fn prove(

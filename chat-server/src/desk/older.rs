@@ -1,7 +1,7 @@
 //! What the older dialects ask for that the native one says in several ops.
 
 use chat_core::commands::{CreateRoom, Join};
-use chat_core::{Author, Name, RoomId, UserId};
+use chat_core::{Author, Key, Name, RoomId, UserId};
 use chat_protocol::answer::{Answer, LobbyRoom, Mode, RoomCard, SignedInCard, Transcript};
 use chat_protocol::code::{Class, Code, Refusal};
 use chat_protocol::command::{Lobby, SignUp, Token};
@@ -37,6 +37,50 @@ impl Desk<'_> {
                 self.command(None, None, unnamed.into()).await
             }
             made => made,
+        }
+    }
+
+    /// Makes a room, unless there is one of that name: names that one may take for each other are
+    /// the same.
+    pub(crate) async fn found_once(&self, command: CreateRoom) -> Result<Answer, Refusal> {
+        let name = command.name.clone();
+        if let Some(room) = self.named(&name).await? {
+            return self.founded_before(room).await;
+        }
+        let alias = self.is_free(&name).await?.then(|| name.clone());
+        let command = CreateRoom { alias, ..command };
+        match self.command(None, None, command.into()).await {
+            Ok(Answer::Created { room, .. }) => {
+                let room = Box::new(card(self.node, room).await?.ok_or_else(no_room)?);
+                let already = false;
+                Ok(Answer::Founded { room, already })
+            }
+            // Somebody else was quicker.
+            Err(refusal) if refusal.code == Code::NameTaken => match self.named(&name).await? {
+                Some(room) => self.founded_before(room).await,
+                None => Err(refusal),
+            },
+            outcome => outcome,
+        }
+    }
+
+    async fn named(&self, name: &Name) -> Result<Option<RoomId>, Refusal> {
+        let holder = self.node.store().holder(&Key::Alias(name.skeleton())).await;
+        let holder = holder.map_err(|error| unavailable(&error))?;
+        Ok(holder.map(|holder| holder.room))
+    }
+
+    /// A room that there was before; one that is hidden from whoever asks is merely in his way.
+    async fn founded_before(&self, room: RoomId) -> Result<Answer, Refusal> {
+        match self.room(&RoomRef::id(room)).await {
+            Ok(Answer::Room(room)) => {
+                let already = true;
+                Ok(Answer::Founded { room, already })
+            }
+            Err(refusal) if refusal.code == Code::RoomNotFound => {
+                Err(Refusal::new(Code::NameTaken).with_detail("field", "name"))
+            }
+            outcome => outcome,
         }
     }
 

@@ -76,9 +76,6 @@ impl Door {
             Some("websocket") => true,
             Some(_) | None => return Err(refused(Refused::TransportUnknown)),
         };
-        if self.node.is_stopping() {
-            return Err(overloaded(Refusal::new(Code::ShuttingDown)));
-        }
         let wants_socket = is_upgrade(request.method(), request.headers());
         let Some(sid) = query.sid else {
             if request.method() != Method::GET {
@@ -105,6 +102,7 @@ impl Door {
             sent.map_err(|_| refused(Refused::SidUnknown))?;
             return Ok(switch(&key, None));
         }
+        let _asking = self.node.lines().ask();
         let (answer, answered) = oneshot::channel();
         let errand = if request.method() == Method::GET {
             Errand::Poll(answer)
@@ -115,6 +113,8 @@ impl Door {
         };
         let sent = errands.send(errand).await;
         sent.map_err(|_| refused(Refused::SidUnknown))?;
+        // By the end of all ways to it a session learns that the server stops.
+        drop(errands);
         // A session that ends without an answer is known no more.
         let said = answered.await.unwrap_or(Said::Refused(Refused::SidUnknown));
         match said {
@@ -126,6 +126,9 @@ impl Door {
 
     /// Opens a session.
     async fn open(&self, request: Request, by_socket: bool) -> Served {
+        if self.node.is_stopping() {
+            return Err(overloaded(Refusal::new(Code::ShuttingDown)));
+        }
         let opened_at = self.node.clock().elapsed();
         let address = address(&request);
         let token = crate::http::auth::bearer(request.headers());
@@ -244,7 +247,7 @@ impl<'a> Query<'a> {
 
 impl Cors {
     /// Tells a browser whose pages may read the answer.
-    fn tell(
+    pub(crate) fn tell(
         &self,
         origin: Option<HeaderValue>,
         asked: Option<HeaderValue>,

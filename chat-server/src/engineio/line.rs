@@ -87,6 +87,9 @@ enum Sort {
 /// How long a client that polls may take to hear goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
 
+/// The same, when the server waits for it.
+const GOODBYE_STOPPING: Duration = Duration::from_millis(200);
+
 const CLOSE: &[u8] = b"1";
 const PING: &[u8] = b"2";
 const NOOP: &[u8] = b"6";
@@ -184,7 +187,9 @@ impl Line {
         if self.outbox.state() == State::Lagging {
             self.outbox.cut();
         }
-        self.part(GOODBYE).await;
+        let stopping = self.worker.node.is_stopping();
+        let linger = if stopping { GOODBYE_STOPPING } else { GOODBYE };
+        self.part(linger).await;
     }
 
     /// Who has opened the session, and what it counts against.
@@ -214,6 +219,8 @@ impl Line {
         match &self.socket {
             Some(socket) => probe::part(socket, linger).await,
             None => {
+                let stopping = self.worker.node.is_stopping();
+                let patience = if stopping { GOODBYE_STOPPING } else { GOODBYE };
                 let parted = poll_fn(|cx| {
                     self.pump(cx);
                     let is_told = self.fate == Fate::Ending && self.outbox.waiting() == 0;
@@ -223,7 +230,7 @@ impl Line {
                         Poll::Pending
                     }
                 });
-                drop(tokio::time::timeout(GOODBYE, parted).await);
+                drop(tokio::time::timeout(patience, parted).await);
             }
         }
         self.membership = None;

@@ -17,7 +17,12 @@ use crate::worker::Worker;
 pub(crate) struct Lines {
     entries: Mutex<HashMap<Arc<str>, Entry>>,
     doors: AtomicUsize,
+    /// Requests that wait for an answer.
+    asking: AtomicUsize,
 }
+
+/// A request that waits for an answer, until this is dropped.
+pub(super) struct Asking<'a>(&'a Lines);
 
 struct Entry {
     errands: mpsc::Sender<Errand>,
@@ -89,6 +94,17 @@ impl Lines {
         self.doors.fetch_add(1, Ordering::Relaxed) + 1
     }
 
+    /// Counts a request.
+    pub(super) fn ask(&self) -> Asking<'_> {
+        self.asking.fetch_add(1, Ordering::Relaxed);
+        Asking(self)
+    }
+
+    /// Whether no request waits for an answer.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.asking.load(Ordering::Relaxed) == 0
+    }
+
     /// Takes up a session under a name that nobody can guess; none if the system has no randomness.
     pub(super) fn enter(
         self: &Arc<Self>,
@@ -129,10 +145,16 @@ impl Opening {
     pub(crate) async fn run(self, worker: Rc<Worker>) {
         let host = self.host.clone();
         if let Some(line) = Line::begin(worker.clone(), self).await {
-            worker.lines.set(worker.lines.get() + 1);
+            worker.parting.set(worker.parting.get() + 1);
             host.talk(worker.clone(), line).await;
-            worker.lines.set(worker.lines.get() - 1);
+            worker.parting.set(worker.parting.get() - 1);
         }
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.asking.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -1,21 +1,51 @@
 //! How somebody becomes known on a socket of an older dialect: by a token, by a password, or as a
 //! guest.
 
-use chat_core::{Kind, Name, UserId};
+use chat_core::{Kind, Name, RoomId, UserId};
 use chat_protocol::answer::{Answer, SignedInCard};
 use chat_protocol::close::Close;
-use chat_protocol::code::{Code, Refusal};
-use chat_protocol::command::{SignUp, Token};
+use chat_protocol::code::{Class, Code, Refusal};
+use chat_protocol::command::{Enter, SignUp, Token};
 use chat_protocol::dialect::Dialect;
 use chat_protocol::room_ref::RoomRef;
 use chat_protocol::voice::Face;
 
+use super::carrier::Carrier;
 use super::{After, Performed, Session, unauthenticated};
 use crate::auth::limiter::Origin;
 use crate::auth::{Identity, SignedIn};
 use crate::desk::older;
 
 impl Session {
+    /// Is whoever the request's token stands for, in the room that the request named, before
+    /// anything is heard; gives the reason if the session has to end.
+    pub(super) async fn arrive(&mut self, room: RoomId, carrier: &mut Carrier) -> Option<Close> {
+        match self.come_in(room).await {
+            Ok(()) => {
+                carrier.allow(self.node().limits().frame_bytes_max);
+                None
+            }
+            Err(refusal) => Some(match (refusal.class, refusal.code) {
+                (_, Code::Suspended) => Close::Suspended,
+                (_, Code::TooMany) => Close::TooManySessions,
+                (Class::Server, _) => Close::Internal,
+                (_, _) => Close::Unauthenticated,
+            }),
+        }
+    }
+
+    async fn come_in(&mut self, room: RoomId) -> Result<(), Refusal> {
+        let token = self.token.take().ok_or_else(unauthenticated)?;
+        self.connect(Some(token)).await?;
+        let wish = Enter::new(RoomRef::id(room), room.to_string());
+        if let (_, After::CatchUp(rooms)) = self.enter(wish).await? {
+            for (room, head) in rooms {
+                self.catch_up(room, head).await;
+            }
+        }
+        Ok(())
+    }
+
     /// Is whoever a token proves, or a guest without a name.
     pub(super) async fn connect(&mut self, token: Option<Token>) -> Performed {
         let identity = match token {
@@ -25,6 +55,8 @@ impl Session {
                 self.confirm(ended, token.expose()).await?;
                 identity
             }
+            // Who has given a secret has users who come with tokens.
+            None if self.node().config().jwt_secret.is_some() => return Err(unauthenticated()),
             None if self.node().guests_welcome() => self.stranger(),
             None => return Err(unauthenticated()),
         };
@@ -132,9 +164,7 @@ impl Session {
                 .with_words(Close::TooManySessions.why())
                 .with_detail("max", max));
         }
-        for room in self.seats.rooms() {
-            self.rise(room).await;
-        }
+        self.rise_everywhere().await;
         if let Some(before) = self.identity.take() {
             self.node().release(before.user);
             let mut hub = self.worker.hub.borrow_mut();

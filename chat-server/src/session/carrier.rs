@@ -174,7 +174,12 @@ impl Gate {
                 Ok(self.knocking)
             }
             Kind::Event | Kind::Ack if is_main && self.entered => Ok(true),
-            // Who leaves the only namespace leaves, and nobody speaks before he has entered.
+            // Who leaves may enter once more.
+            Kind::Disconnect if is_main && self.entered => {
+                self.entered = false;
+                Ok(true)
+            }
+            // Nobody speaks before he has entered.
             Kind::Event | Kind::Ack | Kind::Disconnect | Kind::ConnectError => {
                 Err(Malformed::NotEntered)
             }

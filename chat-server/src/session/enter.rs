@@ -17,10 +17,20 @@ use crate::desk::{self, no_room};
 
 impl Session {
     /// Makes a room; its name becomes its alias if that is free and means no other room.
-    pub(super) async fn create(&mut self, command: CreateRoom, alias_if_free: bool) -> Performed {
+    pub(super) async fn create(
+        &mut self,
+        mut command: CreateRoom,
+        alias_if_free: bool,
+    ) -> Performed {
         let actor = self.somebody();
-        let made = self.desk(&actor).found(command, alias_if_free).await;
-        made.map(|answer| (answer, After::Nothing))
+        // A guest who is in it from the start is there as long as his socket.
+        let visits = command.join && actor.id.is_guest();
+        command.join &= !visits;
+        let made = self.desk(&actor).found(command, alias_if_free).await?;
+        if let (Answer::Created { room, .. }, true) = (&made, visits) {
+            self.admit(*room, &actor, None).await?;
+        }
+        Ok((made, After::Nothing))
     }
 
     /// Is in a room: an account as a member, a guest as a visitor.
@@ -166,8 +176,13 @@ impl Session {
 
     /// Whoever is meant by a wish to enter.
     async fn whoever(&mut self, wish: &Enter) -> Result<Actor, Refusal> {
-        if let Some(token) = &wish.token {
-            let actor = self.proven(token).await?;
+        let token = match wish.rule {
+            NameRule::Guest => wish.token.clone(),
+            // A request's own token counts for every room.
+            NameRule::Address => wish.token.clone().or_else(|| self.token.clone()),
+        };
+        if let Some(token) = token {
+            let actor = self.proven(&token).await?;
             return self.under(actor, wish);
         }
         let known = self.identity.as_ref().map(Identity::actor);
@@ -285,7 +300,7 @@ impl Session {
 }
 
 /// Notes how trying a password came out.
-pub(super) fn judge(attempt: Option<Attempt>, outcome: &Result<Answer, Refusal>) {
+pub(crate) fn judge(attempt: Option<Attempt>, outcome: &Result<Answer, Refusal>) {
     let Some(attempt) = attempt else { return };
     match outcome {
         Ok(_) => attempt.succeed(),
