@@ -23,6 +23,10 @@ async fn who_is_muted_is_not_heard_whatever_he_speaks() {
         assert_eq!(host.event_of(room).await["ev"], "joined", "{kind:?}");
         person.say("one").await;
         assert_eq!(host.event_of(room).await["d"]["content"]["body"], "one");
+        if kind.echoes() {
+            let one = Heard::Line("bob".to_owned(), "one".to_owned());
+            assert_eq!(person.hear().await, one);
+        }
         host.ok("mute", json!({"room": room, "user": bob.id, "until": FAR}))
             .await;
         assert_eq!(host.event_of(room).await["ev"], "muted");

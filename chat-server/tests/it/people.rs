@@ -102,7 +102,10 @@ impl Person {
                     .await;
                 return Ok(person);
             }
-            Kind::Rest => return Ok(person),
+            Kind::Rest => {
+                person.settle().await;
+                return Ok(person);
+            }
             Kind::Rooms => {
                 let join = json!({"name": name, "roomId": room, "pass": "", "token": token});
                 (
