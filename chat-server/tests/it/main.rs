@@ -16,6 +16,7 @@ mod clients;
 mod conversation;
 mod crash;
 mod engineio;
+mod groups;
 mod http;
 mod languages;
 mod membership;

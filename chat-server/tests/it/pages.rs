@@ -18,6 +18,11 @@ async fn a_page_of_the_native_dialect_loses_its_connection_and_nothing_else() {
     converse("native", config()).await;
 }
 
+#[tokio::test]
+async fn people_talk_on_the_page_of_the_groups_dialect() {
+    converse("groups", config()).await;
+}
+
 /// Plays the story of a page against a server that is set up like this.
 async fn converse(page: &str, mut config: Config) {
     let Some(browser) = require::chromium(&format!("the {page} page in a browser")) else {
