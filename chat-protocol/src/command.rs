@@ -46,6 +46,11 @@ macro_rules! ops {
                 /// Whether to take the name as alias if it is free.
                 alias_if_free: bool,
             },
+            /// Make a room, unless there is one of that name. Older dialects only.
+            Found {
+                /// The room; its name becomes its alias.
+                command: CreateRoom,
+            },
             /// Be in a room under a name, with this socket. Older dialects only.
             Enter(Box<Enter>),
             /// Be in a room, or in all rooms, no longer. Older dialects only.
@@ -102,6 +107,7 @@ macro_rules! ops {
                     Self::History(_) => "history",
                     $(Self::$name { .. } => $word,)*
                     Self::Create { .. } => "create",
+                    Self::Found { .. } => "found",
                     Self::Enter(_) => "enter",
                     Self::Exit { .. } => "exit",
                     Self::Inside { .. } => "inside",
@@ -454,6 +460,8 @@ pub struct SignUp {
     pub handle: Option<String>,
     /// Its password.
     pub password: Password,
+    /// Rooms to join at once, those of them that are open to anybody.
+    pub rooms: Vec<RoomRef>,
 }
 
 /// A question for a room's messages.

@@ -157,6 +157,7 @@ impl Desk<'_> {
             | Op::Refresh { .. }
             | Op::SetStatus { .. }
             | Op::Create { .. }
+            | Op::Found { .. }
             | Op::Enter(_)
             | Op::Exit { .. }
             | Op::Inside { .. }

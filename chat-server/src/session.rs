@@ -27,6 +27,7 @@ use chat_core::{Actor, Bucket, RoomId, Seq};
 use chat_protocol::answer::Answer;
 use chat_protocol::close::Close;
 use chat_protocol::code::{Code, Refusal};
+use chat_protocol::command::Token;
 use chat_protocol::dialect::{Call, Dialect, Form, Ticket};
 use chat_protocol::system::System;
 use chat_protocol::voice::Voice;
@@ -35,6 +36,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tungstenite::Utf8Bytes;
 
 use self::carrier::Carrier;
+pub(crate) use self::enter::judge;
 use self::seats::Seats;
 use self::straight::Sent;
 use crate::auth::Identity;
@@ -56,8 +58,11 @@ pub(crate) struct Arrival {
     pub(crate) dialect: Option<Dialect>,
     /// Where it comes from.
     pub(crate) address: IpAddr,
-    /// The token of its request's `Authorization`.
-    pub(crate) token: Option<String>,
+    /// The token that its request brought.
+    pub(crate) token: Option<Token>,
+    /// The room that its request named, if its dialect has it so: whoever the token stands for may
+    /// be in it.
+    pub(crate) room: Option<RoomId>,
     /// Its place among the process's connections, if we accepted it.
     pub(crate) place: Option<Arc<Connected>>,
     /// Its place among the silent sockets of its address, until it has said who it is.
@@ -70,7 +75,7 @@ pub(crate) struct Session {
     link: Rc<Link>,
     address: IpAddr,
     /// The token that came with the request.
-    token: Option<String>,
+    token: Option<Token>,
     /// Who it is, once it has said so.
     identity: Option<Identity>,
     /// Held until then, or until it has a seat.
@@ -118,7 +123,8 @@ impl Host for Chat {
         let guest = Guest {
             dialect: Some(Dialect::Socketio),
             address: caller.address,
-            token: caller.token.take(),
+            token: caller.token.take().map(Token::new),
+            room: None,
             silent: caller.silent.take(),
         };
         Box::pin(talk(worker, Carrier::line(line), guest))
@@ -144,6 +150,7 @@ pub(crate) async fn run(worker: Rc<Worker>, arrival: Arrival) {
         dialect: arrival.dialect,
         address: arrival.address,
         token: arrival.token,
+        room: arrival.room,
         silent: Some(arrival.silent),
     };
     talk(worker, Carrier::Socket(socket), guest).await;
@@ -154,7 +161,9 @@ pub(crate) async fn run(worker: Rc<Worker>, arrival: Arrival) {
 struct Guest {
     dialect: Option<Dialect>,
     address: IpAddr,
-    token: Option<String>,
+    token: Option<Token>,
+    /// The room that his request named.
+    room: Option<RoomId>,
     silent: Option<Silent>,
 }
 
@@ -189,7 +198,14 @@ async fn talk(worker: Rc<Worker>, mut carrier: Carrier, guest: Guest) {
         told: HashMap::new(),
     };
     session.speak(dialect);
-    let close = session.converse(&mut carrier).await;
+    let refused = match guest.room {
+        Some(room) => Box::pin(session.arrive(room, &mut carrier)).await,
+        None => None,
+    };
+    let close = match refused {
+        Some(close) => Some(close),
+        None => session.converse(&mut carrier).await,
+    };
     Box::pin(session.end(&mut carrier, close)).await;
 }
 

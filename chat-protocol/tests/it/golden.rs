@@ -34,8 +34,18 @@ fn rooms_transcripts_hold() {
 }
 
 #[test]
+fn groups_transcripts_hold() {
+    hold(Dialect::Groups);
+}
+
+#[test]
 fn socketio_transcripts_hold() {
     hold(Dialect::Socketio);
+}
+
+#[test]
+fn actions_transcripts_hold() {
+    hold(Dialect::Actions);
 }
 
 #[test]
@@ -316,6 +326,8 @@ struct GivenWelcome {
 struct GivenLobbyRoom {
     id: u64,
     name: Name,
+    #[serde(default)]
+    alias: Option<Name>,
     access: chat_protocol::answer::Mode,
     people: Vec<Name>,
 }
@@ -422,7 +434,10 @@ fn answer(text: &str) -> Result<Answer, Refusal> {
         Given::Inside(it) => Answer::Inside(it),
         Given::Lobby(rooms) => {
             let list = rooms.into_iter().map(|it| LobbyRoom {
-                card: card(it.id, Some(it.name), it.access),
+                card: RoomCard {
+                    alias: it.alias,
+                    ..card(it.id, Some(it.name), it.access)
+                },
                 people: it.people,
             });
             Answer::Lobby(list.collect())

@@ -166,7 +166,13 @@ impl Accounts {
         let handle = wish.handle.as_deref();
         let handle = handle.map(|text| rules::name("handle", text)).transpose()?;
         check_length(&wish.password, password_bytes_min)?;
-        // What is taken is said before a password is hashed for nothing.
+        // What is taken is said before a password is hashed for nothing; the address first, for
+        // whoever has it most likely has the account.
+        if let Some(email) = &email
+            && self.find(email).await?.is_some()
+        {
+            return Err(AuthError::EmailTaken);
+        }
         if self.is_registered(name.as_str()).await? {
             return Err(AuthError::NameTaken);
         }

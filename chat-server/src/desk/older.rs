@@ -1,9 +1,9 @@
 //! What the older dialects ask for that the native one says in several ops.
 
-use chat_core::commands::CreateRoom;
-use chat_core::{Author, Name, RoomId};
+use chat_core::commands::{CreateRoom, Join};
+use chat_core::{Author, Key, Name, RoomId, UserId};
 use chat_protocol::answer::{Answer, LobbyRoom, Mode, RoomCard, SignedInCard, Transcript};
-use chat_protocol::code::{Code, Refusal};
+use chat_protocol::code::{Class, Code, Refusal};
 use chat_protocol::command::{Lobby, SignUp, Token};
 use chat_protocol::room_ref::RoomRef;
 use chat_protocol::spelling::Spelling;
@@ -37,6 +37,50 @@ impl Desk<'_> {
                 self.command(None, None, unnamed.into()).await
             }
             made => made,
+        }
+    }
+
+    /// Makes a room, unless there is one of that name: names that one may take for each other are
+    /// the same.
+    pub(crate) async fn found_once(&self, command: CreateRoom) -> Result<Answer, Refusal> {
+        let name = command.name.clone();
+        if let Some(room) = self.named(&name).await? {
+            return self.founded_before(room).await;
+        }
+        let alias = self.is_free(&name).await?.then(|| name.clone());
+        let command = CreateRoom { alias, ..command };
+        match self.command(None, None, command.into()).await {
+            Ok(Answer::Created { room, .. }) => {
+                let room = Box::new(card(self.node, room).await?.ok_or_else(no_room)?);
+                let already = false;
+                Ok(Answer::Founded { room, already })
+            }
+            // Somebody else was quicker.
+            Err(refusal) if refusal.code == Code::NameTaken => match self.named(&name).await? {
+                Some(room) => self.founded_before(room).await,
+                None => Err(refusal),
+            },
+            outcome => outcome,
+        }
+    }
+
+    async fn named(&self, name: &Name) -> Result<Option<RoomId>, Refusal> {
+        let holder = self.node.store().holder(&Key::Alias(name.skeleton())).await;
+        let holder = holder.map_err(|error| unavailable(&error))?;
+        Ok(holder.map(|holder| holder.room))
+    }
+
+    /// A room that there was before; one that is hidden from whoever asks is merely in his way.
+    async fn founded_before(&self, room: RoomId) -> Result<Answer, Refusal> {
+        match self.room(&RoomRef::id(room)).await {
+            Ok(Answer::Room(room)) => {
+                let already = true;
+                Ok(Answer::Founded { room, already })
+            }
+            Err(refusal) if refusal.code == Code::RoomNotFound => {
+                Err(Refusal::new(Code::NameTaken).with_detail("field", "name"))
+            }
+            outcome => outcome,
         }
     }
 
@@ -74,6 +118,22 @@ impl Desk<'_> {
             Ok(_) => Err(Refusal::new(Code::Unavailable)),
             Err(refusal) if refusal.code == Code::NameTaken => self.resolve(called).await,
             Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Joins a room that anybody may join; passes over one that isn't.
+    pub(crate) async fn join_open(&self, room: &RoomRef) -> Result<(), Refusal> {
+        let room = match self.resolve(room).await {
+            Ok(room) => RoomRef::id(room),
+            Err(refusal) if refusal.code == Code::RoomNotFound => return Ok(()),
+            Err(refusal) => return Err(refusal),
+        };
+        match self
+            .command(Some(&room), None, Join::default().into())
+            .await
+        {
+            Err(refusal) if refusal.class == Class::Server => Err(refusal),
+            Ok(_) | Err(_) => Ok(()),
         }
     }
 
@@ -134,6 +194,15 @@ pub(crate) async fn card(node: &Node, room: RoomId) -> Result<Option<RoomCard>, 
     card.map_err(|error| unavailable(&error))
 }
 
+/// What somebody hears who isn't in a room: no word of one that only its members may know of.
+pub(crate) async fn outside(node: &Node, room: RoomId) -> Refusal {
+    match card(node, room).await {
+        Ok(Some(card)) if card.listed => Refusal::new(Code::NotAMember),
+        Ok(_) => no_room(),
+        Err(refusal) => refusal,
+    }
+}
+
 /// Logs in with a password; makes the account first if that is wanted and there is none.
 pub(crate) async fn log_in(
     node: &Node,
@@ -173,8 +242,6 @@ pub(crate) async fn signed_in(
     token: &auth::Token,
 ) -> Result<SignedInCard, Refusal> {
     let account = node.accounts().account(identity).await?;
-    let rooms = node.store().rooms_of(identity.user).await;
-    let rooms = rooms.map_err(|error| unavailable(&error))?;
     Ok(SignedInCard {
         user: Author {
             id: account.user,
@@ -185,6 +252,13 @@ pub(crate) async fn signed_in(
         created_at: account.created_at,
         updated_at: account.updated_at,
         token: Token::new(token.expose()),
-        rooms: rooms.into_iter().map(|mine| mine.room).collect(),
+        rooms: rooms_of(node, identity.user).await?,
     })
+}
+
+/// The rooms that somebody is a member of.
+pub(crate) async fn rooms_of(node: &Node, user: UserId) -> Result<Vec<RoomCard>, Refusal> {
+    let rooms = node.store().rooms_of(user).await;
+    let rooms = rooms.map_err(|error| unavailable(&error))?;
+    Ok(rooms.into_iter().map(|mine| mine.room).collect())
 }

@@ -4,20 +4,23 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, Query, Request, State};
 use axum::http::header::{
     CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use chat_protocol::close::Close;
 use chat_protocol::code::{Code, Refusal};
+use chat_protocol::command::Token;
 use chat_protocol::dialect::Dialect;
+use chat_protocol::http::Site;
 use hyper::upgrade::OnUpgrade;
 use tungstenite::handshake::derive_accept_key;
 
 use crate::http::problem::Problem;
+use crate::http::{older, rest};
 use crate::node::{Connected, Node, RECONNECT_MS};
 use crate::session::Arrival;
 
@@ -27,6 +30,20 @@ pub(super) struct Door {
     pub(super) node: Node,
     /// The dialect that is spoken behind it; if any may be, the first frame tells.
     pub(super) dialect: Option<Dialect>,
+    /// Whether nothing else is spoken there, over HTTP neither.
+    pub(super) bound: bool,
+}
+
+impl Door {
+    /// The dialect that a client wants to speak, if what it asks for tells.
+    fn dialect(&self, uri: &Uri, headers: &HeaderMap) -> Option<Dialect> {
+        let native = self.dialect == Some(Dialect::Native) && !speaks(headers);
+        let anything = self.dialect.is_none() && uri.path() == "/ws";
+        if (native || anything) && !self.bound && rest::is_meant(uri) {
+            return Some(Dialect::Rest);
+        }
+        self.dialect
+    }
 }
 
 /// The subprotocol of the native dialect.
@@ -36,7 +53,10 @@ const SUBPROTOCOL: &str = "chat.v1.json";
 pub(super) async fn handle(State(door): State<Door>, mut request: Request) -> Response {
     let headers = request.headers();
     if !is_upgrade(request.method(), headers) {
-        return not_a_socket(door.dialect);
+        return match door.dialect.and_then(Site::of) {
+            Some(site) if door.bound => older::serve(&door.node, site, request).await,
+            Some(_) | None => not_a_socket(door.dialect),
+        };
     }
     if !headers.contains_key(SEC_WEBSOCKET_KEY) {
         return refused(StatusCode::BAD_REQUEST, "a handshake needs a key");
@@ -45,7 +65,8 @@ pub(super) async fn handle(State(door): State<Door>, mut request: Request) -> Re
         let version = [(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"))];
         return (StatusCode::UPGRADE_REQUIRED, version).into_response();
     };
-    let native = door.dialect == Some(Dialect::Native);
+    let dialect = door.dialect(request.uri(), headers);
+    let native = dialect == Some(Dialect::Native);
     let strict = native || !door.node.config().origins.is_empty();
     if strict && !is_welcome(headers, &door.node.config().origins) {
         return refused(StatusCode::FORBIDDEN, Close::OriginRefused.why());
@@ -59,9 +80,18 @@ pub(super) async fn handle(State(door): State<Door>, mut request: Request) -> Re
         let refusal = Refusal::new(Code::TooMany).with_detail("max", max);
         return Problem::from(refusal.with_retry(RECONNECT_MS)).into_response();
     };
-    let headers = request.headers();
-    let speaks = speaks(headers, SUBPROTOCOL);
-    let token = crate::http::auth::bearer(headers).ok().map(str::to_owned);
+    let (token, room) = if dialect == Some(Dialect::Rest) {
+        let admitted = rest::admit(&door.node, request.uri(), request.headers(), address).await;
+        match admitted {
+            Ok((token, room)) => (Some(token), Some(room)),
+            Err(refusal) => return older::respond(Site::Rest, Site::Rest.refuse(&refusal)),
+        }
+    } else {
+        let header = || crate::http::auth::bearer(request.headers()).ok();
+        let token = token_of(dialect, request.uri());
+        (token.or_else(|| header().map(Token::new)), None)
+    };
+    let speaks = speaks(request.headers());
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
         return refused(
             StatusCode::UPGRADE_REQUIRED,
@@ -71,9 +101,10 @@ pub(super) async fn handle(State(door): State<Door>, mut request: Request) -> Re
     let place = request.extensions_mut().remove::<Arc<Connected>>();
     let arrival = Arrival {
         upgrade,
-        dialect: door.dialect,
+        dialect,
         address,
         token,
+        room,
         silent,
         place,
     };
@@ -131,8 +162,9 @@ fn has_word(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
         .any(|it| it.trim().eq_ignore_ascii_case(word))
 }
 
-fn speaks(headers: &HeaderMap, subprotocol: &str) -> bool {
-    has_word(headers, &SEC_WEBSOCKET_PROTOCOL, subprotocol)
+/// Whether a client asks for the native dialect by name.
+fn speaks(headers: &HeaderMap) -> bool {
+    has_word(headers, &SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL)
 }
 
 /// Whether a page of this origin may connect: one of the server's own, one that is allowed, or no
@@ -155,6 +187,21 @@ pub(crate) fn is_welcome(headers: &HeaderMap, allowed: &[String]) -> bool {
         return false;
     };
     host.eq_ignore_ascii_case(authority)
+}
+
+/// The token of a query, where the dialect has it there.
+fn token_of(dialect: Option<Dialect>, uri: &Uri) -> Option<Token> {
+    match dialect {
+        Some(Dialect::Actions) | None => {}
+        Some(
+            Dialect::Native | Dialect::Rooms | Dialect::Socketio | Dialect::Rest | Dialect::Groups,
+        ) => return None,
+    }
+    let Query(fields) = Query::<Vec<(String, String)>>::try_from_uri(uri).ok()?;
+    let token = fields.into_iter().find(|(name, _)| name == "token");
+    token
+        .map(|(_, token)| Token::new(token))
+        .filter(|token| !token.expose().is_empty())
 }
 
 /// Where a request comes from.

@@ -44,6 +44,11 @@ impl Session {
                 command,
                 alias_if_free,
             } => self.create(command, alias_if_free).await,
+            Op::Found { command } => {
+                let actor = self.somebody();
+                let founded = self.desk(&actor).found_once(command).await;
+                founded.map(|answer| (answer, After::Nothing))
+            }
             Op::Enter(wish) => self.enter(*wish).await,
             Op::Exit { room } => self.exit(room.as_ref()).await,
             Op::Inside { room } => self.inside(&room).await,

@@ -9,6 +9,7 @@
     reason = "tests measure real time, and run their clients side by side"
 )]
 
+mod actions;
 mod auth;
 mod cli;
 mod clients;

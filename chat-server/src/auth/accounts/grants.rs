@@ -24,7 +24,7 @@ impl Accounts {
             return Err(TokenFault::Use.into());
         }
         let identity = self.standing(&claims).await?;
-        self.tokens(identity, claims.expires_at())
+        self.tokens(identity, None, claims.expires_at())
     }
 
     /// Ends this log-in, or all log-ins of the user.
@@ -102,14 +102,20 @@ impl Accounts {
             expires_at: None,
             suspended: account.suspended,
         };
-        self.tokens(identity, self.clock.now().plus_ms(self.config.grant_ms))
+        let grant_ends = self.clock.now().plus_ms(self.config.grant_ms);
+        self.tokens(identity, account.email.as_deref(), grant_ends)
     }
 
-    fn tokens(&self, identity: Identity, grant_ends: Timestamp) -> Result<SignedIn, AuthError> {
+    fn tokens(
+        &self,
+        identity: Identity,
+        email: Option<&str>,
+        grant_ends: Timestamp,
+    ) -> Result<SignedIn, AuthError> {
         let now = self.clock.now();
         let access_ends = now.plus_ms(self.config.token_ms).min(grant_ends);
         let refresh = Claims::new(&identity, Use::Refresh, now, grant_ends);
-        let access = Claims::new(&identity, Use::Access, now, access_ends);
+        let access = Claims::new(&identity, Use::Access, now, access_ends).with_email(email);
         Ok(SignedIn {
             identity: Identity {
                 expires_at: Some(access.expires_at()),
