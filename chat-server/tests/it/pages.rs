@@ -14,6 +14,16 @@ async fn people_talk_on_the_page_of_the_rooms_dialect() {
 }
 
 #[tokio::test]
+async fn people_talk_on_the_page_of_the_actions_dialect_in_both_kinds_of_frames() {
+    converse("actions", config()).await;
+}
+
+#[tokio::test]
+async fn people_talk_on_the_page_of_the_groups_dialect() {
+    converse("groups", config()).await;
+}
+
+#[tokio::test]
 async fn a_page_of_the_native_dialect_loses_its_connection_and_nothing_else() {
     converse("native", config()).await;
 }
