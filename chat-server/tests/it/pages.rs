@@ -14,6 +14,11 @@ async fn people_talk_on_the_page_of_the_rooms_dialect() {
 }
 
 #[tokio::test]
+async fn people_talk_on_the_page_of_the_rest_dialect_and_read_what_was_said_before() {
+    converse("rest", config()).await;
+}
+
+#[tokio::test]
 async fn people_talk_on_the_page_of_the_actions_dialect_in_both_kinds_of_frames() {
     converse("actions", config()).await;
 }
@@ -38,6 +43,11 @@ async fn who_has_a_token_is_believed_on_the_page_of_the_socketio_dialect() {
     let mut config = config();
     config.jwt_secret = Secret::new(SECRET);
     converse_with("socketio", &[SECRET], config).await;
+}
+
+#[tokio::test]
+async fn everybody_reads_everybody_whatever_page_he_came_by() {
+    converse("everybody", config()).await;
 }
 
 /// Plays the story of a page against a server that is set up like this.
