@@ -21,6 +21,7 @@ mod mounted;
 mod pages;
 mod rejections;
 mod require;
+mod rest;
 mod resume;
 mod session;
 mod slow;
