@@ -4,7 +4,7 @@ use crate::answer::Answer;
 use crate::code::Refusal;
 use crate::command::{Op, Token};
 use crate::dialect::Dialect;
-use crate::dialects::rest;
+use crate::dialects::{actions, rest};
 
 /// A dialect with a face over HTTP. Closed: a further one is a variant here, and whatever the
 /// compiler lists.
@@ -12,6 +12,8 @@ use crate::dialects::rest;
 pub enum Site {
     /// Accounts, rooms and messages below `/v1/api`.
     Rest,
+    /// Log-in, rooms and messages below `/api`.
+    Actions,
 }
 
 /// A request, as far as a dialect looks at it.
@@ -54,6 +56,8 @@ pub enum Proof {
 pub enum Ticket {
     /// The route.
     Rest(rest::http::Ticket),
+    /// The route, and the room as the client spelled it.
+    Actions(actions::http::Ticket),
 }
 
 /// A reply: a status and a body of JSON.
@@ -78,18 +82,15 @@ pub struct Cors {
 
 impl Site {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::Rest];
+    pub const ALL: [Self; 2] = [Self::Rest, Self::Actions];
 
     /// The face over HTTP of a dialect, if it has one.
     #[must_use]
     pub const fn of(dialect: Dialect) -> Option<Self> {
         match dialect {
             Dialect::Rest => Some(Self::Rest),
-            Dialect::Native
-            | Dialect::Rooms
-            | Dialect::Socketio
-            | Dialect::Actions
-            | Dialect::Groups => None,
+            Dialect::Actions => Some(Self::Actions),
+            Dialect::Native | Dialect::Rooms | Dialect::Socketio | Dialect::Groups => None,
         }
     }
 
@@ -98,6 +99,7 @@ impl Site {
     pub const fn path(self) -> &'static str {
         match self {
             Self::Rest => "/v1/api",
+            Self::Actions => "/api",
         }
     }
 
@@ -106,6 +108,7 @@ impl Site {
     pub const fn cors(self) -> Cors {
         match self {
             Self::Rest => rest::http::CORS,
+            Self::Actions => actions::http::CORS,
         }
     }
 
@@ -117,6 +120,7 @@ impl Site {
     pub fn ask(self, request: &Request<'_>) -> Result<Asked, Reply> {
         match self {
             Self::Rest => rest::http::ask(request),
+            Self::Actions => actions::http::ask(request),
         }
     }
 
@@ -125,6 +129,7 @@ impl Site {
     pub fn reply(self, ticket: &Ticket, answer: &Result<Answer, Refusal>) -> Reply {
         match ticket {
             Ticket::Rest(ticket) => rest::http::reply(*ticket, answer),
+            Ticket::Actions(ticket) => actions::http::reply(ticket, answer),
         }
     }
 
@@ -133,6 +138,7 @@ impl Site {
     pub fn refuse(self, refusal: &Refusal) -> Reply {
         match self {
             Self::Rest => rest::http::refuse(refusal),
+            Self::Actions => actions::http::refuse(refusal),
         }
     }
 }

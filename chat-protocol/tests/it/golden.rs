@@ -34,6 +34,21 @@ fn rooms_transcripts_hold() {
 }
 
 #[test]
+fn groups_transcripts_hold() {
+    hold(Dialect::Groups);
+}
+
+#[test]
+fn socketio_transcripts_hold() {
+    hold(Dialect::Socketio);
+}
+
+#[test]
+fn actions_transcripts_hold() {
+    hold(Dialect::Actions);
+}
+
+#[test]
 fn rest_transcripts_hold() {
     hold(Dialect::Rest);
 }
@@ -322,6 +337,8 @@ struct GivenWelcome {
 struct GivenLobbyRoom {
     id: u64,
     name: Name,
+    #[serde(default)]
+    alias: Option<Name>,
     access: chat_protocol::answer::Mode,
     people: Vec<Name>,
 }
@@ -432,7 +449,10 @@ pub(crate) fn answer(text: &str) -> Result<Answer, Refusal> {
         Given::Inside(it) => Answer::Inside(it),
         Given::Lobby(rooms) => {
             let list = rooms.into_iter().map(|it| LobbyRoom {
-                card: card(it.id, Some(it.name), it.access),
+                card: RoomCard {
+                    alias: it.alias,
+                    ..card(it.id, Some(it.name), it.access)
+                },
                 people: it.people,
             });
             Answer::Lobby(list.collect())

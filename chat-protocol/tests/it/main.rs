@@ -1,6 +1,8 @@
 //! The protocol from outside: transcripts to the byte, the schema, the log on disk, and garbage.
 
 #[cfg(test)]
+mod actions_http;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod engineio;

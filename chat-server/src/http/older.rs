@@ -13,10 +13,10 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use axum::routing::any;
 use chat_core::commands::Join;
-use chat_core::{Actor, RoomId};
+use chat_core::{Actor, Name, RoomId};
 use chat_protocol::answer::{Answer, Mode, RoomCard};
 use chat_protocol::code::{Code, Refusal};
-use chat_protocol::command::{Enter, Op};
+use chat_protocol::command::{Enter, NameRule, Op};
 use chat_protocol::http::{Asked, Proof, Reply, Request as Read, Site};
 use chat_protocol::room_ref::RoomRef;
 use http_body_util::{BodyExt, Limited};
@@ -216,6 +216,12 @@ impl Counter<'_> {
     async fn join(&self, actor: &Actor, wish: &Enter) -> Result<Answer, Refusal> {
         if actor.id.is_guest() {
             return Err(Refusal::new(Code::NotAMember));
+        }
+        let skeleton = actor.name.skeleton();
+        let other = |name: &Name| name.skeleton() != skeleton;
+        if wish.rule == NameRule::Address && wish.name.as_ref().is_some_and(other) {
+            let refusal = Refusal::new(Code::PermissionDenied);
+            return Err(refusal.with_words("The token is another user's"));
         }
         let desk = self.desk(actor);
         let room = desk.resolve(&wish.room).await?;

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, Query, Request, State};
 use axum::http::header::{
     CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
     SEC_WEBSOCKET_VERSION, UPGRADE,
@@ -58,19 +58,13 @@ pub(super) async fn handle(State(door): State<Door>, mut request: Request) -> Re
             Some(_) | None => not_a_socket(door.dialect),
         };
     }
-    let Some(key) = headers
-        .get(SEC_WEBSOCKET_KEY)
-        .map(|key| derive_accept_key(key.as_bytes()))
-    else {
+    if !headers.contains_key(SEC_WEBSOCKET_KEY) {
         return refused(StatusCode::BAD_REQUEST, "a handshake needs a key");
-    };
-    if headers
-        .get(SEC_WEBSOCKET_VERSION)
-        .is_none_or(|version| version != "13")
-    {
+    }
+    let Some(key) = accept_key(headers) else {
         let version = [(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"))];
         return (StatusCode::UPGRADE_REQUIRED, version).into_response();
-    }
+    };
     let dialect = door.dialect(request.uri(), headers);
     let native = dialect == Some(Dialect::Native);
     let strict = native || !door.node.config().origins.is_empty();
@@ -93,8 +87,9 @@ pub(super) async fn handle(State(door): State<Door>, mut request: Request) -> Re
             Err(refusal) => return older::respond(Site::Rest, Site::Rest.refuse(&refusal)),
         }
     } else {
-        let token = crate::http::auth::bearer(request.headers());
-        (token.ok().map(Token::new), None)
+        let header = || crate::http::auth::bearer(request.headers()).ok();
+        let token = token_of(dialect, request.uri());
+        (token.or_else(|| header().map(Token::new)), None)
     };
     let speaks = speaks(request.headers());
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
@@ -123,10 +118,18 @@ pub(super) async fn handle(State(door): State<Door>, mut request: Request) -> Re
     {
         return Problem::from(Refusal::new(Code::ShuttingDown)).into_response();
     }
-    switch(&key, native && speaks)
+    switch(&key, (native && speaks).then_some(SUBPROTOCOL))
 }
 
-fn switch(accept: &str, subprotocol: bool) -> Response {
+/// The proof that a handshake was read; none if it isn't one of the version that is spoken.
+pub(crate) fn accept_key(headers: &HeaderMap) -> Option<String> {
+    let version = headers.get(SEC_WEBSOCKET_VERSION)?;
+    let key = headers.get(SEC_WEBSOCKET_KEY)?;
+    (version == "13").then(|| derive_accept_key(key.as_bytes()))
+}
+
+/// The answer after which the connection is a WebSocket.
+pub(crate) fn switch(accept: &str, subprotocol: Option<&'static str>) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
@@ -135,16 +138,15 @@ fn switch(accept: &str, subprotocol: bool) -> Response {
     if let Ok(accept) = HeaderValue::from_str(accept) {
         headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
     }
-    if subprotocol {
-        headers.insert(
-            SEC_WEBSOCKET_PROTOCOL,
-            HeaderValue::from_static(SUBPROTOCOL),
-        );
+    if let Some(subprotocol) = subprotocol {
+        let subprotocol = HeaderValue::from_static(subprotocol);
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, subprotocol);
     }
     response
 }
 
-fn is_upgrade(method: &Method, headers: &HeaderMap) -> bool {
+/// Whether a request asks for a WebSocket.
+pub(crate) fn is_upgrade(method: &Method, headers: &HeaderMap) -> bool {
     method == Method::GET
         && has_word(headers, &CONNECTION, "upgrade")
         && has_word(headers, &UPGRADE, "websocket")
@@ -167,7 +169,7 @@ fn speaks(headers: &HeaderMap) -> bool {
 
 /// Whether a page of this origin may connect: one of the server's own, one that is allowed, or no
 /// page at all.
-fn is_welcome(headers: &HeaderMap, allowed: &[String]) -> bool {
+pub(crate) fn is_welcome(headers: &HeaderMap, allowed: &[String]) -> bool {
     let Some(origin) = headers.get(ORIGIN) else {
         return true;
     };
@@ -187,8 +189,23 @@ fn is_welcome(headers: &HeaderMap, allowed: &[String]) -> bool {
     host.eq_ignore_ascii_case(authority)
 }
 
+/// The token of a query, where the dialect has it there.
+fn token_of(dialect: Option<Dialect>, uri: &Uri) -> Option<Token> {
+    match dialect {
+        Some(Dialect::Actions) | None => {}
+        Some(
+            Dialect::Native | Dialect::Rooms | Dialect::Socketio | Dialect::Rest | Dialect::Groups,
+        ) => return None,
+    }
+    let Query(fields) = Query::<Vec<(String, String)>>::try_from_uri(uri).ok()?;
+    let token = fields.into_iter().find(|(name, _)| name == "token");
+    token
+        .map(|(_, token)| Token::new(token))
+        .filter(|token| !token.expose().is_empty())
+}
+
 /// Where a request comes from.
-pub(super) fn address(request: &Request) -> IpAddr {
+pub(crate) fn address(request: &Request) -> IpAddr {
     request
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()

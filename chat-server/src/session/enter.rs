@@ -17,10 +17,20 @@ use crate::desk::{self, no_room};
 
 impl Session {
     /// Makes a room; its name becomes its alias if that is free and means no other room.
-    pub(super) async fn create(&mut self, command: CreateRoom, alias_if_free: bool) -> Performed {
+    pub(super) async fn create(
+        &mut self,
+        mut command: CreateRoom,
+        alias_if_free: bool,
+    ) -> Performed {
         let actor = self.somebody();
-        let made = self.desk(&actor).found(command, alias_if_free).await;
-        made.map(|answer| (answer, After::Nothing))
+        // A guest who is in it from the start is there as long as his socket.
+        let visits = command.join && actor.id.is_guest();
+        command.join &= !visits;
+        let made = self.desk(&actor).found(command, alias_if_free).await?;
+        if let (Answer::Created { room, .. }, true) = (&made, visits) {
+            self.admit(*room, &actor, None).await?;
+        }
+        Ok((made, After::Nothing))
     }
 
     /// Is in a room: an account as a member, a guest as a visitor.
@@ -51,7 +61,8 @@ impl Session {
             Some(actor) => actor,
             None => self.whoever(&wish).await?,
         };
-        if wish.unique {
+        // An account's name is its own, whoever else may use it.
+        if wish.unique && actor.id.is_guest() {
             self.check_unique(&room, &actor).await?;
         }
         let name = actor.name.clone();
@@ -124,9 +135,7 @@ impl Session {
         };
         let id = desk::resolve(self.node(), room).await?;
         if !self.seats.contains(id) {
-            let card = desk::older::card(self.node(), id).await?;
-            let refusal = card.map_or_else(no_room, |_| Refusal::new(Code::NotAMember));
-            return Err(refusal);
+            return Err(desk::older::outside(self.node(), id).await);
         }
         let name = self.exit_one(id).await?;
         Ok((Answer::Exited { room: id, name }, After::Nothing))
@@ -167,8 +176,13 @@ impl Session {
 
     /// Whoever is meant by a wish to enter.
     async fn whoever(&mut self, wish: &Enter) -> Result<Actor, Refusal> {
-        if let Some(token) = &wish.token {
-            let actor = self.proven(token).await?;
+        let token = match wish.rule {
+            NameRule::Guest => wish.token.clone(),
+            // A request's own token counts for every room.
+            NameRule::Address => wish.token.clone().or_else(|| self.token.clone()),
+        };
+        if let Some(token) = token {
+            let actor = self.proven(&token).await?;
             return self.under(actor, wish);
         }
         let known = self.identity.as_ref().map(Identity::actor);
@@ -176,6 +190,7 @@ impl Session {
             return self.under(actor, wish);
         }
         let Some(name) = wish.name.clone() else {
+            let known = known.or_else(|| self.seats.guest().cloned());
             return known.ok_or_else(unauthenticated);
         };
         if !self.node().guests_welcome() {
@@ -187,9 +202,8 @@ impl Session {
         if let Some(actor) = self.vouched(&name, wish.rule).await? {
             return Ok(actor);
         }
-        let id = known.map(|actor| actor.id);
-        let id = id.unwrap_or_else(|| UserId::guest(self.node().draw()));
-        Ok(Actor::new(id, name))
+        // One guest, under as many names as he likes: what keeps him out of a room goes on to.
+        Ok(Actor::new(self.somebody().id, name))
     }
 
     /// An account under the name that it wants to go by, which has to be its own where that is the

@@ -9,21 +9,26 @@
     reason = "tests measure real time, and run their clients side by side"
 )]
 
+mod actions;
 mod auth;
 mod cli;
 mod clients;
 mod conversation;
 mod crash;
+mod engineio;
 mod http;
 mod languages;
 mod membership;
+mod moderation;
 mod mounted;
 mod pages;
+mod people;
 mod rejections;
 mod require;
 mod rest;
 mod resume;
 mod session;
+mod six;
 mod slow;
 mod store;
 mod turn;
