@@ -26,6 +26,7 @@ mod pages;
 mod people;
 mod rejections;
 mod require;
+mod rest;
 mod resume;
 mod session;
 mod six;
