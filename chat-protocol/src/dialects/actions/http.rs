@@ -312,7 +312,11 @@ fn list(rooms: &[LobbyRoom]) -> Vec<u8> {
     for LobbyRoom { card, .. } in rooms.iter().take(LOBBY_ROOMS_MAX) {
         let entry = crate::json(&Listed {
             room_id: Spelling::Prefixed.write(card.id),
-            room_name: title(card).unwrap_or_default(),
+            // By what is listed here the second face joins, so it is what names the room alone.
+            room_name: card
+                .alias
+                .as_ref()
+                .map_or_else(|| title(card).unwrap_or_default(), Name::as_str),
         });
         if list.len() + entry.len() + 2 > LOBBY_BYTES_MAX {
             break;
