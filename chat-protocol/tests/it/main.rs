@@ -17,4 +17,6 @@ mod log;
 #[cfg(test)]
 mod schema;
 #[cfg(test)]
+mod sites;
+#[cfg(test)]
 mod socketio;
