@@ -77,6 +77,8 @@ macro_rules! ops {
                 /// Proof of who one is.
                 token: Option<Token>,
             },
+            /// Be nobody again, and in no room. Older dialects only.
+            Disconnect {},
             /// Log in with a password. Older dialects only.
             LogIn {
                 /// The account's name, handle or e-mail address.
@@ -112,6 +114,7 @@ macro_rules! ops {
                     Self::Lobby(_) => "lobby",
                     Self::Transcript { .. } => "transcript",
                     Self::Connect { .. } => "connect",
+                    Self::Disconnect {} => "disconnect",
                     Self::LogIn { .. } => "log_in",
                     Self::SignUp(_) => "sign_up",
                 }

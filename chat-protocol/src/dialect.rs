@@ -169,7 +169,9 @@ impl Dialect {
     pub const fn unreadable_max(self) -> Option<u32> {
         match self {
             Self::Rest => Some(10),
-            Self::Native | Self::Rooms | Self::Socketio | Self::Actions | Self::Groups => None,
+            // What is no packet shows that the two ends don't mean the same.
+            Self::Socketio => Some(1),
+            Self::Native | Self::Rooms | Self::Actions | Self::Groups => None,
         }
     }
 

@@ -93,6 +93,9 @@ pub enum Malformed {
     /// A packet came while attachments of another were awaited.
     #[error("an attachment is missing")]
     MissingBinary,
+    /// It belongs to a namespace that its sender isn't in.
+    #[error("not in this namespace")]
+    NotEntered,
 }
 
 /// Names that the libraries of both sides use for themselves.

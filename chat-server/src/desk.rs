@@ -162,6 +162,7 @@ impl Desk<'_> {
             | Op::Exit { .. }
             | Op::Inside { .. }
             | Op::Connect { .. }
+            | Op::Disconnect {}
             | Op::LogIn { .. }
             | Op::SignUp(_) => return None,
         })

@@ -8,7 +8,8 @@ mod health;
 mod older;
 mod openapi;
 mod rest;
-mod upgrade;
+mod socketio;
+pub(crate) mod upgrade;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +37,9 @@ pub(crate) fn router(node: &Node, dialect: Option<Dialect>) -> Router {
         dialect,
         bound,
     };
+    if dialect == Some(Dialect::Socketio) {
+        return socketio::test_tokens(node).fallback(socketio::lines(node));
+    }
     if bound {
         return Router::new().fallback(any(upgrade::handle).with_state(door(dialect)));
     }
@@ -48,6 +52,9 @@ pub(crate) fn router(node: &Node, dialect: Option<Dialect>) -> Router {
             "/chat",
             any(upgrade::handle).with_state(door(Some(Dialect::Actions))),
         )
+        .route("/socket.io", socketio::lines(node))
+        .route("/socket.io/", socketio::lines(node))
+        .merge(socketio::test_tokens(node))
         .merge(in_time(accounts(node), node))
         .merge(in_time(api::router(node), node))
         .merge(older::router(node))

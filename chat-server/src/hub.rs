@@ -48,6 +48,8 @@ pub(crate) struct Link {
     pub(crate) expires_at: Cell<Option<Timestamp>>,
     /// Whether it was told that its token ends soon.
     pub(crate) warned: Cell<bool>,
+    /// Whether what carries it asks for signs of life by itself.
+    pub(crate) beats: Cell<bool>,
     /// When it has to have said hello.
     pub(crate) hello_by: Cell<Option<Duration>>,
     /// Whether rooms that its user joins are attached to it by themselves.
@@ -96,6 +98,7 @@ impl Link {
             heard_at: Cell::default(),
             expires_at: Cell::new(None),
             warned: Cell::new(false),
+            beats: Cell::new(false),
             hello_by: Cell::new(None),
             follows: Cell::new(false),
             grant: RefCell::default(),

@@ -16,9 +16,11 @@ use crate::auth::{Accounts, AccountsConfig, AnyOf, AuthError, Authenticator, Rev
 use crate::budgets::Budgets;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Listen};
+use crate::engineio::{Door, Line, Service, Settings};
 use crate::limits::ServerLimits;
 use crate::metrics::Metrics;
 use crate::node::{Node, Parts};
+use crate::socketio::{self, Peer};
 use crate::status::Statuses;
 use crate::store::{self, Store, StoreError};
 
@@ -127,6 +129,62 @@ impl Server {
         let local = listener.local_addr().map_err(failed)?;
         self.node.accept_on(listener, router).await;
         Ok(local)
+    }
+
+    /// Accepts connections for an application at an address, on the server's own threads. Gives the
+    /// address.
+    ///
+    /// # Errors
+    ///
+    /// What the system says, if it refuses the address.
+    pub async fn listen_for(
+        &self,
+        address: SocketAddr,
+        application: &Router,
+    ) -> Result<SocketAddr, RunError> {
+        let dialect = None;
+        self.bind(Listen { address, dialect }, application).await
+    }
+
+    /// Serves Engine.IO sessions of an application of its own. Each talks with the service on one
+    /// of the server's threads, and ends when that returns.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use chat_server::Server;
+    /// use chat_server::engineio::{Line, Settings};
+    ///
+    /// fn echo(server: &Server) -> axum::Router {
+    ///     server.engine_io(Settings::default(), async |line: &mut Line| {
+    ///         while let Some(message) = line.next().await {
+    ///             line.send(&message);
+    ///         }
+    ///     })
+    /// }
+    /// ```
+    pub fn engine_io<F>(&self, settings: Settings, service: F) -> Router
+    where
+        F: AsyncFn(&mut Line) + Send + Sync + 'static,
+    {
+        let door = crate::engineio::serve(Door {
+            node: self.node.clone(),
+            number: self.node.lines().door(),
+            settings: Arc::new(settings),
+            host: Arc::new(Service(service)),
+            welcome: None,
+        });
+        Router::new().fallback(door)
+    }
+
+    /// Serves Socket.IO sessions of an application of its own, as [`Server::engine_io`] does.
+    pub fn socket_io<F>(&self, settings: socketio::Settings, service: F) -> Router
+    where
+        F: AsyncFn(&mut Peer<'_>) + Send + Sync + 'static,
+    {
+        self.engine_io(settings.line.clone(), async move |line: &mut Line| {
+            service(&mut Peer::new(line, &settings)).await;
+        })
     }
 
     /// The parts of the running server.
@@ -254,6 +312,7 @@ impl Builder {
             budgets: Budgets::default(),
             connections: AtomicUsize::new(0),
             silent: Mutex::default(),
+            lines: Arc::default(),
             next_worker: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
             threads: Mutex::default(),

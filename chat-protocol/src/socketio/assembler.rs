@@ -21,6 +21,17 @@ pub struct Whole<'a> {
     pub attachments: Vec<Vec<u8>>,
 }
 
+impl Whole<'_> {
+    /// The same with nothing borrowed.
+    #[must_use]
+    pub fn into_owned(self) -> Whole<'static> {
+        Whole {
+            packet: self.packet.into_owned(),
+            attachments: self.attachments,
+        }
+    }
+}
+
 impl Assembler {
     /// An assembler that takes no packet with more attachments than this. How many bytes they have
     /// is bounded by whoever carries them.

@@ -40,7 +40,13 @@ fn key() -> impl Strategy<Value = String> {
 
 /// A frame of a transcript with one value, anywhere, replaced.
 fn bent_frame() -> impl Strategy<Value = String> {
-    let all: Vec<String> = [Dialect::Native, Dialect::Rooms, Dialect::Actions]
+    let told = [
+        Dialect::Native,
+        Dialect::Rooms,
+        Dialect::Socketio,
+        Dialect::Actions,
+    ];
+    let all: Vec<String> = told
         .into_iter()
         .flat_map(|dialect| [frames(dialect, "C"), frames(dialect, "S")].concat())
         .collect();

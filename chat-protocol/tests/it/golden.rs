@@ -44,6 +44,11 @@ fn actions_transcripts_hold() {
 }
 
 #[test]
+fn socketio_transcripts_hold() {
+    hold(Dialect::Socketio);
+}
+
+#[test]
 fn a_client_reads_whatever_a_server_writes() {
     let mut events = 0;
     for text in frames(Dialect::Native, "S") {

@@ -308,6 +308,16 @@ impl Accounts {
         Ok((last.is_some_and(fresh) && !account.suspended).then_some(account))
     }
 
+    /// A token of a test user, as the older server of the `socketio` dialect made them.
+    ///
+    /// # Errors
+    ///
+    /// If it can't be signed.
+    pub fn test_token(&self) -> Result<Token, AuthError> {
+        let claims = foreign::TestClaims::new(&self.config.foreign, self.clock.now());
+        self.signer.sign(&claims)
+    }
+
     async fn prove(
         &self,
         account: Option<Account>,

@@ -147,7 +147,7 @@ impl Signer {
         }
     }
 
-    pub(super) fn sign(&self, claims: &Claims) -> Result<Token, AuthError> {
+    pub(super) fn sign(&self, claims: &impl Serialize) -> Result<Token, AuthError> {
         let header = Header::new(Algorithm::HS256);
         let token = jsonwebtoken::encode(&header, claims, &self.sign).map_err(|error| {
             tracing::error!(%error, "a token can't be signed");

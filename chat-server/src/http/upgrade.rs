@@ -58,19 +58,13 @@ pub(super) async fn handle(State(door): State<Door>, mut request: Request) -> Re
             Some(_) | None => not_a_socket(door.dialect),
         };
     }
-    let Some(key) = headers
-        .get(SEC_WEBSOCKET_KEY)
-        .map(|key| derive_accept_key(key.as_bytes()))
-    else {
+    if !headers.contains_key(SEC_WEBSOCKET_KEY) {
         return refused(StatusCode::BAD_REQUEST, "a handshake needs a key");
-    };
-    if headers
-        .get(SEC_WEBSOCKET_VERSION)
-        .is_none_or(|version| version != "13")
-    {
+    }
+    let Some(key) = accept_key(headers) else {
         let version = [(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"))];
         return (StatusCode::UPGRADE_REQUIRED, version).into_response();
-    }
+    };
     let dialect = door.dialect(request.uri(), headers);
     let native = dialect == Some(Dialect::Native);
     let strict = native || !door.node.config().origins.is_empty();
@@ -124,10 +118,18 @@ pub(super) async fn handle(State(door): State<Door>, mut request: Request) -> Re
     {
         return Problem::from(Refusal::new(Code::ShuttingDown)).into_response();
     }
-    switch(&key, native && speaks)
+    switch(&key, (native && speaks).then_some(SUBPROTOCOL))
 }
 
-fn switch(accept: &str, subprotocol: bool) -> Response {
+/// The proof that a handshake was read; none if it isn't one of the version that is spoken.
+pub(crate) fn accept_key(headers: &HeaderMap) -> Option<String> {
+    let version = headers.get(SEC_WEBSOCKET_VERSION)?;
+    let key = headers.get(SEC_WEBSOCKET_KEY)?;
+    (version == "13").then(|| derive_accept_key(key.as_bytes()))
+}
+
+/// The answer after which the connection is a WebSocket.
+pub(crate) fn switch(accept: &str, subprotocol: Option<&'static str>) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
@@ -136,16 +138,15 @@ fn switch(accept: &str, subprotocol: bool) -> Response {
     if let Ok(accept) = HeaderValue::from_str(accept) {
         headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
     }
-    if subprotocol {
-        headers.insert(
-            SEC_WEBSOCKET_PROTOCOL,
-            HeaderValue::from_static(SUBPROTOCOL),
-        );
+    if let Some(subprotocol) = subprotocol {
+        let subprotocol = HeaderValue::from_static(subprotocol);
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, subprotocol);
     }
     response
 }
 
-fn is_upgrade(method: &Method, headers: &HeaderMap) -> bool {
+/// Whether a request asks for a WebSocket.
+pub(crate) fn is_upgrade(method: &Method, headers: &HeaderMap) -> bool {
     method == Method::GET
         && has_word(headers, &CONNECTION, "upgrade")
         && has_word(headers, &UPGRADE, "websocket")
@@ -168,7 +169,7 @@ fn speaks(headers: &HeaderMap) -> bool {
 
 /// Whether a page of this origin may connect: one of the server's own, one that is allowed, or no
 /// page at all.
-fn is_welcome(headers: &HeaderMap, allowed: &[String]) -> bool {
+pub(crate) fn is_welcome(headers: &HeaderMap, allowed: &[String]) -> bool {
     let Some(origin) = headers.get(ORIGIN) else {
         return true;
     };
@@ -204,7 +205,7 @@ fn token_of(dialect: Option<Dialect>, uri: &Uri) -> Option<Token> {
 }
 
 /// Where a request comes from.
-pub(super) fn address(request: &Request) -> IpAddr {
+pub(crate) fn address(request: &Request) -> IpAddr {
     request
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()

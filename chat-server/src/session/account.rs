@@ -9,19 +9,19 @@ use chat_protocol::command::{Enter, SignUp, Token};
 use chat_protocol::room_ref::RoomRef;
 use chat_protocol::voice::{Face, Voice};
 
+use super::carrier::Carrier;
 use super::{After, Performed, Session, unauthenticated};
 use crate::auth::limiter::Origin;
 use crate::auth::{Identity, SignedIn};
 use crate::desk::older;
-use crate::websocket::Socket;
 
 impl Session {
     /// Is whoever the request's token stands for, in the room that the request named, before
     /// anything is heard; gives the reason if the session has to end.
-    pub(super) async fn arrive(&mut self, room: RoomId, socket: &mut Socket) -> Option<Close> {
+    pub(super) async fn arrive(&mut self, room: RoomId, carrier: &mut Carrier) -> Option<Close> {
         match self.come_in(room).await {
             Ok(()) => {
-                socket.allow(self.node().limits().frame_bytes_max);
+                carrier.allow(self.node().limits().frame_bytes_max);
                 None
             }
             Err(refusal) => Some(match (refusal.class, refusal.code) {
@@ -54,6 +54,8 @@ impl Session {
                 self.confirm(ended, token.expose()).await?;
                 identity
             }
+            // Who has given a secret has users who come with tokens.
+            None if self.node().config().jwt_secret.is_some() => return Err(unauthenticated()),
             None if self.node().guests_welcome() => self.stranger(),
             None => return Err(unauthenticated()),
         };
@@ -130,9 +132,7 @@ impl Session {
                 .with_words(Close::TooManySessions.why())
                 .with_detail("max", max));
         }
-        for room in self.seats.rooms() {
-            self.rise(room).await;
-        }
+        self.rise_everywhere().await;
         if let Some(before) = self.identity.take() {
             self.node().release(before.user);
             let mut hub = self.worker.hub.borrow_mut();

@@ -17,10 +17,20 @@ use crate::desk::{self, no_room};
 
 impl Session {
     /// Makes a room; its name becomes its alias if that is free and means no other room.
-    pub(super) async fn create(&mut self, command: CreateRoom, alias_if_free: bool) -> Performed {
+    pub(super) async fn create(
+        &mut self,
+        mut command: CreateRoom,
+        alias_if_free: bool,
+    ) -> Performed {
         let actor = self.somebody();
-        let made = self.desk(&actor).found(command, alias_if_free).await;
-        made.map(|answer| (answer, After::Nothing))
+        // A guest who is in it from the start is there as long as his socket.
+        let visits = command.join && actor.id.is_guest();
+        command.join &= !visits;
+        let made = self.desk(&actor).found(command, alias_if_free).await?;
+        if let (Answer::Created { room, .. }, true) = (&made, visits) {
+            self.admit(*room, &actor, None).await?;
+        }
+        Ok((made, After::Nothing))
     }
 
     /// Is in a room: an account as a member, a guest as a visitor.

@@ -82,11 +82,9 @@ impl Session {
         self.attach_all(wanted).await
     }
 
-    /// Takes a hello back that came to nothing: it may be said again.
-    async fn retire(&mut self) {
-        for room in self.seats.rooms() {
-            self.rise(room).await;
-        }
+    /// Is nobody again, and hears nothing: who one is may be said once more.
+    pub(super) async fn retire(&mut self) {
+        self.rise_everywhere().await;
         let Some(identity) = self.identity.take() else {
             return;
         };

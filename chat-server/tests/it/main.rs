@@ -15,6 +15,7 @@ mod cli;
 mod clients;
 mod conversation;
 mod crash;
+mod engineio;
 mod http;
 mod languages;
 mod membership;

@@ -7,6 +7,7 @@
 )]
 
 mod bot;
+mod dialects;
 mod embed;
 mod hello;
 mod person;

@@ -1,0 +1,9 @@
+//! Engine.IO as clients of other people's making speak it: the cases of the published protocol
+//! tests, and what they leave open.
+
+mod client;
+mod packets;
+mod polling;
+mod refusals;
+mod socket;
+mod upgrade;
