@@ -240,9 +240,10 @@ pub(crate) fn reply(ticket: &Ticket, answer: &Result<Answer, Refusal>) -> Reply 
 
 /// Refuses a request that can't be read, or somebody who may not come in.
 pub(crate) fn refuse(refusal: &Refusal) -> Reply {
-    let message = match refusal.code {
-        Code::Unauthenticated => "Authorization header missing",
-        _ => words(refusal, &refusal.msg),
+    let message = if refusal.code == Code::Unauthenticated {
+        "Authorization header missing"
+    } else {
+        words(refusal, &refusal.msg)
     };
     failed(status(refusal), message)
 }
