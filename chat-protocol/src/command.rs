@@ -460,6 +460,8 @@ pub struct SignUp {
     pub handle: Option<String>,
     /// Its password.
     pub password: Password,
+    /// Rooms to join at once, those of them that are open to anybody.
+    pub rooms: Vec<RoomRef>,
 }
 
 /// A question for a room's messages.

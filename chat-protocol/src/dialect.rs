@@ -154,6 +154,16 @@ impl Dialect {
         }
     }
 
+    /// Whether whoever logs in over a socket is told that there is no such user, where others hear
+    /// nothing but that the log-in is wrong.
+    #[must_use]
+    pub const fn tells_unknown_users(self) -> bool {
+        match self {
+            Self::Groups => true,
+            Self::Native | Self::Rooms | Self::Socketio | Self::Rest | Self::Actions => false,
+        }
+    }
+
     /// Whether positions are kept, so that a slow reader may be thinned and comes back for the
     /// rest. The others are closed, and load afresh.
     #[must_use]
@@ -252,17 +262,34 @@ mod tests {
     #[test]
     fn frames_of_others_are_not_taken_for_ours() {
         for frame in [
-            r#"{"type":"first-connect","name":"sokoro","group":"Plg"}"#,
-            r#"{"type":"message","name":"sokoro","group":"Plg","Text":"hi"}"#,
-            r#"{"type":"make_group","group_name":"NewG","name":"sokoro"}"#,
-            r#"{"type":"log_in","name":"skr","pwrd":"p"}"#,
-            r#"{"type":"sign-up","name":"New","pwrd":"p","id":"n1","groups":[]}"#,
-            r#"{"type":"get_groups"}"#,
             r#"{"chatRoomId":1,"chatMessage":"Message"}"#,
             r#"{"id":1,"op":"hello","d":{}}"#,
             r#"["create",{}]"#,
             "40",
             "",
+        ] {
+            assert_eq!(Dialect::recognise(frame), None, "{frame}");
+        }
+    }
+
+    #[test]
+    fn groups_are_told_by_what_is_asked_of_them() {
+        for frame in [
+            r#"{"type":"first-connect","name":"sokoro","group":"Plg"}"#,
+            r#"{"type":"message","name":"sokoro","group":"Plg","Text":"hi"}"#,
+            r#"{"type":"make_group","group_name":"NewG","name":"sokoro"}"#,
+            r#"{"type":"log_in","name":"skr","pwrd":"p"}"#,
+            r#"{"type":"sign-up","name":"New","pwrd":"p","id":"n1","groups":[]}"#,
+            r#" {"type":"get_groups"} "#,
+            r#"{"type":"get_groups","payload":{}}"#,
+        ] {
+            assert_eq!(Dialect::recognise(frame), Some(Dialect::Groups), "{frame}");
+        }
+        for frame in [
+            r#"{"type":"log_out"}"#,
+            r#"{"type":"Message"}"#,
+            r#"["get_groups"]"#,
+            r#"{"Type":"get_groups"}"#,
         ] {
             assert_eq!(Dialect::recognise(frame), None, "{frame}");
         }
@@ -280,6 +307,10 @@ mod tests {
         assert_eq!(
             said(Dialect::Rooms),
             r#"{"code":1,"message":"at most 64 bytes"}"#
+        );
+        assert_eq!(
+            said(Dialect::Groups),
+            r#"{"type":"err","err":"at most 64 bytes"}"#
         );
         assert_eq!(
             said(Dialect::Native),

@@ -23,6 +23,7 @@ pub mod turn;
 
 mod budgets;
 mod desk;
+mod founding;
 mod frame;
 mod hub;
 mod janitor;

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
-use chat_core::{Limits, UserId};
+use chat_core::{Limits, Name, UserId};
 use chat_protocol::close::Close;
+use chat_protocol::code::Refusal;
 
 use crate::auth::hashing::{Hasher, HashingCost};
 use crate::auth::limiter::{AttemptRules, Limiter};
@@ -78,6 +79,14 @@ pub enum RunError {
     /// A thread can't be started.
     #[error("can't start a thread: {0}")]
     Thread(io::Error),
+    /// A group that is to exist from the beginning can't be made.
+    #[error("can't make the group {name}: {}", why.msg)]
+    Group {
+        /// The group.
+        name: Name,
+        /// What is in the way.
+        why: Refusal,
+    },
 }
 
 impl Server {
@@ -261,7 +270,7 @@ impl Builder {
         self
     }
 
-    /// Opens the store and starts the workers.
+    /// Opens the store, starts the workers, and makes the groups that exist from the beginning.
     ///
     /// # Errors
     ///
@@ -318,7 +327,12 @@ impl Builder {
             threads: Mutex::default(),
         };
         let node = Node::start(make, workers, mail_max).map_err(RunError::Thread)?;
-        Ok(Server { node })
+        let server = Server { node };
+        if let Err(error) = crate::founding::found_groups(&server.node).await {
+            server.stop().await;
+            return Err(error);
+        }
+        Ok(server)
     }
 }
 

@@ -162,6 +162,7 @@ struct Guest {
     dialect: Option<Dialect>,
     address: IpAddr,
     token: Option<Token>,
+    /// The room that his request named.
     room: Option<RoomId>,
     silent: Option<Silent>,
 }

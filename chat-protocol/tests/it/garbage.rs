@@ -33,21 +33,23 @@ fn any_json() -> impl Strategy<Value = Value> {
 fn key() -> impl Strategy<Value = String> {
     let known = select(vec![
         "id", "op", "d", "room", "cid", "body", "type", "payload", "name", "roomId", "msg", "pass",
-        "query", "re", "ok", "err", "ev", "seq", "prev", "by", "at", "sys", "heads", "rooms", "st",
+        "query", "group", "Text", "pwrd", "re", "ok", "err", "ev", "seq", "prev", "by", "at",
+        "sys", "heads", "rooms", "st",
     ]);
     prop_oneof![known.prop_map(str::to_owned), any::<String>()]
 }
 
 /// A frame of a transcript with one value, anywhere, replaced.
 fn bent_frame() -> impl Strategy<Value = String> {
-    let told = [
-        Dialect::Native,
+    let older = [
         Dialect::Rooms,
         Dialect::Socketio,
         Dialect::Actions,
+        Dialect::Groups,
     ];
-    let all: Vec<String> = told
+    let all: Vec<String> = older
         .into_iter()
+        .chain([Dialect::Native])
         .flat_map(|dialect| [frames(dialect, "C"), frames(dialect, "S")].concat())
         .collect();
     (

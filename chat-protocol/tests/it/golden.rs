@@ -34,8 +34,13 @@ fn rooms_transcripts_hold() {
 }
 
 #[test]
-fn rest_transcripts_hold() {
-    hold(Dialect::Rest);
+fn groups_transcripts_hold() {
+    hold(Dialect::Groups);
+}
+
+#[test]
+fn socketio_transcripts_hold() {
+    hold(Dialect::Socketio);
 }
 
 #[test]
@@ -44,8 +49,8 @@ fn actions_transcripts_hold() {
 }
 
 #[test]
-fn socketio_transcripts_hold() {
-    hold(Dialect::Socketio);
+fn rest_transcripts_hold() {
+    hold(Dialect::Rest);
 }
 
 #[test]
@@ -332,6 +337,8 @@ struct GivenWelcome {
 struct GivenLobbyRoom {
     id: u64,
     name: Name,
+    #[serde(default)]
+    alias: Option<Name>,
     access: chat_protocol::answer::Mode,
     people: Vec<Name>,
 }
@@ -442,7 +449,10 @@ pub(crate) fn answer(text: &str) -> Result<Answer, Refusal> {
         Given::Inside(it) => Answer::Inside(it),
         Given::Lobby(rooms) => {
             let list = rooms.into_iter().map(|it| LobbyRoom {
-                card: card(it.id, Some(it.name), it.access),
+                card: RoomCard {
+                    alias: it.alias,
+                    ..card(it.id, Some(it.name), it.access)
+                },
                 people: it.people,
             });
             Answer::Lobby(list.collect())

@@ -1,9 +1,9 @@
 //! What the older dialects ask for that the native one says in several ops.
 
-use chat_core::commands::CreateRoom;
-use chat_core::{Author, Key, Name, RoomId};
+use chat_core::commands::{CreateRoom, Join};
+use chat_core::{Author, Key, Name, RoomId, UserId};
 use chat_protocol::answer::{Answer, LobbyRoom, Mode, RoomCard, SignedInCard, Transcript};
-use chat_protocol::code::{Code, Refusal};
+use chat_protocol::code::{Class, Code, Refusal};
 use chat_protocol::command::{Lobby, SignUp, Token};
 use chat_protocol::room_ref::RoomRef;
 use chat_protocol::spelling::Spelling;
@@ -121,6 +121,22 @@ impl Desk<'_> {
         }
     }
 
+    /// Joins a room that anybody may join; passes over one that isn't.
+    pub(crate) async fn join_open(&self, room: &RoomRef) -> Result<(), Refusal> {
+        let room = match self.resolve(room).await {
+            Ok(room) => RoomRef::id(room),
+            Err(refusal) if refusal.code == Code::RoomNotFound => return Ok(()),
+            Err(refusal) => return Err(refusal),
+        };
+        match self
+            .command(Some(&room), None, Join::default().into())
+            .await
+        {
+            Err(refusal) if refusal.class == Class::Server => Err(refusal),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
     /// The listed rooms, and who is present in each if that is asked for.
     pub(crate) async fn lobby(&self, lobby: &Lobby) -> Result<Answer, Refusal> {
         let query = DirectoryQuery {
@@ -178,6 +194,15 @@ pub(crate) async fn card(node: &Node, room: RoomId) -> Result<Option<RoomCard>, 
     card.map_err(|error| unavailable(&error))
 }
 
+/// What somebody hears who isn't in a room: no word of one that only its members may know of.
+pub(crate) async fn outside(node: &Node, room: RoomId) -> Refusal {
+    match card(node, room).await {
+        Ok(Some(card)) if card.listed => Refusal::new(Code::NotAMember),
+        Ok(_) => no_room(),
+        Err(refusal) => refusal,
+    }
+}
+
 /// Logs in with a password; makes the account first if that is wanted and there is none.
 pub(crate) async fn log_in(
     node: &Node,
@@ -217,8 +242,6 @@ pub(crate) async fn signed_in(
     token: &auth::Token,
 ) -> Result<SignedInCard, Refusal> {
     let account = node.accounts().account(identity).await?;
-    let rooms = node.store().rooms_of(identity.user).await;
-    let rooms = rooms.map_err(|error| unavailable(&error))?;
     Ok(SignedInCard {
         user: Author {
             id: account.user,
@@ -229,6 +252,13 @@ pub(crate) async fn signed_in(
         created_at: account.created_at,
         updated_at: account.updated_at,
         token: Token::new(token.expose()),
-        rooms: rooms.into_iter().map(|mine| mine.room).collect(),
+        rooms: rooms_of(node, identity.user).await?,
     })
+}
+
+/// The rooms that somebody is a member of.
+pub(crate) async fn rooms_of(node: &Node, user: UserId) -> Result<Vec<RoomCard>, Refusal> {
+    let rooms = node.store().rooms_of(user).await;
+    let rooms = rooms.map_err(|error| unavailable(&error))?;
+    Ok(rooms.into_iter().map(|mine| mine.room).collect())
 }

@@ -61,7 +61,8 @@ impl Session {
             Some(actor) => actor,
             None => self.whoever(&wish).await?,
         };
-        if wish.unique {
+        // An account's name is its own, whoever else may use it.
+        if wish.unique && actor.id.is_guest() {
             self.check_unique(&room, &actor).await?;
         }
         let name = actor.name.clone();
@@ -134,19 +135,10 @@ impl Session {
         };
         let id = desk::resolve(self.node(), room).await?;
         if !self.seats.contains(id) {
-            return Err(self.outside(id).await);
+            return Err(desk::older::outside(self.node(), id).await);
         }
         let name = self.exit_one(id).await?;
         Ok((Answer::Exited { room: id, name }, After::Nothing))
-    }
-
-    /// What somebody hears who isn't in a room: of one that isn't listed, not even that it is there.
-    pub(super) async fn outside(&self, room: RoomId) -> Refusal {
-        match desk::older::card(self.node(), room).await {
-            Ok(Some(card)) if card.listed => Refusal::new(Code::NotAMember),
-            Ok(_) => no_room(),
-            Err(refusal) => refusal,
-        }
     }
 
     /// Gives up a seat; an account that isn't the owner ends its membership by that.
@@ -198,6 +190,7 @@ impl Session {
             return self.under(actor, wish);
         }
         let Some(name) = wish.name.clone() else {
+            let known = known.or_else(|| self.seats.guest().cloned());
             return known.ok_or_else(unauthenticated);
         };
         if !self.node().guests_welcome() {
@@ -209,9 +202,8 @@ impl Session {
         if let Some(actor) = self.vouched(&name, wish.rule).await? {
             return Ok(actor);
         }
-        let id = known.map(|actor| actor.id);
-        let id = id.unwrap_or_else(|| UserId::guest(self.node().draw()));
-        Ok(Actor::new(id, name))
+        // One guest, under as many names as he likes: what keeps him out of a room goes on to.
+        Ok(Actor::new(self.somebody().id, name))
     }
 
     /// An account under the name that it wants to go by, which has to be its own where that is the

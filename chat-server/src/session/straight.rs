@@ -51,7 +51,8 @@ impl Session {
         let actor = match self.actor_in(target) {
             Ok(actor) => actor,
             Err(refusal) if refusal.code == Code::NotAMember => {
-                return Sent::Refused(Box::pin(self.outside(target)).await, ticket);
+                let refusal = Box::pin(desk::older::outside(self.node(), target)).await;
+                return Sent::Refused(refusal, ticket);
             }
             Err(refusal) => return Sent::Refused(refusal, ticket),
         };

@@ -6,6 +6,9 @@ use serde_json::json;
 use crate::people::{Heard, Kind, Person};
 use crate::world::{World, by, http};
 
+/// The year 2100, in milliseconds.
+const FAR: u64 = 4_102_444_800_000;
+
 #[tokio::test]
 async fn who_is_muted_is_not_heard_whatever_he_speaks() {
     let world = World::new().await;
@@ -20,14 +23,24 @@ async fn who_is_muted_is_not_heard_whatever_he_speaks() {
         assert_eq!(host.event_of(room).await["ev"], "joined", "{kind:?}");
         person.say("one").await;
         assert_eq!(host.event_of(room).await["d"]["content"]["body"], "one");
-        host.ok("mute", json!({"room": room, "user": bob.id})).await;
+        if kind.echoes() {
+            let one = Heard::Line("bob".to_owned(), "one".to_owned());
+            assert_eq!(person.hear().await, one);
+        }
+        host.ok("mute", json!({"room": room, "user": bob.id, "until": FAR}))
+            .await;
         assert_eq!(host.event_of(room).await["ev"], "muted");
         person.say("two").await;
         person.settle().await;
-        host.ok("unmute", json!({"room": room, "user": bob.id})).await;
+        host.ok("unmute", json!({"room": room, "user": bob.id}))
+            .await;
         assert_eq!(host.event_of(room).await["ev"], "unmuted", "{kind:?}");
         person.say("three").await;
-        assert_eq!(host.event_of(room).await["d"]["content"]["body"], "three", "{kind:?}");
+        assert_eq!(
+            host.event_of(room).await["d"]["content"]["body"],
+            "three",
+            "{kind:?}"
+        );
     }
     world.stop().await;
 }
@@ -62,7 +75,8 @@ async fn a_private_room_shows_in_no_list_and_lets_no_stranger_in() {
     let ann = world.account("ann").await;
     let bob = world.account("bob").await;
     let mut host = world.enter(&ann).await;
-    let vault = json!({"name": "Vault", "alias": "Vault", "access": {"mode": "invite"}, "listed": false});
+    let vault =
+        json!({"name": "Vault", "alias": "Vault", "access": {"mode": "invite"}, "listed": false});
     let room = host.create(vault).await;
     host.post(room, "a secret").await;
     for kind in Kind::OLDER {
@@ -77,7 +91,11 @@ async fn a_private_room_shows_in_no_list_and_lets_no_stranger_in() {
     }
     let asked = json!({"roomId": room}).to_string();
     let said = by(&world, &bob, "POST", "/v1/api/chat/room-messages", &asked).await;
-    assert!(said.status >= 400 && !said.body.contains("a secret"), "{}", said.body);
+    assert!(
+        said.status >= 400 && !said.body.contains("a secret"),
+        "{}",
+        said.body
+    );
     for spelled in [format!("room_{room}"), "Vault".to_owned()] {
         let path = format!("/api/chat-history/{spelled}");
         let said = by(&world, &bob, "GET", &path, "").await;
@@ -85,7 +103,10 @@ async fn a_private_room_shows_in_no_list_and_lets_no_stranger_in() {
         let join = json!({"roomId": spelled, "username": "bob"}).to_string();
         let said = by(&world, &bob, "POST", "/api/join-room", &join).await;
         assert!(said.body.contains("Room does not exist"), "{}", said.body);
-        assert_eq!(http(world.address, "GET", &path, &[], b"").await.status, 401);
+        assert_eq!(
+            http(world.address, "GET", &path, &[], b"").await.status,
+            401
+        );
     }
     for (asked, list) in [
         (r#"{"type":"query","payload":{"query":"rooms"}}"#, "["),

@@ -97,17 +97,28 @@ impl Person {
             Kind::Native => {
                 person.ask("hello", json!({"token": token})).await;
                 person.ask("join", json!({"room": person.number()})).await;
-                person.ask("subscribe", json!({"rooms": [person.number()]})).await;
+                person
+                    .ask("subscribe", json!({"rooms": [person.number()]}))
+                    .await;
                 return Ok(person);
             }
-            Kind::Rest => return Ok(person),
+            Kind::Rest => {
+                person.settle().await;
+                return Ok(person);
+            }
             Kind::Rooms => {
                 let join = json!({"name": name, "roomId": room, "pass": "", "token": token});
-                (json!({"type": "join", "payload": join}).to_string(), r#"{"code":0"#)
+                (
+                    json!({"type": "join", "payload": join}).to_string(),
+                    r#"{"code":0"#,
+                )
             }
             Kind::Socketio => {
                 person.other().await;
-                person.socket.send(&format!("40{}", json!({"token": token}))).await;
+                person
+                    .socket
+                    .send(&format!("40{}", json!({"token": token})))
+                    .await;
                 assert!(person.other().await.starts_with("40{"));
                 let join = json!(["joinRoom", {"roomId": room, "username": name}]);
                 (format!("421{join}"), r#"431[{"success":true}"#)
@@ -121,14 +132,23 @@ impl Person {
             Kind::Groups => {
                 let log_in = json!({"type": "log_in", "name": name, "pwrd": PASSWORD}).to_string();
                 person.socket.send(&log_in).await;
-                assert!(person.other().await.starts_with(r#"{"type":"login-accept""#));
+                assert!(
+                    person
+                        .other()
+                        .await
+                        .starts_with(r#"{"type":"login-accept""#)
+                );
                 let connect = json!({"type": "first-connect", "name": name, "group": room});
                 (connect.to_string(), r#"{"type":"acknowledge-connect""#)
             }
         };
         person.socket.send(&enter).await;
         let said = person.other().await;
-        if said.starts_with(granted) { Ok(person) } else { Err(said) }
+        if said.starts_with(granted) {
+            Ok(person)
+        } else {
+            Err(said)
+        }
     }
 
     pub(crate) fn number(&self) -> u64 {
@@ -163,7 +183,10 @@ impl Person {
             Kind::Rooms => json!({"type": "chat", "payload": {"roomId": room, "msg": text}}),
             Kind::Socketio => {
                 let message = json!({"roomId": room, "message": text, "sender": self.name});
-                return self.socket.send(&format!("42{}", json!(["message", message]))).await;
+                return self
+                    .socket
+                    .send(&format!("42{}", json!(["message", message])))
+                    .await;
             }
             Kind::Rest => json!({"chatRoomId": self.number(), "chatMessage": text}),
             Kind::Actions => json!({"action": "send-message", "roomId": room, "message": text}),
@@ -176,7 +199,9 @@ impl Person {
 
     /// Asks something in the native dialect; what else comes is passed over.
     pub(crate) async fn ask(&mut self, op: &str, d: Value) -> Value {
-        self.socket.send(&json!({"id": 1, "op": op, "d": d}).to_string()).await;
+        self.socket
+            .send(&json!({"id": 1, "op": op, "d": d}).to_string())
+            .await;
         loop {
             let frame = self.other().await;
             let frame: Value = serde_json::from_str(&frame).unwrap();
@@ -225,7 +250,6 @@ impl Person {
             line @ Heard::Line(..) => panic!("{} hears {line:?}", self.name),
         }
     }
-
 }
 
 impl Kind {
@@ -240,7 +264,8 @@ impl Kind {
     fn read(self, frame: &str) -> Heard {
         let line = match self {
             Self::Native => json_at(frame).and_then(|it| {
-                (it["ev"] == "posted").then(|| (it["by"]["name"].clone(), it["d"]["content"]["body"].clone()))
+                (it["ev"] == "posted")
+                    .then(|| (it["by"]["name"].clone(), it["d"]["content"]["body"].clone()))
             }),
             Self::Rooms => frame
                 .strip_prefix("message: ")
@@ -252,10 +277,14 @@ impl Kind {
             }),
             Self::Rest => json_at(frame).map(|it| {
                 assert!(frame.ends_with('\n'), "{frame:?}");
-                (it["Body"]["chatUser"].clone(), it["Body"]["chatMessage"].clone())
+                (
+                    it["Body"]["chatUser"].clone(),
+                    it["Body"]["chatMessage"].clone(),
+                )
             }),
             Self::Actions => json_at(frame).and_then(|it| {
-                (it["action"] == "new-message").then(|| (it["sender"].clone(), it["message"].clone()))
+                (it["action"] == "new-message")
+                    .then(|| (it["sender"].clone(), it["message"].clone()))
             }),
             Self::Groups => json_at(frame).and_then(|it| {
                 (it["type"] == "message").then(|| (it["name"].clone(), it["Text"].clone()))

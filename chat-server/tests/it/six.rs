@@ -41,7 +41,11 @@ async fn six_people_of_six_kinds_hear_every_line_once_and_in_one_order() {
     for person in &people {
         let said: Vec<_> = whole.iter().filter(|it| it.0 == person.name).collect();
         let due = (0..LINES).map(|number| person.line(number));
-        assert!(said.into_iter().map(|it| it.1.clone()).eq(due), "{}", person.name);
+        assert!(
+            said.into_iter().map(|it| it.1.clone()).eq(due),
+            "{}",
+            person.name
+        );
     }
 
     part(people).await;
@@ -61,17 +65,28 @@ async fn part(people: Vec<Person>) {
     let kicked = here.iter().find(|it| it["user"]["name"] == "roo").unwrap();
     let kick = json!({"room": ann.number(), "user": kicked["user"]["id"]});
     ann.ask("kick", kick).await;
-    assert_eq!(sue.other().await, r#"42["userLeft",{"roomId":"Den","username":"roo"}]"#);
-    assert_eq!(abe.other().await, r#"{"action":"user-left","username":"roo"}"#);
+    assert_eq!(
+        sue.other().await,
+        r#"42["userLeft",{"roomId":"Den","username":"roo"}]"#
+    );
+    assert_eq!(
+        abe.other().await,
+        r#"{"action":"user-left","username":"roo"}"#
+    );
     let inside = json!({"query": "userInRoom", "roomId": roo.room});
-    roo.socket.send(&json!({"type": "query", "payload": inside}).to_string()).await;
+    roo.socket
+        .send(&json!({"type": "query", "payload": inside}).to_string())
+        .await;
     assert_eq!(
         roo.socket.hear().await.unwrap(),
         r#"{"code":1,"message":"User does not exist in the room"}"#
     );
 
     drop(sue);
-    assert_eq!(abe.other().await, r#"{"action":"user-left","username":"sue"}"#);
+    assert_eq!(
+        abe.other().await,
+        r#"{"action":"user-left","username":"sue"}"#
+    );
 
     let leave = json!({"action": "leave", "username": "abe", "roomId": abe.room});
     abe.socket.send(&leave.to_string()).await;
@@ -84,8 +99,16 @@ async fn part(people: Vec<Person>) {
     assert_eq!(rea.hear().await, line());
     assert_eq!(guy.hear().await, line());
     let inside = json!({"query": "userInRoom", "roomId": roo.room});
-    roo.socket.send(&json!({"type": "query", "payload": inside}).to_string()).await;
-    assert!(roo.socket.hear().await.unwrap().contains("does not exist in the room"));
+    roo.socket
+        .send(&json!({"type": "query", "payload": inside}).to_string())
+        .await;
+    assert!(
+        roo.socket
+            .hear()
+            .await
+            .unwrap()
+            .contains("does not exist in the room")
+    );
     abe.socket.send("{}").await;
     assert!(abe.other().await.contains("Invalid message format"));
 }
@@ -97,7 +120,10 @@ async fn host(world: &World) -> (Person, u64) {
     let mut ann = Person::of(Kind::Native, "ann", socket, String::new());
     ann.ask("hello", json!({"token": account.token})).await;
     let made = ann
-        .ask("create_room", json!({"name": "Den", "alias": "Den", "listed": true}))
+        .ask(
+            "create_room",
+            json!({"name": "Den", "alias": "Den", "listed": true}),
+        )
         .await;
     let room = made["room"].as_u64().unwrap();
     ann.room = room.to_string();
@@ -111,7 +137,9 @@ async fn guests(world: &World, number: u64) -> Vec<Person> {
     let code = Kind::Rooms.spell(number, "Den");
     let mut roo = Person::of(Kind::Rooms, "roo", Plain::connect(at, "/").await, code);
     let join = json!({"name": "roo", "roomId": roo.room, "pass": ""});
-    roo.socket.send(&json!({"type": "join", "payload": join}).to_string()).await;
+    roo.socket
+        .send(&json!({"type": "join", "payload": join}).to_string())
+        .await;
     assert!(roo.other().await.starts_with(r#"{"code":0,"#));
 
     let socket = Plain::connect(at, "/socket.io/?EIO=4&transport=websocket").await;
@@ -119,7 +147,9 @@ async fn guests(world: &World, number: u64) -> Vec<Person> {
     assert!(sue.other().await.starts_with("0{"));
     sue.socket.send("40").await;
     assert!(sue.other().await.starts_with("40{"));
-    sue.socket.send(r#"421["joinRoom",{"roomId":"Den","username":"sue"}]"#).await;
+    sue.socket
+        .send(r#"421["joinRoom",{"roomId":"Den","username":"sue"}]"#)
+        .await;
     assert_eq!(sue.other().await, r#"431[{"success":true}]"#);
 
     let body = json!({"user_name": "rea", "email": "rea@mail.example", "password": "a secret"});
@@ -131,7 +161,12 @@ async fn guests(world: &World, number: u64) -> Vec<Person> {
     let rea = Person::of(Kind::Rest, "rea", socket, number.to_string());
 
     let socket = Plain::connect(at, "/chat").await;
-    let mut abe = Person::of(Kind::Actions, "abe", socket, Kind::Actions.spell(number, "Den"));
+    let mut abe = Person::of(
+        Kind::Actions,
+        "abe",
+        socket,
+        Kind::Actions.spell(number, "Den"),
+    );
     let join = json!({"action": "join", "username": "abe", "roomId": abe.room});
     abe.socket.send(&join.to_string()).await;
     assert!(abe.other().await.contains("Welcome to Den!"));
@@ -144,4 +179,3 @@ async fn guests(world: &World, number: u64) -> Vec<Person> {
     assert_eq!(guy.other().await, acknowledged);
     vec![roo, sue, rea, abe, guy]
 }
-

@@ -134,6 +134,7 @@ fn sign_up(body: &str) -> Result<Op, Refusal> {
         email: Some(email.into_owned()),
         handle: None,
         password: Password::new(password),
+        rooms: Vec::new(),
     })))
 }
 
