@@ -29,6 +29,7 @@ mod resume;
 mod session;
 mod six;
 mod slow;
+mod socketio;
 mod store;
 mod turn;
 mod world;
