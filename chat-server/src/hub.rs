@@ -364,7 +364,10 @@ impl Hub {
             }
             for seat in seats.iter().filter(|seat| Some(seat.session) != origin) {
                 if !voice.dialect().resumes() {
-                    seat.outbox.send(&frames);
+                    // Whoever has just come in hears first that he is in.
+                    if seat.caught_up {
+                        seat.outbox.send(&frames);
+                    }
                 } else if !seat.outbox.send_if_idle(&frames) {
                     self.metrics.signals_dropped.inc();
                 }

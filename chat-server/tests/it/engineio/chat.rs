@@ -1,6 +1,7 @@
 //! The chat over Socket.IO, as far as it is the carrier's business.
 
 use serde_json::Value;
+use tokio::net::TcpListener;
 
 use super::client::{Echo, Poller, Socket};
 use crate::world::{World, config};
@@ -156,4 +157,35 @@ async fn a_listener_of_the_dialect_speaks_it_on_every_path() {
             .is_err()
     );
     echo.stop().await;
+}
+
+#[tokio::test]
+async fn lines_work_below_somebody_elses_application() {
+    let world = World::new().await;
+    let app = axum::Router::new().nest("/below", world.server.router());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let host = tokio::spawn(async move { axum::serve(listener, app).await });
+
+    let poller = Poller::open(address, "/below/socket.io/").await;
+    poller.say(format!("40\x1e{}", join("ann"))).await;
+    let mut heard = poller.hear().await;
+    while !heard.contains("430[") {
+        heard = poller.hear().await;
+    }
+    let mut socket = Socket::at(address, &poller.url("websocket")).await.unwrap();
+    socket.send("2probe").await;
+    assert_eq!(socket.text().await, "3probe");
+    socket.send("5").await;
+    let mut bob = guest(&world, "bob").await;
+    assert_eq!(
+        socket.text().await,
+        r#"42["userJoined",{"roomId":"lobby","username":"bob"}]"#
+    );
+    bob.send(&says("bob", "hi")).await;
+    assert!(is_line(&socket.text().await, "bob", "hi"));
+    // The line ends with the server.
+    world.stop().await;
+    while socket.hear().await.is_some() {}
+    host.abort();
 }
