@@ -30,6 +30,7 @@ mod resume;
 mod session;
 mod six;
 mod slow;
+mod socketio;
 mod store;
 mod turn;
 mod world;
