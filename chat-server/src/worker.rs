@@ -31,7 +31,16 @@ pub(crate) enum Address {
     /// To a session's socket, in its dialect's words.
     Ticket(SessionKey, Ticket),
     /// To a session that attaches to a room, which gets a seat by that.
-    Seat(Box<(Sitter, RoomId, oneshot::Sender<Result<Reply, Refused>>)>),
+    Seat(Box<Chair>),
+}
+
+/// A seat that is asked for.
+#[derive(Debug)]
+pub(crate) struct Chair {
+    pub(crate) sitter: Sitter,
+    pub(crate) room: RoomId,
+    /// Who waits for it.
+    pub(crate) waiting: oneshot::Sender<Result<Reply, Refused>>,
 }
 
 /// What can be sent to a worker from any thread.
@@ -341,7 +350,7 @@ impl Worker {
                     Parcel::Reply {
                         to: Address::Seat(seat),
                         ..
-                    } => seat.0.session.worker,
+                    } => seat.sitter.session.worker,
                     Parcel::Reply {
                         to: Address::Once(_),
                         ..
@@ -387,7 +396,11 @@ impl Worker {
                 to: Address::Seat(seat),
                 outcome,
             } => {
-                let (sitter, room, waiting) = *seat;
+                let Chair {
+                    sitter,
+                    room,
+                    waiting,
+                } = *seat;
                 if let Ok(Reply::Attached { head, .. }) = &outcome {
                     self.hub.borrow_mut().sit(&sitter, room, *head);
                 }
