@@ -111,8 +111,7 @@ impl Person {
             Kind::Native => {
                 self.ask("hello", json!({"token": token})).await;
                 self.ask("join", json!({"room": self.number()})).await;
-                person
-                    .ask("subscribe", json!({"rooms": [self.number()]}))
+                self.ask("subscribe", json!({"rooms": [self.number()]}))
                     .await;
                 return None;
             }
@@ -129,8 +128,7 @@ impl Person {
             }
             Kind::Socketio => {
                 self.other().await;
-                person
-                    .socket
+                self.socket
                     .send(&format!("40{}", json!({"token": token})))
                     .await;
                 assert!(self.other().await.starts_with("40{"));
@@ -146,12 +144,7 @@ impl Person {
             Kind::Groups => {
                 let log_in = json!({"type": "log_in", "name": name, "pwrd": PASSWORD}).to_string();
                 self.socket.send(&log_in).await;
-                assert!(
-                    person
-                        .other()
-                        .await
-                        .starts_with(r#"{"type":"login-accept""#)
-                );
+                assert!(self.other().await.starts_with(r#"{"type":"login-accept""#));
                 let connect = json!({"type": "first-connect", "name": name, "group": room});
                 (connect.to_string(), r#"{"type":"acknowledge-connect""#)
             }
