@@ -253,6 +253,7 @@ impl Hub {
             user: *user,
             outbox: link.outbox.clone(),
             caught_up: false,
+            held: Vec::new(),
         };
         link.rooms.borrow_mut().insert(room);
         self.rooms
@@ -292,7 +293,7 @@ impl Hub {
         }
         audience.flush();
         if let Some(seat) = audience.seat(session) {
-            seat.caught_up = true;
+            seat.catch_up();
         }
         CatchUp::Live
     }
@@ -354,7 +355,7 @@ impl Hub {
             return;
         };
         audience.flush();
-        for (voice, seats) in audience.sections() {
+        for (voice, seats) in audience.sections_mut() {
             let mut frames = Vec::new();
             voice.signal(signal, &mut |text| {
                 frame::write(&mut frames, frame::TEXT, text)
@@ -362,12 +363,9 @@ impl Hub {
             if frames.is_empty() {
                 continue;
             }
-            for seat in seats.iter().filter(|seat| Some(seat.session) != origin) {
+            for seat in seats.iter_mut().filter(|seat| Some(seat.session) != origin) {
                 if !voice.dialect().resumes() {
-                    // Whoever has just come in hears first that he is in.
-                    if seat.caught_up {
-                        seat.outbox.send(&frames);
-                    }
+                    seat.pass(&frames);
                 } else if !seat.outbox.send_if_idle(&frames) {
                     self.metrics.signals_dropped.inc();
                 }

@@ -35,7 +35,7 @@ use hyper::upgrade::OnUpgrade;
 use prometheus_client::metrics::gauge::Gauge;
 use tungstenite::Utf8Bytes;
 
-use self::carrier::Carrier;
+use self::carrier::{Carrier, Passed};
 pub(crate) use self::enter::judge;
 use self::seats::Seats;
 use self::straight::Sent;
@@ -176,10 +176,6 @@ async fn talk(worker: Rc<Worker>, mut carrier: Carrier, guest: Guest) {
     link.heard_at.set(now);
     let is_line = matches!(carrier, Carrier::Line(..));
     link.beats.set(is_line);
-    if is_line || dialect.is_some_and(Dialect::resumes) {
-        let patience = Duration::from_millis(worker.node.limits().hello_ms_max);
-        link.hello_by.set(Some(now + patience));
-    }
     worker.hub.borrow_mut().register(link.clone());
     let mut session = Session {
         worker,
@@ -197,6 +193,9 @@ async fn talk(worker: Rc<Worker>, mut carrier: Carrier, guest: Guest) {
         connected: None,
         told: HashMap::new(),
     };
+    if is_line || dialect.is_some_and(Dialect::resumes) {
+        session.link.hello_by.set(Some(session.hello_by()));
+    }
     session.speak(dialect);
     let refused = match guest.room {
         Some(room) => Box::pin(session.arrive(room, &mut carrier)).await,
@@ -239,13 +238,21 @@ impl Session {
             if let Some(close) = driven(carrier, pin!(self.hear(&text, form))).await {
                 return Some(close);
             }
-            if carrier.granted(self.granted.get()) {
-                self.link.hello_by.set(None);
+            match carrier.passed(self.granted.get()) {
+                Some(Passed::In) => self.link.hello_by.set(None),
+                Some(Passed::Out) => self.link.hello_by.set(Some(self.hello_by())),
+                None => {}
             }
             if !known && (self.identity.is_some() || !self.seats.is_empty()) {
                 carrier.allow(self.node().limits().frame_bytes_max);
             }
         }
+    }
+
+    /// By when somebody who comes at this moment has to have said who he is.
+    fn hello_by(&self) -> Duration {
+        let node = self.node();
+        node.clock().elapsed() + Duration::from_millis(node.limits().hello_ms_max)
     }
 
     /// The next thing that is heard; none if there is news instead.

@@ -27,12 +27,12 @@ fn room(spelled: &str) -> RoomRef {
 
 /// Why a wish is refused, in the dialect's own words where it has some.
 fn words<'a>(refusal: &'a Refusal, unreadable: &'a str) -> &'a str {
-    match refusal.code {
-        Code::BadFrame => unreadable,
-        Code::RoomNotFound => "Room does not exist",
-        Code::NotAMember => "You are not in this room",
-        Code::TokenInvalid | Code::TokenExpired => "Invalid or expired token",
-        _ => &refusal.msg,
+    match (refusal.class, refusal.code) {
+        (_, Code::BadFrame) => unreadable,
+        (_, Code::RoomNotFound) => "Room does not exist",
+        (_, Code::NotAMember) => "You are not in this room",
+        (_, Code::TokenInvalid | Code::TokenExpired) => "Invalid or expired token",
+        (_, _) => &refusal.msg,
     }
 }
 

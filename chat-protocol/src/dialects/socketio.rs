@@ -47,7 +47,7 @@ pub enum Asked {
     Plain,
 }
 
-/// Reads one packet. Acknowledgements leave no call: nothing of ours asks for one.
+/// Reads one packet.
 pub(crate) fn decode(text: &str, calls: &mut Vec<Call>) {
     let Ok(packet) = Packet::decode(text) else {
         calls.push(unreadable());
@@ -73,14 +73,18 @@ pub(crate) fn decode(text: &str, calls: &mut Vec<Call>) {
             ticket: ticket(Ticket::Disconnect),
             op: Ok(Op::Disconnect {}),
         },
-        Kind::Event => match asking::read(&packet) {
-            Some((asked, op)) => Call {
+        Kind::Event => {
+            let (asked, op) = asking::read(&packet);
+            Call {
                 ticket: ticket(Ticket::Event(asked, packet.id)),
                 op,
-            },
-            None => return,
+            }
+        }
+        // Nothing of ours asks for one. It is passed over, but not for nothing.
+        Kind::Ack => Call {
+            ticket: ticket(Ticket::Event(Asked::Plain, None)),
+            op: Err(Refusal::unknown_command("ack")),
         },
-        Kind::Ack => return,
         Kind::ConnectError => unreadable(),
     };
     calls.push(call);

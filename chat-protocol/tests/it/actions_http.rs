@@ -218,6 +218,14 @@ fn the_list_of_rooms_is_bare_and_bounded() {
         )
     );
     assert_eq!(replied(ROOMS, Ok(Answer::Lobby(Vec::new()))).1, "[]");
+    let mut named = techtalk(7);
+    named.alias = Name::new("talk").ok();
+    let (card, people) = (named, Vec::new());
+    assert_eq!(
+        replied(ROOMS, Ok(Answer::Lobby(vec![LobbyRoom { card, people }]))).1,
+        r#"[{"roomId":"room_7","roomName":"talk"}]"#,
+        "the name by which it can be joined"
+    );
     let many: Vec<Value> = serde_json::from_str(&listed(1..=3_000, "den").1).unwrap();
     assert_eq!(many.len(), 1_000);
     let long = listed(1..=1_000, &"é".repeat(500)).1;

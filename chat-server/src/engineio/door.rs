@@ -67,6 +67,9 @@ async fn handle(State(door): State<Door>, request: Request) -> Response {
 
 type Served = Result<Response, Box<Response>>;
 
+/// The proof that a handshake was read, the connection, and its place.
+type Handshake = (String, OnUpgrade, Option<Arc<Connected>>);
+
 impl Door {
     async fn serve(&self, request: Request) -> Served {
         let query = request.uri().query().unwrap_or_default().to_owned();
@@ -180,10 +183,7 @@ impl Door {
     }
 
     /// Checks a WebSocket's handshake.
-    fn handshake(
-        &self,
-        mut request: Request,
-    ) -> Result<(String, OnUpgrade, Option<Arc<Connected>>), Box<Response>> {
+    fn handshake(&self, mut request: Request) -> Result<Handshake, Box<Response>> {
         if let Some(origins) = &self.welcome
             && !is_welcome(request.headers(), origins)
         {

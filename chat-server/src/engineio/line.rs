@@ -23,6 +23,9 @@ use crate::websocket::{Read, Socket};
 use crate::worker::Worker;
 
 /// One Engine.IO session, as an application on the server sees it: messages in, messages out.
+///
+/// It is driven by [`Line::next`]: while an application does something else for long, polls wait
+/// and pings are late.
 pub struct Line {
     worker: Rc<Worker>,
     settings: Arc<Settings>,
@@ -477,9 +480,11 @@ fn sort_read(read: Read) -> Sort {
 
 /// Whether a payload is one that a client may post, and whether it holds a pong.
 fn judge(payload: &str) -> Result<bool, Malformed> {
-    packets(payload).try_fold(false, |ponged, packet| match sort(packet?) {
-        Sort::Pong => Ok(true),
-        Sort::Bad => Err(Malformed),
-        Sort::Heard(_) | Sort::Close | Sort::Nothing => Ok(ponged),
+    packets(payload).try_fold(false, |ponged, packet| match packet? {
+        Packet::Pong(_) => Ok(true),
+        Packet::Open(_) | Packet::Ping(_) => Err(Malformed),
+        Packet::Message(_) | Packet::Binary(_) | Packet::Close | Packet::Upgrade | Packet::Noop => {
+            Ok(ponged)
+        }
     })
 }

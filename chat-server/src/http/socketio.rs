@@ -18,9 +18,11 @@ const PAGES: [&str; 2] = ["http://localhost:3001", "http://127.0.0.1:3001"];
 /// Where the sessions come in.
 pub(super) fn lines(node: &Node) -> MethodRouter {
     let configured = &node.config().origins;
-    let mut settings = engineio::Settings::default();
-    settings.outbox_bytes_max = node.limits().outbox_bytes_max;
-    settings.cors = cors(node);
+    let settings = engineio::Settings {
+        outbox_bytes_max: node.limits().outbox_bytes_max,
+        cors: cors(node),
+        ..engineio::Settings::default()
+    };
     let welcome = (!configured.is_empty()).then(|| origins(node));
     engineio::serve(engineio::Door {
         node: node.clone(),

@@ -22,9 +22,16 @@ pub(super) enum Carrier {
 /// The door of the main namespace: the dialect is told of nothing that may not pass it.
 pub(super) struct Gate {
     assembler: Assembler,
-    /// Whether the client asks to be let in.
-    knocking: bool,
+    /// Which way the client wants to pass it.
+    passing: Option<Passed>,
     entered: bool,
+}
+
+/// A way through the door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Passed {
+    In,
+    Out,
 }
 
 /// How long a goodbye may take.
@@ -37,7 +44,7 @@ impl Carrier {
     pub(super) fn line(line: Line) -> Self {
         let gate = Gate {
             assembler: Assembler::new(ATTACHMENTS_MAX),
-            knocking: false,
+            passing: None,
             entered: false,
         };
         Self::Line(Box::new(line), gate)
@@ -86,15 +93,18 @@ impl Carrier {
         }
     }
 
-    /// Notes whether what was heard last was granted. Tells whether the client has come in by it.
-    pub(super) fn granted(&mut self, granted: bool) -> bool {
+    /// Notes whether what was heard last was granted. Tells whether the client has come in or gone
+    /// out by it, where there is a door.
+    pub(super) fn passed(&mut self, granted: bool) -> Option<Passed> {
         match self {
-            Self::Socket(_) => false,
+            Self::Socket(_) => None,
             Self::Line(_, gate) => {
-                let came_in = gate.knocking && granted;
-                gate.knocking = false;
-                gate.entered |= came_in;
-                came_in
+                let passed = gate.passing.take();
+                if passed == Some(Passed::In) && !granted {
+                    return None;
+                }
+                gate.entered = passed.map_or(gate.entered, |passed| passed == Passed::In);
+                passed
             }
         }
     }
@@ -169,17 +179,17 @@ impl Gate {
                 outbox.send_text(&refused.encode());
                 Ok(false)
             }
+            Kind::Connect if self.entered => Ok(false),
             Kind::Connect => {
-                self.knocking = !self.entered;
-                Ok(self.knocking)
-            }
-            Kind::Event | Kind::Ack if is_main && self.entered => Ok(true),
-            // Who leaves may enter once more.
-            Kind::Disconnect if is_main && self.entered => {
-                self.entered = false;
+                self.passing = Some(Passed::In);
                 Ok(true)
             }
-            // Nobody speaks before he has entered.
+            Kind::Event | Kind::Ack if is_main && self.entered => Ok(true),
+            Kind::Disconnect if is_main && self.entered => {
+                self.passing = Some(Passed::Out);
+                Ok(true)
+            }
+            // Nobody speaks, or leaves, before he has entered.
             Kind::Event | Kind::Ack | Kind::Disconnect | Kind::ConnectError => {
                 Err(Malformed::NotEntered)
             }

@@ -53,20 +53,29 @@ impl Browser {
     }
 }
 
+/// Node.js with the clients of Socket.IO, if a test named `what` can have them.
+pub(crate) fn socketio_clients(what: &str) -> Option<Node> {
+    with_packages(what, &["socket.io-client", "socket.io-client-4-5"])
+}
+
+fn with_packages(what: &str, packages: &[&str]) -> Option<Node> {
+    let node = node(what)?;
+    let missing = |package: &&&str| !node.clients.join("node_modules").join(package).is_dir();
+    if let Some(package) = packages.iter().find(missing) {
+        let why = format!("the Node.js package {package} is missing: run .ci/prepare");
+        return left_out(what, &why);
+    }
+    Some(node)
+}
+
 /// A browser, if a test named `what` can have it.
 pub(crate) fn chromium(what: &str) -> Option<Browser> {
-    let node = node(what)?;
     let packages = [
         "playwright-core",
         "socket.io-client",
         "socket.io-client-4-5",
     ];
-    for package in packages {
-        if !node.clients.join("node_modules").join(package).is_dir() {
-            let why = format!("the Node.js package {package} is missing: run .ci/prepare");
-            return left_out(what, &why);
-        }
-    }
+    let node = with_packages(what, &packages)?;
     let folders = env::var_os("PATH").unwrap_or_default();
     let found = env::split_paths(&folders)
         .flat_map(|folder| CHROMIUM.map(|name| folder.join(name)))

@@ -29,7 +29,7 @@ struct Args {
 }
 
 /// Clients of the tests look at one message at a time: what came with it would pass them by.
-const ASIDE: Duration = Duration::from_millis(10);
+const ASIDE: Duration = Duration::from_millis(25);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {

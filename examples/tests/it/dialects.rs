@@ -15,7 +15,7 @@ fn one_line_is_heard_in_six_spellings() {
     let heard = [
         r#"  sends     {"type":"message","name":"fay","group":"Den","Text":"Hello, all of you!"}"#,
         &format!(
-            r#"  native    {{"ev":"posted","room":1,"seq":14,{at},"by":{{"id":6,"name":"fay"}},"d":{{"idx":6,"content":{{"body":"Hello, all of you!"}}}}}}"#
+            r#"  native    {{"ev":"posted","room":1,"seq":13,{at},"by":{{"id":6,"name":"fay"}},"d":{{"idx":6,"content":{{"body":"Hello, all of you!"}}}}}}"#
         ),
         r#"  rooms     message: {"msg":"Hello, all of you!","user":"fay"}"#,
         &format!(

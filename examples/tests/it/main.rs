@@ -14,4 +14,5 @@ mod person;
 mod program;
 mod replay;
 mod server;
+mod socketio_conformance;
 mod terminal;

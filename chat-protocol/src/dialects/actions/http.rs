@@ -240,9 +240,10 @@ pub(crate) fn reply(ticket: &Ticket, answer: &Result<Answer, Refusal>) -> Reply 
 
 /// Refuses a request that can't be read, or somebody who may not come in.
 pub(crate) fn refuse(refusal: &Refusal) -> Reply {
-    let message = match refusal.code {
-        Code::Unauthenticated => "Authorization header missing",
-        _ => words(refusal, &refusal.msg),
+    let message = if refusal.code == Code::Unauthenticated {
+        "Authorization header missing"
+    } else {
+        words(refusal, &refusal.msg)
     };
     failed(status(refusal), message)
 }
@@ -312,7 +313,11 @@ fn list(rooms: &[LobbyRoom]) -> Vec<u8> {
     for LobbyRoom { card, .. } in rooms.iter().take(LOBBY_ROOMS_MAX) {
         let entry = crate::json(&Listed {
             room_id: Spelling::Prefixed.write(card.id),
-            room_name: title(card).unwrap_or_default(),
+            // By what is listed here the second face joins, so it is what names the room alone.
+            room_name: card
+                .alias
+                .as_ref()
+                .map_or_else(|| title(card).unwrap_or_default(), Name::as_str),
         });
         if list.len() + entry.len() + 2 > LOBBY_BYTES_MAX {
             break;

@@ -19,23 +19,20 @@ use crate::voice::Face;
 
 type Wish = Result<Op, Refusal>;
 
-/// Reads an event; none if there is nothing to do and nobody waits to hear that.
-pub(super) fn read(packet: &Packet<'_>) -> Option<(Asked, Wish)> {
-    let name = packet.name()?;
+/// Reads an event.
+pub(super) fn read(packet: &Packet<'_>) -> (Asked, Wish) {
+    let name = packet.name().unwrap_or_default();
     let asked = match &*name {
         "create_room" => Asked::Key,
         "join_room" => Asked::Name,
         "joinRoom" | "message" | "leaveRoom" | "typing" | "leave_room" | "send_message" => {
             Asked::Plain
         }
-        _ => {
-            packet.id?;
-            return Some((Asked::Plain, Err(Refusal::unknown_command(&name))));
-        }
+        _ => return (Asked::Plain, Err(Refusal::unknown_command(&name))),
     };
     if packet.attachments > 0 {
         let refusal = Refusal::new(Code::BadArgument).with_words("binary data can't be sent");
-        return Some((asked, Err(refusal)));
+        return (asked, Err(refusal));
     }
     let arg = Arg::first_of(packet);
     let wish = match &*name {
@@ -46,7 +43,7 @@ pub(super) fn read(packet: &Packet<'_>) -> Option<(Asked, Wish)> {
         "leaveRoom" | "leave_room" => arg.room().map(|(room, _)| Op::Exit { room: Some(room) }),
         _ => arg.post(),
     };
-    Some((asked, wish))
+    (asked, wish)
 }
 
 /// The argument of an event. Whatever else it has is passed over.

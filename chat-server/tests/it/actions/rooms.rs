@@ -387,6 +387,41 @@ async fn who_goes_without_a_word_has_left_too() {
 }
 
 #[tokio::test]
+async fn in_a_throng_everybody_is_welcomed_before_he_hears_of_others() {
+    let world = World::new().await;
+    let john = log_in(world.address, "owner").await;
+    let room = create(world.address, &john, "TechTalk").await;
+    let mut throng = Vec::new();
+    for number in 0..60 {
+        let mut socket = Plain::connect(world.address, "/chat").await;
+        silent(&mut socket).await;
+        throng.push((number, socket));
+    }
+    for (number, socket) in &mut throng {
+        socket.send(&join(&room, &format!("guest {number}"))).await;
+    }
+    for (_, socket) in &mut throng {
+        assert_eq!(socket.hear().await.unwrap(), welcome(&room, "TechTalk"));
+    }
+    // Of any two, one came first and was told of the other.
+    let mut told = 0;
+    let pairs = throng.len() * (throng.len() - 1) / 2;
+    throng[0].1.send(&send(&room, "all here")).await;
+    for (_, socket) in &mut throng {
+        loop {
+            let heard = socket.hear().await.unwrap();
+            if heard.starts_with(r#"{"action":"new-message""#) {
+                break;
+            }
+            assert!(heard.starts_with(r#"{"action":"user-joined""#), "{heard}");
+            told += 1;
+        }
+    }
+    assert_eq!(told, pairs);
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn any_path_will_do_and_so_will_a_port_of_its_own() {
     let world = World::new().await;
     let john = log_in(world.address, "owner").await;

@@ -141,6 +141,8 @@ async fn a_poll_that_is_given_up_ends_the_session() {
     let mut stream = TcpStream::connect(echo.address).await.unwrap();
     let request = format!("GET {} HTTP/1.1\r\nhost: x\r\n\r\n", poller.url("polling"));
     stream.write_all(request.as_bytes()).await.unwrap();
+    // One that is given up before it was read was never there.
+    tokio::time::sleep(Duration::from_millis(500)).await;
     drop(stream);
     poller.ends().await;
     poller.is_unknown().await;
@@ -179,7 +181,7 @@ async fn who_does_not_answer_a_ping_is_gone() {
     })
     .await;
     let silent = echo.poller().await;
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
     silent.is_unknown().await;
     let waiting = echo.poller().await;
     waiting.ends().await;
@@ -207,9 +209,9 @@ async fn a_server_that_stops_says_so_to_whoever_waits() {
     poller.say("4hello").await;
     assert_eq!(poller.hear().await, "4hello");
     let mut socket = echo.socket().await;
-    // The poll is there once its payload would be answered: two of them are one too many.
+    // The poll has long been there when the server stops.
     let (heard, ()) = tokio::join!(poller.poll(), async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
         echo.server.stop().await;
     });
     assert_eq!((heard.status, &*heard.body), (200, "1"));

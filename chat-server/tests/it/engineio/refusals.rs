@@ -177,3 +177,75 @@ async fn sessions_that_poll_count_as_connections() {
     assert!(statuses[3] != 200, "{statuses:?}");
     echo.stop().await;
 }
+
+/// Numbers that are the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        usize::try_from(self.0 >> 33).unwrap() % sides
+    }
+}
+
+#[tokio::test]
+async fn whatever_a_stranger_sends_hurts_nobody_else() {
+    const PIECES: [&str; 24] = [
+        "4",
+        "40",
+        "41",
+        "42",
+        "43",
+        "45",
+        "46",
+        "1",
+        "2",
+        "2probe",
+        "3",
+        "5",
+        "6",
+        "b",
+        "AQ==",
+        "\x1e",
+        "/custom,",
+        "7",
+        "1-",
+        "[\"message\"",
+        ",{\"_placeholder\":true,\"num\":0}",
+        "]",
+        "{}",
+        "\u{1f44b}",
+    ];
+    let echo = Echo::new().await;
+    let witness = echo.poller().await;
+    let mut dice = Dice(20_261_121);
+    for round in 0..150 {
+        let path = ["/engine.io/", "/socket.io/"][dice.roll(2)];
+        let mut words = || {
+            let count = 1 + dice.roll(8);
+            let pieces = (0..count).map(|_| PIECES[dice.roll(PIECES.len())]);
+            pieces.collect::<String>()
+        };
+        if round % 2 == 0 {
+            let poller = Poller::open(echo.address, path).await;
+            for _ in 0..3 {
+                let said = poller.post(words()).await;
+                assert!(said.status == 200 || said.status == 400, "{}", said.status);
+            }
+        } else {
+            let mut socket = Socket::open(echo.address, path).await;
+            for _ in 0..3 {
+                socket.send(&words()).await;
+                socket.send_binary(words().as_bytes()).await;
+            }
+            socket.send("1").await;
+            while socket.hear().await.is_some() {}
+        }
+    }
+    witness.say("4well").await;
+    assert_eq!(witness.hear().await, "4well");
+    echo.stop().await;
+}

@@ -113,7 +113,7 @@ async fn a_socket_that_does_not_ask_is_closed_and_the_session_polls_on() {
 
 #[tokio::test]
 async fn one_socket_is_tried_at_a_time_and_for_a_time() {
-    let echo = Echo::with(|_, settings| settings.line.upgrade_ms_max = 100).await;
+    let echo = Echo::with(|_, settings| settings.line.upgrade_ms_max = 1_000).await;
     let poller = echo.poller().await;
     let mut first = probe(&poller).await;
     let mut second = Socket::at(echo.address, &poller.url("websocket"))
