@@ -60,9 +60,9 @@ pub(crate) struct Arrival {
     pub(crate) address: IpAddr,
     /// The token that its request brought.
     pub(crate) token: Option<Token>,
-    /// The room that its request named, if its dialect has it so: whoever the token stands for may
-    /// be in it.
-    pub(crate) room: Option<RoomId>,
+    /// The room that its request named, if its dialect has it so, and the record after which it
+    /// hears it: whoever the token stands for may be in it.
+    pub(crate) room: Option<(RoomId, Seq)>,
     /// Its place among the process's connections, if we accepted it.
     pub(crate) place: Option<Arc<Connected>>,
     /// Its place among the silent sockets of its address, until it has said who it is.
@@ -162,8 +162,8 @@ struct Guest {
     dialect: Option<Dialect>,
     address: IpAddr,
     token: Option<Token>,
-    /// The room that his request named.
-    room: Option<RoomId>,
+    /// The room that his request named, and the record after which he hears it.
+    room: Option<(RoomId, Seq)>,
     silent: Option<Silent>,
 }
 

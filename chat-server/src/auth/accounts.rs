@@ -56,6 +56,13 @@ pub struct AccountsConfig {
     pub foreign: ForeignRules,
 }
 
+impl AccountsConfig {
+    /// How long an access token counts that isn't refreshed, in milliseconds.
+    fn lasting_ms(&self) -> u64 {
+        self.foreign.ttl_ms.max(self.token_ms).min(self.grant_ms)
+    }
+}
+
 impl From<&ServerLimits> for AccountsConfig {
     fn from(limits: &ServerLimits) -> Self {
         Self {
@@ -290,7 +297,7 @@ impl Accounts {
     }
 
     /// The account of this name, if it was logged in to with its password from this address within
-    /// the life of an access token, and isn't suspended.
+    /// the life of a token that isn't refreshed, and isn't suspended.
     ///
     /// # Errors
     ///
@@ -304,7 +311,7 @@ impl Accounts {
             return Ok(None);
         };
         let last = self.limiter.last_log_in(account.user, address);
-        let fresh = |at| self.clock.now().ms_since(at) < self.config.token_ms;
+        let fresh = |at| self.clock.now().ms_since(at) < self.config.lasting_ms();
         Ok((last.is_some_and(fresh) && !account.suspended).then_some(account))
     }
 

@@ -203,7 +203,8 @@ pub(crate) async fn outside(node: &Node, room: RoomId) -> Refusal {
     }
 }
 
-/// Logs in with a password; makes the account first if that is wanted and there is none.
+/// Logs in with a password; makes the account first if that is wanted and there is none. The older
+/// dialects know no refreshing.
 pub(crate) async fn log_in(
     node: &Node,
     login: &str,
@@ -217,7 +218,7 @@ pub(crate) async fn log_in(
     } else {
         accounts.log_in(login, password, origin).await
     };
-    Ok(signed_in?)
+    Ok(accounts.lasting(signed_in?).await?)
 }
 
 /// Makes an account. The older dialects know no shortest password.
@@ -232,7 +233,9 @@ pub(crate) async fn sign_up(
         handle: wish.handle.clone(),
         password: wish.password.clone(),
     };
-    Ok(node.accounts().sign_up_from(&wish, 1, origin).await?)
+    let accounts = node.accounts();
+    let signed_in = accounts.sign_up_from(&wish, 1, origin).await?;
+    Ok(accounts.lasting(signed_in).await?)
 }
 
 /// What somebody who has just logged in is told about himself.

@@ -14,7 +14,7 @@ use axum::response::Response;
 use axum::routing::any;
 use chat_core::commands::Join;
 use chat_core::{Actor, Name, RoomId};
-use chat_protocol::answer::{Answer, Mode};
+use chat_protocol::answer::{Answer, Mode, RoomCard};
 use chat_protocol::code::{Code, Refusal};
 use chat_protocol::command::{Enter, NameRule, Op};
 use chat_protocol::http::{Asked, Proof, Reply, Request as Read, Site};
@@ -247,17 +247,17 @@ impl Counter<'_> {
     }
 
     /// Makes sure that somebody may be in a room: an account becomes a member, a guest may visit
-    /// what is open.
-    pub(super) async fn let_in(&self, actor: &Actor, wish: &Enter) -> Result<RoomId, Refusal> {
+    /// what is open. Gives the room as it is then.
+    pub(super) async fn let_in(&self, actor: &Actor, wish: &Enter) -> Result<RoomCard, Refusal> {
         if !actor.id.is_guest() {
             return match self.join(actor, wish).await? {
-                Answer::Entered { room, .. } => Ok(room.id),
+                Answer::Entered { room, .. } => Ok(*room),
                 _ => Err(Refusal::new(Code::Unavailable)),
             };
         }
         let room = self.desk(actor).resolve(&wish.room).await?;
         match older::card(self.node, room).await? {
-            Some(card) if card.access == Mode::Open => Ok(room),
+            Some(card) if card.access == Mode::Open => Ok(card),
             Some(card) if card.listed => Err(Refusal::new(Code::NotAMember)),
             Some(_) | None => Err(no_room()),
         }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use axum::extract::Query;
 use axum::http::{HeaderMap, Uri};
-use chat_core::RoomId;
+use chat_core::{RoomId, Seq};
 use chat_protocol::code::Refusal;
 use chat_protocol::command::{Enter, Token};
 use chat_protocol::dialects::rest::http::proof;
@@ -46,13 +46,13 @@ pub(super) fn is_meant(uri: &Uri) -> bool {
 }
 
 /// Lets somebody into the room that he asks for, before the handshake is answered: an account
-/// becomes a member of it.
+/// becomes a member of it. Gives the token, the room, and the record after which he hears it.
 pub(super) async fn admit(
     node: &Node,
     uri: &Uri,
     headers: &HeaderMap,
     address: IpAddr,
-) -> Result<(Token, RoomId), Refusal> {
+) -> Result<(Token, (RoomId, Seq)), Refusal> {
     let wanted = Wanted::of(uri);
     let proof = match wanted.token {
         Some(token) => Proof::Token(Token::new(token)),
@@ -68,7 +68,7 @@ pub(super) async fn admit(
     let room = RoomRef::read(Spelling::Number, &room);
     let room = counter.let_in(&actor, &Enter::new(room, "")).await?;
     match proof {
-        Proof::Token(token) => Ok((token, room)),
+        Proof::Token(token) => Ok((token, (room.id, room.head_seq))),
         Proof::Missing | Proof::Unasked => Err(chat_protocol::Code::Unauthenticated.into()),
     }
 }

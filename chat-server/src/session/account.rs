@@ -1,7 +1,7 @@
 //! How somebody becomes known on a socket of an older dialect: by a token, by a password, or as a
 //! guest.
 
-use chat_core::{Kind, Name, RoomId, UserId};
+use chat_core::{Kind, Name, RoomId, Seq, UserId};
 use chat_protocol::answer::{Answer, SignedInCard};
 use chat_protocol::close::Close;
 use chat_protocol::code::{Class, Code, Refusal};
@@ -19,7 +19,11 @@ use crate::desk::older;
 impl Session {
     /// Is whoever the request's token stands for, in the room that the request named, before
     /// anything is heard; gives the reason if the session has to end.
-    pub(super) async fn arrive(&mut self, room: RoomId, carrier: &mut Carrier) -> Option<Close> {
+    pub(super) async fn arrive(
+        &mut self,
+        room: (RoomId, Seq),
+        carrier: &mut Carrier,
+    ) -> Option<Close> {
         match self.come_in(room).await {
             Ok(()) => {
                 carrier.allow(self.node().limits().frame_bytes_max);
@@ -34,13 +38,14 @@ impl Session {
         }
     }
 
-    async fn come_in(&mut self, room: RoomId) -> Result<(), Refusal> {
+    async fn come_in(&mut self, (room, since): (RoomId, Seq)) -> Result<(), Refusal> {
         let token = self.token.take().ok_or_else(unauthenticated)?;
         self.connect(Some(token)).await?;
         let wish = Enter::new(RoomRef::id(room), room.to_string());
         if let (_, After::CatchUp(rooms)) = self.enter(wish).await? {
             for (room, head) in rooms {
-                self.catch_up(room, head).await;
+                // What was said since the handshake is his to hear.
+                self.catch_up(room, since.min(head)).await;
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 
-use chat_server::config::Config;
+use chat_server::config::{Config, Secret};
 
 use crate::require;
 use crate::world::{World, config};
@@ -14,16 +14,54 @@ async fn people_talk_on_the_page_of_the_rooms_dialect() {
 }
 
 #[tokio::test]
+async fn people_talk_on_the_page_of_the_rest_dialect_and_read_what_was_said_before() {
+    converse("rest", config()).await;
+}
+
+#[tokio::test]
+async fn people_talk_on_the_page_of_the_actions_dialect_in_both_kinds_of_frames() {
+    converse("actions", config()).await;
+}
+
+#[tokio::test]
+async fn people_talk_on_the_page_of_the_groups_dialect() {
+    converse("groups", config()).await;
+}
+
+#[tokio::test]
 async fn a_page_of_the_native_dialect_loses_its_connection_and_nothing_else() {
     converse("native", config()).await;
 }
 
+#[tokio::test]
+async fn guests_talk_on_the_page_of_the_socketio_dialect_over_each_transport() {
+    converse("socketio", config()).await;
+}
+
+#[tokio::test]
+async fn who_has_a_token_is_believed_on_the_page_of_the_socketio_dialect() {
+    let mut config = config();
+    config.jwt_secret = Secret::new(SECRET);
+    converse_with("socketio", &[SECRET], config).await;
+}
+
+#[tokio::test]
+async fn everybody_reads_everybody_whatever_page_he_came_by() {
+    converse("everybody", config()).await;
+}
+
 /// Plays the story of a page against a server that is set up like this.
-async fn converse(page: &str, mut config: Config) {
+async fn converse(page: &str, config: Config) {
+    converse_with(page, &[], config).await;
+}
+
+/// The same, with arguments for the story.
+async fn converse_with(page: &str, arguments: &[&str], mut config: Config) {
     let Some(browser) = require::chromium(&format!("the {page} page in a browser")) else {
         return;
     };
-    let stage = browser.command(&format!("pages/{page}.mjs"));
+    let mut stage = browser.command(&format!("pages/{page}.mjs"));
+    stage.args(arguments);
     let stage = tokio::task::spawn_blocking(move || Stage::open(stage));
     let mut stage = stage.await.unwrap();
     config.origins.push(stage.origin.clone());
@@ -33,6 +71,9 @@ async fn converse(page: &str, mut config: Config) {
     played.await.unwrap();
     world.stop().await;
 }
+
+/// What an older backend signed its tokens with.
+const SECRET: &str = "a secret that is long enough to sign with";
 
 /// The process that serves the pages and drives the browser. It dies with the test.
 struct Stage {

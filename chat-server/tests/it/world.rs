@@ -476,6 +476,12 @@ impl Plain {
         }
     }
 
+    /// Closes the connection, and waits until the server has closed it too.
+    pub(crate) async fn leave(mut self) {
+        drop(self.0.close(None).await);
+        while self.hear().await.is_ok() {}
+    }
+
     /// Sends a text and hears the next one.
     pub(crate) async fn ask(&mut self, text: &str) -> String {
         self.send(text).await;

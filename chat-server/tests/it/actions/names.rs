@@ -82,7 +82,7 @@ async fn a_token_has_to_be_that_of_the_name() {
 async fn a_registered_name_is_for_whoever_logged_in_from_there() {
     let clock = Arc::new(ManualClock::new(Timestamp::new(1_733_832_000_000)));
     let config = config();
-    let token_ms = config.server_limits.token_ms;
+    let token_ms = config.jwt_ttl_hours * 60 * 60_000;
     let cheap = HashingCost {
         memory_kib: 8,
         passes: 1,

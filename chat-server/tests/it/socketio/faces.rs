@@ -6,7 +6,7 @@ use chat_server::config::Listen;
 use serde_json::json;
 
 use super::peer::{Peer, about, said, token_of, with_secret};
-use crate::engineio::client::Poller;
+use crate::engineio::client::{Poller, get};
 use crate::world::{Plain, World, config};
 
 #[tokio::test]
@@ -228,7 +228,9 @@ async fn whoever_polls_hears_the_same() {
 
 #[tokio::test]
 async fn a_listener_of_its_own_speaks_it_too() {
-    let world = World::new().await;
+    let mut config = config();
+    config.test_tokens = true;
+    let world = World::with(config).await;
     let listen = Listen {
         dialect: Some(Dialect::Socketio),
         ..Listen::local(0)
@@ -239,5 +241,6 @@ async fn a_listener_of_its_own_speaks_it_too() {
     bob.knock("").await;
     bob.granted(about("joinRoom", "den", "bob")).await;
     assert_eq!(ann.hear().await, about("userJoined", "den", "bob"));
+    assert_eq!(get(address, "/test-token").await.status, 200);
     world.stop().await;
 }

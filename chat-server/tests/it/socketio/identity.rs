@@ -125,6 +125,42 @@ async fn an_account_that_is_logged_out_everywhere_is_gone_at_once() {
 }
 
 #[tokio::test]
+async fn a_session_ends_with_its_token() {
+    let world = World::with(with_secret()).await;
+    let now = jsonwebtoken::get_current_timestamp();
+    let claims = json!({"id": 7, "username": "sam", "iat": now, "exp": now + 2});
+    let mut ann = Peer::with(&world, &token_of(1, "ann")).await;
+    ann.granted(about("joinRoom", "den", "")).await;
+    let mut sam = Peer::with(&world, &signed(&claims, SECRET)).await;
+    sam.granted(about("joinRoom", "den", "")).await;
+    assert_eq!(ann.hear().await, about("userJoined", "den", "sam"));
+    sam.socket.ends().await;
+    assert_eq!(ann.hear().await, about("userLeft", "den", "sam"));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn somebody_with_two_tabs_comes_and_goes_once() {
+    let world = World::with(with_secret()).await;
+    let mut ann = Peer::with(&world, &token_of(1, "ann")).await;
+    ann.granted(about("joinRoom", "den", "")).await;
+    let token = token_of(2, "bob");
+    let mut one = Peer::with(&world, &token).await;
+    one.granted(about("joinRoom", "den", "")).await;
+    assert_eq!(ann.hear().await, about("userJoined", "den", "bob"));
+    let mut two = Peer::with(&world, &token).await;
+    two.granted(about("joinRoom", "den", "")).await;
+    drop(one);
+    ann.granted(said("den", "", "hi")).await;
+    assert_eq!(two.message().await, said("den", "ann", "hi"));
+    two.granted(said("den", "", "still here")).await;
+    assert_eq!(ann.message().await, said("den", "bob", "still here"));
+    drop(two);
+    assert_eq!(ann.hear().await, about("userLeft", "den", "bob"));
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn who_is_kicked_is_out_of_the_room_and_keeps_his_socket() {
     let world = World::new().await;
     let owner = world.account("owner").await;

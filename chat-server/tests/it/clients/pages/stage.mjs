@@ -8,9 +8,9 @@ import { chromium } from "playwright-core";
 import { serve } from "./serve.mjs";
 
 /** How long anything on a page may take: never waited for when all is well. */
-export const PATIENCE_MS = 20_000;
+export const PATIENCE_MS = 30_000;
 /** How long a whole story may take. */
-const STORY_MS = 120_000;
+const STORY_MS = 180_000;
 
 /** Somebody in front of a page. */
 class Person {
