@@ -8,7 +8,7 @@ use chat_protocol::http::{Asked, Proof, Reply, Request, Site};
 use proptest::prelude::{any, proptest};
 use serde_json::{Value, json};
 
-use crate::golden::card;
+use crate::given::card;
 
 const SITE: Site = Site::Actions;
 

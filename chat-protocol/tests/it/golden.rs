@@ -10,18 +10,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use chat_core::{Author, Name, RoomId, Seq};
-use chat_protocol::answer::{
-    Answer, BanCard, InviteCard, LobbyRoom, MarkerCard, Me, MemberCard, Message, MyRoom, Page,
-    PresenceCard, PublishedLimits, Records, ResumeState, RoomCard, SignedInCard, Snapshot,
-    Transcript, Welcome,
-};
 use chat_protocol::dialect::Say;
-use chat_protocol::{Call, Code, Dialect, Face, Form, Refusal, ServerFrame, Signal, System, Voice};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use chat_protocol::{Call, Dialect, Form, ServerFrame, Voice};
 use serde_json::Value;
 use serde_json::value::RawValue;
+
+use crate::given::{GivenVoice, answer, parsed, signal, system};
 
 #[test]
 fn native_transcripts_hold() {
@@ -159,20 +153,9 @@ fn replay(dialect: Dialect, text: &str) -> String {
                 });
                 format!("{{\"op\":{}}}", Value::from(shown))
             }
-            "S" => {
-                let is_object = |it: &str| it.starts_with('{') || it.starts_with('[');
-                match std::mem::take(&mut spelled).as_slice() {
-                    [] => "{\"S\":null}".to_owned(),
-                    [frame] if is_object(frame) && !frame.ends_with('\n') => {
-                        format!("{{\"S\":{frame}}}")
-                    }
-                    [frame] => format!("{{\"S\":{}}}", Value::from(frame.as_str())),
-                    frames => format!("{{\"S\":{}}}", Value::from(frames)),
-                }
-            }
+            "S" => shown(&std::mem::take(&mut spelled)),
             "voice" => {
-                let manner: GivenVoice = parsed(raw.get());
-                voice = manner.voice(dialect);
+                voice = parsed::<GivenVoice>(raw.get()).voice(dialect);
                 line.to_owned()
             }
             given => {
@@ -200,277 +183,20 @@ fn replay(dialect: Dialect, text: &str) -> String {
     actual
 }
 
+/// What is said, as a line of a transcript.
+fn shown(frames: &[String]) -> String {
+    let is_object = |it: &str| it.starts_with('{') || it.starts_with('[');
+    match frames {
+        [] => "{\"S\":null}".to_owned(),
+        [frame] if is_object(frame) && !frame.ends_with('\n') => format!("{{\"S\":{frame}}}"),
+        [frame] => format!("{{\"S\":{}}}", Value::from(frame.as_str())),
+        frames => format!("{{\"S\":{}}}", Value::from(frames)),
+    }
+}
+
 /// What is said, message by message.
 pub(crate) fn said(speak: impl FnOnce(Say<'_>)) -> Vec<String> {
     let mut said = Vec::new();
     speak(&mut |text| said.push(String::from_utf8(text.to_vec()).unwrap()));
     said
-}
-
-#[derive(Deserialize)]
-struct GivenVoice {
-    #[serde(default)]
-    face: GivenFace,
-    #[serde(default)]
-    room: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum GivenFace {
-    #[default]
-    First,
-    Second,
-}
-
-impl GivenVoice {
-    fn voice(&self, dialect: Dialect) -> Voice {
-        let face = match self.face {
-            GivenFace::First => Face::First,
-            GivenFace::Second => Face::Second,
-        };
-        Voice::for_seat(dialect, face, &self.room)
-    }
-}
-
-fn parsed<T: DeserializeOwned>(text: &str) -> T {
-    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
-}
-
-fn signal(text: &str) -> Signal {
-    match ServerFrame::decode(text) {
-        Ok(ServerFrame::Signal(signal)) => signal,
-        other => panic!("{other:?} is no signal"),
-    }
-}
-
-fn system(text: &str) -> System {
-    match ServerFrame::decode(text) {
-        Ok(ServerFrame::System(system)) => system,
-        other => panic!("{other:?} is no word about the connection"),
-    }
-}
-
-/// An answer as a transcript gives it: an object with its name as the key.
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Given {
-    Done {
-        seq: Seq,
-        #[serde(default)]
-        dup: bool,
-    },
-    Created {
-        room: RoomId,
-        seq: Seq,
-        #[serde(default)]
-        dup: bool,
-    },
-    Accepted,
-    Welcome(GivenWelcome),
-    Subscribed(BTreeMap<RoomId, ResumeState>),
-    Snapshot(Box<Snapshot>),
-    Records {
-        since: Seq,
-        events: Vec<Value>,
-        upto: Seq,
-        head: Seq,
-        reader: chat_core::UserId,
-    },
-    Room(Box<RoomCard>),
-    Rooms(Page<MyRoom>),
-    Directory(Page<RoomCard>),
-    Members(Page<MemberCard>),
-    Bans(Page<BanCard>),
-    Invites(Page<InviteCard>),
-    History(Page<Message>),
-    Message(Box<Message>),
-    Pins(Page<Message>),
-    Markers(Page<MarkerCard>),
-    Presence(Page<PresenceCard>),
-    Permissions(Me),
-    Explain(chat_core::Explanation),
-    User(Author),
-    Limits(serde_json::Map<String, Value>),
-    Founded(Box<RoomCard>),
-    Entered {
-        name: Name,
-        #[serde(default = "galaxy")]
-        room: Name,
-        #[serde(default)]
-        already: bool,
-    },
-    Exited {
-        name: Name,
-    },
-    ExitedAll,
-    Inside(bool),
-    Lobby(Vec<GivenLobbyRoom>),
-    Transcript(Box<Transcript>),
-    Connected {
-        session: String,
-    },
-    SignedIn(Box<SignedInCard>),
-    Refused(Code),
-    RefusedFor {
-        code: Code,
-        details: BTreeMap<String, Value>,
-    },
-    RefusedIn {
-        code: Code,
-        words: String,
-        retry_ms: u64,
-    },
-    Rejected(chat_core::Rejection),
-}
-
-#[derive(Deserialize)]
-struct GivenWelcome {
-    session: String,
-    user: Author,
-    time: chat_core::Timestamp,
-    rooms: BTreeMap<RoomId, Value>,
-    guest_token: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct GivenLobbyRoom {
-    id: u64,
-    name: Name,
-    #[serde(default)]
-    alias: Option<Name>,
-    access: chat_protocol::answer::Mode,
-    people: Vec<Name>,
-}
-
-fn galaxy() -> Name {
-    Name::new("galaxy").unwrap()
-}
-
-/// A room's card.
-pub(crate) fn card(id: u64, name: Option<Name>, access: chat_protocol::answer::Mode) -> RoomCard {
-    let card = serde_json::json!({
-        "id": id, "kind": "channel", "access": access, "listed": true, "lifecycle": "active",
-        "members": 0, "created": {"by": 0, "at": 1}, "updated_at": 1, "head_seq": 1, "head_idx": 0,
-    });
-    RoomCard {
-        name,
-        ..parsed(&card.to_string())
-    }
-}
-
-fn limits(server: serde_json::Map<String, Value>) -> PublishedLimits {
-    PublishedLimits {
-        engine: chat_core::Limits::default(),
-        server,
-    }
-}
-
-fn welcome(it: GivenWelcome) -> Welcome {
-    let rooms = it
-        .rooms
-        .into_iter()
-        .map(|(room, state)| (room, parsed(&state.to_string())));
-    Welcome {
-        session: it.session,
-        user: it.user,
-        time: it.time,
-        ping_ms: 25_000,
-        limits: limits(serde_json::Map::new()),
-        rooms: rooms.collect(),
-        epoch: "k3".to_owned(),
-        guest_token: it.guest_token,
-    }
-}
-
-pub(crate) fn answer(text: &str) -> Result<Answer, Refusal> {
-    use chat_protocol::answer::Mode;
-
-    Ok(match parsed::<Given>(text) {
-        Given::Done { seq, dup } => Answer::Done { seq, dup },
-        Given::Created { room, seq, dup } => Answer::Created { room, seq, dup },
-        Given::Accepted => Answer::Accepted {},
-        Given::Welcome(it) => Answer::Welcome(Box::new(welcome(it))),
-        Given::Subscribed(rooms) => Answer::Subscribed { rooms },
-        Given::Snapshot(it) => Answer::Snapshot(it),
-        Given::Records {
-            since,
-            events,
-            upto,
-            head,
-            reader,
-        } => {
-            let read = |event: &Value| std::sync::Arc::new(parsed(&event.to_string()));
-            let events = events.iter().map(read).collect();
-            Answer::Records(Records {
-                since,
-                events,
-                upto,
-                head,
-                reader,
-            })
-        }
-        Given::Room(it) => Answer::Room(it),
-        Given::Rooms(it) => Answer::Rooms(it),
-        Given::Directory(it) => Answer::Directory(it),
-        Given::Members(it) => Answer::Members(it),
-        Given::Bans(it) => Answer::Bans(it),
-        Given::Invites(it) => Answer::Invites(it),
-        Given::History(it) => Answer::History(it),
-        Given::Message(it) => Answer::Message(it),
-        Given::Pins(it) => Answer::Pins(it),
-        Given::Markers(it) => Answer::Markers(it),
-        Given::Presence(it) => Answer::Presence(it),
-        Given::Permissions(it) => Answer::Permissions(it),
-        Given::Explain(it) => Answer::Explain(it),
-        Given::User(it) => Answer::User(it),
-        Given::Limits(server) => Answer::Limits(Box::new(limits(server))),
-        Given::Transcript(it) => Answer::Transcript(it),
-        Given::Connected { session } => Answer::Connected { session },
-        Given::SignedIn(it) => Answer::SignedIn(it),
-        Given::Founded(room) => Answer::Founded {
-            room,
-            already: false,
-        },
-        Given::Entered {
-            name,
-            room,
-            already,
-        } => Answer::Entered {
-            room: Box::new(card(1, Some(room), Mode::Open)),
-            name,
-            already,
-        },
-        Given::Exited { name } => Answer::Exited {
-            room: RoomId::new(1),
-            name,
-        },
-        Given::ExitedAll => Answer::ExitedAll {},
-        Given::Inside(it) => Answer::Inside(it),
-        Given::Lobby(rooms) => {
-            let list = rooms.into_iter().map(|it| LobbyRoom {
-                card: RoomCard {
-                    alias: it.alias,
-                    ..card(it.id, Some(it.name), it.access)
-                },
-                people: it.people,
-            });
-            Answer::Lobby(list.collect())
-        }
-        Given::Refused(code) => return Err(Refusal::new(code)),
-        Given::RefusedFor { code, details } => {
-            let with = |refusal: Refusal, (name, value): (String, Value)| {
-                refusal.with_detail(&name, value)
-            };
-            return Err(details.into_iter().fold(Refusal::new(code), with));
-        }
-        Given::RefusedIn {
-            code,
-            words,
-            retry_ms,
-        } => {
-            return Err(Refusal::new(code).with_words(words).with_retry(retry_ms));
-        }
-        Given::Rejected(rejection) => return Err(rejection.into()),
-    })
 }

@@ -5,7 +5,8 @@ use chat_protocol::answer::{Answer, LobbyRoom, Mode};
 use chat_protocol::{Dialect, Ticket, dialects::rooms};
 use serde_json::Value;
 
-use crate::golden::{card, said};
+use crate::given::card;
+use crate::golden::said;
 
 fn listed(rooms: Vec<LobbyRoom>) -> (usize, Vec<Value>) {
     let ticket = Ticket::Rooms(rooms::Ticket::Rooms);

@@ -9,6 +9,8 @@ mod engineio;
 #[cfg(test)]
 mod garbage;
 #[cfg(test)]
+mod given;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod lobby;

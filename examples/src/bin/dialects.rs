@@ -117,10 +117,13 @@ fn wish(dialect: Dialect, frame: &str) -> Result<Command, Box<dyn Error>> {
     let mut calls = Vec::new();
     dialect.decode(frame, Form::Text, &mut calls);
     let call = calls.pop().ok_or("the frame asks for nothing")?;
-    match call.op.map_err(|refusal| refusal.msg)? {
-        Op::InRoom { command, .. } => Ok(command),
-        Op::Enter(_) => Ok(Join::default().into()),
-        op => Err(format!("{} isn't part of this conversation", op.name()).into()),
+    let op = call.op.map_err(|refusal| refusal.msg)?;
+    if let Op::InRoom { command, .. } = op {
+        Ok(command)
+    } else if let Op::Enter(_) = op {
+        Ok(Join::default().into())
+    } else {
+        Err(format!("{} isn't part of this conversation", op.name()).into())
     }
 }
 
@@ -164,12 +167,10 @@ impl Den {
                 ..Facts::default()
             },
         };
-        match self.0.decide(&request)? {
-            Decision::New(record) => {
-                self.0.evolve(&record);
-                Ok(record)
-            }
-            other => Err(format!("the engine says {other:?}").into()),
-        }
+        let Decision::New(record) = self.0.decide(&request)? else {
+            return Err("the engine makes no fact of it".into());
+        };
+        self.0.evolve(&record);
+        Ok(record)
     }
 }
