@@ -11,6 +11,7 @@ pub mod auth;
 pub mod clock;
 pub mod config;
 pub mod http;
+pub mod import;
 pub mod limits;
 pub mod logs;
 pub mod mail;

@@ -15,6 +15,7 @@ mod clients;
 mod conversation;
 mod crash;
 mod http;
+mod import;
 mod languages;
 mod membership;
 mod mounted;
