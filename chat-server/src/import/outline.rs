@@ -98,7 +98,7 @@ pub(super) async fn read<R: Read + Seek>(
             outline.note(place, read.line, desk);
         }
     }
-    people.settle(desk).await?;
+    people.finish(desk).await?;
     Ok(outline)
 }
 

@@ -8,7 +8,7 @@ use super::line::{Kind, Secret, User};
 use super::report::{Desk, Note, Outcome};
 use super::together::{TOGETHER, all};
 use super::{ImportError, Options, Source, digest};
-use crate::auth::hashing::{HashError, Hasher};
+use crate::auth::hashing::Hasher;
 use crate::auth::{checked_email, presentable, suffixed};
 use crate::store::{Account, Created, Link, NewAccount, Store, StoreError};
 
@@ -26,6 +26,8 @@ pub(super) struct People<'a> {
     names: HashMap<String, Actor>,
     /// The accounts of this server's users, so that nobody becomes somebody else of the same server.
     theirs: HashSet<UserId>,
+    /// Whose name somebody has who may be another.
+    doubtful: Vec<Wish>,
 }
 
 /// Somebody who is to have an account.
@@ -35,8 +37,14 @@ struct Wish {
     name: Name,
     email: Option<String>,
     without_email: bool,
+    /// What is to become a hash.
+    plain: Option<Password>,
     hash: Option<String>,
 }
+
+/// Why somebody isn't brought whose name has an account here.
+const HELD: &str =
+    "the name belongs to an account here; --link-names says that same names are the same people";
 
 impl<'a> People<'a> {
     pub(super) fn new(store: &'a dyn Store, hasher: &'a Hasher, options: &'a Options) -> Self {
@@ -49,6 +57,7 @@ impl<'a> People<'a> {
             known: HashMap::new(),
             names: HashMap::new(),
             theirs: HashSet::new(),
+            doubtful: Vec::new(),
         }
     }
 
@@ -70,12 +79,13 @@ impl<'a> People<'a> {
         self.settle(desk).await
     }
 
-    /// Sees to it that whoever waits has an account, or is refused.
-    pub(super) async fn settle(&mut self, desk: &mut Desk<'_>) -> Result<(), ImportError> {
+    /// Sees to it that whoever waits has an account, or is refused, or is looked at last.
+    async fn settle(&mut self, desk: &mut Desk<'_>) -> Result<(), ImportError> {
         let mut fresh: Vec<(u64, User)> = Vec::new();
         for (line, user) in std::mem::take(&mut self.waiting) {
-            let is_repeated = fresh.iter().any(|(_, it)| it.id == user.id);
-            if is_repeated || self.known.contains_key(&user.id) {
+            let doubtful = self.doubtful.iter().map(|wish| &wish.user.id);
+            let mut others = fresh.iter().map(|(_, it)| &it.id).chain(doubtful);
+            if others.any(|id| *id == user.id) || self.known.contains_key(&user.id) {
                 desk.done(Kind::User, Outcome::There);
             } else {
                 fresh.push((line, user));
@@ -94,23 +104,93 @@ impl<'a> People<'a> {
                 Err(why) => desk.refuse(line, Some(Kind::User), why),
             }
         }
-        self.hash(&mut wishes).await?;
         let (there, new): (Vec<_>, Vec<_>) = wishes
             .into_iter()
             .partition(|(_, account)| account.is_some());
-        for (wish, account) in there {
+        self.welcome_back(there, desk).await?;
+        let new = new.into_iter().map(|(wish, _)| wish).collect();
+        self.welcome(new, desk).await
+    }
+
+    /// Whoever is linked already; an account that was made for his token gets his password.
+    async fn welcome_back(
+        &mut self,
+        there: Vec<(Wish, Option<Account>)>,
+        desk: &mut Desk<'_>,
+    ) -> Result<(), ImportError> {
+        let (mut wishes, accounts): (Vec<Wish>, Vec<_>) = there.into_iter().unzip();
+        self.hash(&mut wishes).await?;
+        for (wish, account) in wishes.into_iter().zip(accounts) {
             let Some(account) = account else { continue };
             self.give_password(&account, wish.hash.as_deref()).await?;
             self.admit(wish, &account, Outcome::There, desk);
         }
-        let made = all(new.iter().map(|(wish, _)| self.create(wish))).await;
-        for ((wish, _), created) in new.into_iter().zip(made) {
+        Ok(())
+    }
+
+    /// Whoever was never seen gets an account, if nobody stands in the way.
+    async fn welcome(&mut self, new: Vec<Wish>, desk: &mut Desk<'_>) -> Result<(), ImportError> {
+        let free = self.meet(new).await?;
+        self.make(free, desk).await
+    }
+
+    async fn make(&mut self, mut free: Vec<Wish>, desk: &mut Desk<'_>) -> Result<(), ImportError> {
+        self.hash(&mut free).await?;
+        let made = all(free.iter().map(|wish| self.create(wish))).await;
+        let mut refused = Vec::new();
+        for (wish, created) in free.into_iter().zip(made) {
             match created? {
                 Created::Account(account) => self.admit(wish, &account, Outcome::Made, desk),
-                refused => self.persist(wish, refused, desk).await?,
+                created => refused.push((wish, created)),
             }
         }
+        for (wish, created) in refused {
+            self.persist(wish, created, desk).await?;
+        }
         Ok(())
+    }
+
+    /// Looks who has the names and addresses, before a password is hashed for nothing.
+    async fn meet(&mut self, new: Vec<Wish>) -> Result<Vec<Wish>, StoreError> {
+        let found = all(new.iter().map(async |wish| {
+            let address = match wish.email.as_deref() {
+                Some(address) => self.store.find_account(address).await?,
+                None => None,
+            };
+            let name = self.store.find_account(wish.name.as_str()).await?;
+            Ok::<_, StoreError>((name, address))
+        }));
+        let found = found.await;
+        let mut free = Vec::new();
+        for (mut wish, found) in new.into_iter().zip(found) {
+            let (holder, address) = found?;
+            if address.is_some() {
+                // It is no identity here: its first holder keeps it.
+                (wish.email, wish.without_email) = (None, true);
+            }
+            if holder.is_some_and(|it| !self.theirs.contains(&it.user)) {
+                self.doubtful.push(wish);
+            } else {
+                free.push(wish);
+            }
+        }
+        Ok(free)
+    }
+
+    /// Ends with the users: those whose names others have here are judged when all of their server
+    /// are known.
+    pub(super) async fn finish(&mut self, desk: &mut Desk<'_>) -> Result<(), ImportError> {
+        self.settle(desk).await?;
+        let mut free = Vec::new();
+        for wish in std::mem::take(&mut self.doubtful) {
+            let holder = self.store.find_account(wish.name.as_str()).await?;
+            match holder.filter(|it| !self.theirs.contains(&it.user)) {
+                None => free.push(wish),
+                Some(holder) if self.options.link_names => self.link(wish, &holder, desk).await?,
+                Some(_) => desk.refuse(wish.line, Some(Kind::User), HELD),
+            }
+        }
+        self.make(free, desk).await
     }
 
     /// What a user's line comes to, if it can be used; who has a password here needs no other.
@@ -124,9 +204,9 @@ impl<'a> People<'a> {
             return Err("the id can't be logged in with here".into());
         }
         let email = user.email.as_deref().map(checked_email);
-        let needs_hash = here.is_none_or(|account| account.password_hash.is_none());
-        let hash = match user.secret.as_ref().filter(|_| needs_hash) {
-            Some(Secret::Hash(hash)) if Hasher::can_read(hash) => Some(hash.clone()),
+        let needs_password = here.is_none_or(|account| account.password_hash.is_none());
+        let (plain, hash) = match user.secret.clone().filter(|_| needs_password) {
+            Some(Secret::Hash(hash)) if Hasher::can_read(&hash) => (None, Some(hash)),
             Some(Secret::Hash(_)) => {
                 return Err(
                     "the hash is neither of bcrypt nor of argon2id, or costs too much".into(),
@@ -138,40 +218,33 @@ impl<'a> People<'a> {
                     Password::BYTES_MAX
                 ));
             }
-            Some(Secret::Plain(_)) | None => None,
+            Some(Secret::Plain(it)) => (Some(it), None),
+            None => (None, None),
         };
         Ok(Wish {
             line,
             name,
             without_email: email.as_ref().is_some_and(Result::is_err),
             email: email.and_then(Result::ok),
+            plain,
             hash,
             user,
         })
     }
 
     /// Hashes the plain passwords, as many at once as the hasher has threads.
-    async fn hash(&self, wishes: &mut [(Wish, Option<Account>)]) -> Result<(), ImportError> {
-        let hashed = all(wishes.iter().map(async |(wish, account)| {
-            let is_kept = account
-                .as_ref()
-                .is_some_and(|it| it.password_hash.is_some());
-            match &wish.user.secret {
-                Some(Secret::Plain(password)) if !is_kept => {
-                    self.hash_one(password).await.map(Some)
-                }
-                Some(Secret::Plain(_) | Secret::Hash(_)) | None => Ok(None),
-            }
+    async fn hash(&self, wishes: &mut [Wish]) -> Result<(), ImportError> {
+        let hashed = all(wishes.iter().map(async |wish| match &wish.plain {
+            Some(password) => self.hasher.hash(password).await.map(Some),
+            None => Ok(None),
         }));
         let hashed = hashed.await;
-        for ((wish, _), hash) in wishes.iter_mut().zip(hashed) {
-            wish.hash = hash?.or(wish.hash.take());
+        for (wish, hash) in wishes.iter_mut().zip(hashed) {
+            if let Some(hash) = hash? {
+                (wish.hash, wish.plain) = (Some(hash), None);
+            }
         }
         Ok(())
-    }
-
-    async fn hash_one(&self, password: &Password) -> Result<String, HashError> {
-        self.hasher.hash(password).await
     }
 
     async fn create(&self, wish: &Wish) -> Result<Created, StoreError> {
@@ -195,7 +268,7 @@ impl<'a> People<'a> {
             .await
     }
 
-    /// Goes on with somebody whose name, address or handle is taken.
+    /// Goes on with somebody whose name, address or handle another one of his server has.
     async fn persist(
         &mut self,
         mut wish: Wish,
@@ -210,7 +283,7 @@ impl<'a> People<'a> {
                     self.admit(wish, &account, Outcome::Made, desk);
                     return Ok(());
                 }
-                // The address is no identity here; its first holder keeps it.
+                // Two of the file have the same.
                 Created::EmailTaken => (wish.email, wish.without_email) = (None, true),
                 Created::HandleTaken => {
                     let why = "the id is the name or handle of another account here";
@@ -218,22 +291,7 @@ impl<'a> People<'a> {
                     return Ok(());
                 }
                 Created::NameTaken => {
-                    let holder = self.store.find_account(wish.name.as_str()).await?;
-                    let stranger =
-                        holder.filter(|it| tries == 0 && !self.theirs.contains(&it.user));
-                    match stranger {
-                        Some(holder) if self.options.link_names => {
-                            return self.link(wish, &holder, desk).await;
-                        }
-                        Some(_) => {
-                            let why = "the name belongs to an account here; --link-names says that \
-                                       same names are the same people";
-                            desk.refuse(wish.line, Some(Kind::User), why);
-                            return Ok(());
-                        }
-                        // Two of the same server whose names look alike: both are brought.
-                        None => {}
-                    }
+                    // Somebody of the same server whose name looks alike: both are brought.
                     tries += 1;
                     let Ok(name) = suffixed(&wanted, tries) else {
                         desk.refuse(wish.line, Some(Kind::User), "too many have this name");
@@ -249,10 +307,13 @@ impl<'a> People<'a> {
     /// An account of this name is his, as the operator says.
     async fn link(
         &mut self,
-        wish: Wish,
+        mut wish: Wish,
         holder: &Account,
         desk: &mut Desk<'_>,
     ) -> Result<(), ImportError> {
+        if holder.password_hash.is_none() {
+            self.hash(std::slice::from_mut(&mut wish)).await?;
+        }
         self.give_password(holder, wish.hash.as_deref()).await?;
         self.store
             .link(&self.issuer, &wish.user.id, holder.user)

@@ -67,6 +67,27 @@ async fn a_name_that_has_an_account_here_is_linked_only_where_the_operator_says_
     world.stop().await;
 }
 
+#[test]
+fn two_of_one_server_are_never_taken_for_one() {
+    let house = House::new();
+    let ann = ann();
+    let named = |id: u64, name: &str| json!({"type": "user", "ID": id, "UserName": name});
+    let first = house.import("rest", file(std::slice::from_ref(&ann)), &[]);
+    assert_eq!(first.code, Some(0), "{}", first.err);
+    // Whoever comes later stands far in front of her in the file, and her name is spelled alike.
+    let mut lines = vec![named(900, "ann")];
+    lines.extend((100..200).map(|id| named(id, &format!("user {id}"))));
+    lines.push(ann);
+    let said = house.import("rest", file(&lines), &["--link-names"]);
+    assert_eq!(
+        (said.code, said.count("users")),
+        (Some(0), (101, 1, 0)),
+        "{}",
+        said.err
+    );
+    assert_eq!(said.of("user", "900")["name"], "ann-2");
+}
+
 #[tokio::test]
 async fn an_account_made_for_a_token_gets_the_password_that_is_brought_later() {
     let house = House::new();
