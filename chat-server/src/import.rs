@@ -18,6 +18,7 @@ mod report;
 mod room;
 mod rooms;
 mod scribe;
+mod story;
 mod together;
 
 use std::io::{self, Read, Seek};

@@ -22,8 +22,10 @@ pub(super) struct People<'a> {
     waiting: Vec<(u64, User)>,
     /// Who bears an id, or turned out to be nobody.
     known: HashMap<String, Option<Actor>>,
-    /// Who bore a name there.
-    names: HashMap<String, Actor>,
+    /// Who bore a name there; nobody, if several did.
+    names: HashMap<String, Option<Actor>>,
+    /// Ids and names of those who could not be brought: nobody else shall have said their words.
+    lost: HashSet<String>,
     /// The accounts of this server's users, so that nobody becomes somebody else of the same server.
     theirs: HashSet<UserId>,
     /// Whose name somebody has who may be another.
@@ -42,6 +44,9 @@ struct Wish {
     hash: Option<String>,
 }
 
+/// A name that can be used, a password that is to be hashed, and a hash that can be read.
+type Checked = (Name, Option<Password>, Option<String>);
+
 /// Why somebody isn't brought whose name has an account here.
 const HELD: &str =
     "the name belongs to an account here; --link-names says that same names are the same people";
@@ -56,6 +61,7 @@ impl<'a> People<'a> {
             waiting: Vec::new(),
             known: HashMap::new(),
             names: HashMap::new(),
+            lost: HashSet::new(),
             theirs: HashSet::new(),
             doubtful: Vec::new(),
         }
@@ -99,9 +105,9 @@ impl<'a> People<'a> {
             if let Some(account) = &account {
                 self.theirs.insert(account.user);
             }
-            match self.wish(line, user, account.as_ref()) {
+            match Self::wish(line, user, account.as_ref()) {
                 Ok(wish) => wishes.push((wish, account)),
-                Err(why) => desk.refuse(line, Some(Kind::User), why),
+                Err(lost) => self.lose(line, lost.0, lost.1, desk),
             }
         }
         let (there, new): (Vec<_>, Vec<_>) = wishes
@@ -141,11 +147,13 @@ impl<'a> People<'a> {
         for (wish, created) in free.into_iter().zip(made) {
             match created? {
                 Created::Account(account) => self.admit(wish, &account, Outcome::Made, desk),
-                created => refused.push((wish, created)),
+                taken @ (Created::NameTaken | Created::HandleTaken | Created::EmailTaken) => {
+                    refused.push((wish, taken));
+                }
             }
         }
-        for (wish, created) in refused {
-            self.persist(wish, created, desk).await?;
+        for (wish, taken) in refused {
+            self.persist(wish, taken, desk).await?;
         }
         Ok(())
     }
@@ -187,14 +195,34 @@ impl<'a> People<'a> {
             match holder.filter(|it| !self.theirs.contains(&it.user)) {
                 None => free.push(wish),
                 Some(holder) if self.options.link_names => self.link(wish, &holder, desk).await?,
-                Some(_) => desk.refuse(wish.line, Some(Kind::User), HELD),
+                Some(_) => self.lose(wish.line, wish.user, HELD, desk),
             }
         }
         self.make(free, desk).await
     }
 
-    /// What a user's line comes to, if it can be used; who has a password here needs no other.
-    fn wish(&self, line: u64, user: User, here: Option<&Account>) -> Result<Wish, String> {
+    /// What a user's line comes to, or why it comes to nothing; who has a password here needs no
+    /// other.
+    fn wish(line: u64, user: User, here: Option<&Account>) -> Result<Wish, Box<(User, String)>> {
+        match Self::check(&user, here) {
+            Ok((name, plain, hash)) => {
+                let email = user.email.as_deref().map(checked_email);
+                Ok(Wish {
+                    line,
+                    name,
+                    without_email: email.as_ref().is_some_and(Result::is_err),
+                    email: email.and_then(Result::ok),
+                    plain,
+                    hash,
+                    user,
+                })
+            }
+            Err(why) => Err(Box::new((user, why))),
+        }
+    }
+
+    /// A user's name, and his password or its hash.
+    fn check(user: &User, here: Option<&Account>) -> Result<Checked, String> {
         let name = presentable(&user.name).map_err(|_| "the name can't be used here")?;
         if let Some(handle) = &user.handle
             && presentable(handle)
@@ -203,33 +231,21 @@ impl<'a> People<'a> {
         {
             return Err("the id can't be logged in with here".into());
         }
-        let email = user.email.as_deref().map(checked_email);
         let needs_password = here.is_none_or(|account| account.password_hash.is_none());
         let (plain, hash) = match user.secret.clone().filter(|_| needs_password) {
             Some(Secret::Hash(hash)) if Hasher::can_read(&hash) => (None, Some(hash)),
             Some(Secret::Hash(_)) => {
-                return Err(
-                    "the hash is neither of bcrypt nor of argon2id, or costs too much".into(),
-                );
+                let why = "the hash is neither of bcrypt nor of argon2id, or costs too much";
+                return Err(why.into());
             }
             Some(Secret::Plain(it)) if it.expose().len() > Password::BYTES_MAX => {
-                return Err(format!(
-                    "a password has at most {} bytes",
-                    Password::BYTES_MAX
-                ));
+                let bytes_max = Password::BYTES_MAX;
+                return Err(format!("a password has at most {bytes_max} bytes"));
             }
             Some(Secret::Plain(it)) => (Some(it), None),
             None => (None, None),
         };
-        Ok(Wish {
-            line,
-            name,
-            without_email: email.as_ref().is_some_and(Result::is_err),
-            email: email.and_then(Result::ok),
-            plain,
-            hash,
-            user,
-        })
+        Ok((name, plain, hash))
     }
 
     /// Hashes the plain passwords, as many at once as the hasher has threads.
@@ -287,14 +303,14 @@ impl<'a> People<'a> {
                 Created::EmailTaken => (wish.email, wish.without_email) = (None, true),
                 Created::HandleTaken => {
                     let why = "the id is the name or handle of another account here";
-                    desk.refuse(wish.line, Some(Kind::User), why);
+                    self.lose(wish.line, wish.user, why, desk);
                     return Ok(());
                 }
                 Created::NameTaken => {
                     // Somebody of the same server whose name looks alike: both are brought.
                     tries += 1;
                     let Ok(name) = suffixed(&wanted, tries) else {
-                        desk.refuse(wish.line, Some(Kind::User), "too many have this name");
+                        self.lose(wish.line, wish.user, "too many have this name", desk);
                         return Ok(());
                     };
                     wish.name = name;
@@ -335,10 +351,20 @@ impl<'a> People<'a> {
         Ok(())
     }
 
+    /// Somebody can't be brought, and neither can what he said.
+    fn lose(&mut self, line: u64, user: User, why: impl Into<String>, desk: &mut Desk<'_>) {
+        self.lost.extend([user.id, user.name]);
+        self.lost.extend(user.also);
+        desk.refuse(line, Some(Kind::User), why);
+    }
+
     fn admit(&mut self, wish: Wish, account: &Account, outcome: Outcome, desk: &mut Desk<'_>) {
         let actor = Actor::new(account.user, account.name.clone());
         self.theirs.insert(account.user);
-        self.names.insert(wish.user.name, actor.clone());
+        self.names
+            .entry(wish.user.name)
+            .and_modify(|other| *other = other.take().filter(|it| it.id == actor.id))
+            .or_insert_with(|| Some(actor.clone()));
         if let Some(also) = wish.user.also {
             self.known.insert(also, Some(actor.clone()));
         }
@@ -378,6 +404,10 @@ impl<'a> People<'a> {
             return Ok(Ok(actor));
         }
         let from = self.options.from;
+        let named = name.filter(|_| from.names_users() && user.is_none());
+        if user.or(named).is_some_and(|id| self.lost.contains(id)) {
+            return Ok(Err("whoever said it could not be brought".into()));
+        }
         let name = match (name, user) {
             (Some(name), _) => name,
             // There, whoever speaks is a name.
@@ -385,10 +415,7 @@ impl<'a> People<'a> {
             (None, Some(user)) => return Ok(Err(format!("there is no user {user:?}"))),
             (None, None) => return Ok(Err("nobody said it".into())),
         };
-        if from.names_users()
-            && user.is_none()
-            && let Some(actor) = self.names.get(name)
-        {
+        if let Some(Some(actor)) = named.and_then(|name| self.names.get(name)) {
             return Ok(Ok(actor.clone()));
         }
         let chars_max = self.options.limits.name_chars_max;

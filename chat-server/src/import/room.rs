@@ -4,12 +4,13 @@
 //! once: he joins with his first line and has left when the story ends. Where the file lists no
 //! members, whoever spoke with an account is one. Names without an account are guests.
 
-use std::collections::{HashMap, HashSet};
 use std::io::{Read, Seek};
 
-use chat_core::commands::{CreateRoom, Entry, Invite, Join, Leave, Post, SetRole};
+use chat_core::commands::{
+    CreateRoom, Entry, Invite, Join, Leave, Post, SetRole, TransferOwnership,
+};
 use chat_core::{
-    Access, Actor, Cid, Event, Name, Password, Role, Room as State, Seq, Text, Timestamp, UserId,
+    Access, Actor, Cid, Name, Password, Role, Room as State, Seq, Text, Timestamp, UserId,
 };
 
 use super::file::Lines;
@@ -18,7 +19,8 @@ use super::outline::{Here, Outline, Room, Spot};
 use super::people::People;
 use super::report::{Desk, Note, Outcome};
 use super::scribe::{Judged, Scribe};
-use super::{ImportError, Options, Source, digest, rooms};
+use super::story::Story;
+use super::{ImportError, Options, rooms};
 
 /// Everything that the filling of a room takes.
 pub(super) struct Work<'a, 'b, R> {
@@ -27,22 +29,6 @@ pub(super) struct Work<'a, 'b, R> {
     pub(super) lines: &'a mut Lines<R>,
     pub(super) desk: &'a mut Desk<'b>,
     pub(super) options: &'b Options,
-}
-
-/// What is known of the room while it is filled.
-struct Story {
-    id: String,
-    /// What earlier imports left in its log, by their cids.
-    seen: HashSet<u128>,
-    /// The joins of those who had to be members to speak.
-    passing: HashSet<Seq>,
-    /// How often something was said that bears no id.
-    said: HashMap<u128, u32>,
-    /// Whom the file lists as members.
-    listed: HashSet<UserId>,
-    lists_members: bool,
-    /// The head when this import came.
-    began: Seq,
 }
 
 /// Somebody who joins, and when.
@@ -72,14 +58,12 @@ impl<R: Read + Seek> Work<'_, '_, R> {
         };
         self.scribe.open(here.id).await?;
         let (joiners, owner) = self.members(room, told, spots).await?;
+        let heir = owner.clone().zip(told.owner.clone());
         let mut story = Story {
             id: room.id.clone(),
-            seen: HashSet::new(),
-            passing: HashSet::new(),
-            said: HashMap::new(),
             listed: joiners.iter().map(|it| it.actor.id).collect(),
             lists_members: !room.members.is_empty(),
-            began: Seq::default(),
+            ..Story::default()
         };
         if self.scribe.state().is_some() {
             self.recall(&mut story).await?;
@@ -100,6 +84,9 @@ impl<R: Read + Seek> Work<'_, '_, R> {
         }
         for joiner in joiners {
             self.join(&mut story, joiner).await?;
+        }
+        if let Some((owner, id)) = heir {
+            self.bequeath(&mut story, &owner, &id).await?;
         }
         self.part(&story).await?;
         self.scribe.close().await
@@ -215,22 +202,8 @@ impl<R: Read + Seek> Work<'_, '_, R> {
             .state()
             .map(|it| it.head_seq)
             .unwrap_or_default();
-        let prefix = format!("import/{}/", self.options.from.name());
-        let passing = format!("{prefix}a/");
-        let (seen, joins) = (&mut story.seen, &mut story.passing);
-        self.scribe
-            .log(|record| {
-                let Some(cid) = &record.cid else { return };
-                if !cid.as_str().starts_with(&prefix) {
-                    return;
-                }
-                seen.insert(key(cid));
-                let is_join = matches!(record.event, Event::Joined(_));
-                if is_join && cid.as_str().starts_with(&passing) {
-                    joins.insert(record.seq);
-                }
-            })
-            .await
+        let from = self.options.from;
+        self.scribe.log(|record| story.recall(from, record)).await
     }
 
     fn tell(&mut self, line: u64, id: &str, here: &Here) {
@@ -260,21 +233,20 @@ impl<R: Read + Seek> Work<'_, '_, R> {
         let cid = from.cid("j", &joiner.id);
         let was_brought = story.knows(cid.as_ref());
         if !was_brought
-            && let Judged::Refused(why) = self.enter(&joiner.actor, joiner.at, cid).await?
+            && let Judged::Refused(why) = self.enter(&joiner.actor, joiner.at, cid.clone()).await?
         {
             self.desk.refuse(line, Some(Kind::Member), why);
             return Ok(());
         }
+        story.note(cid.as_ref());
         let since = self.member_since(user);
-        let is_new = since.is_some_and(|since| since > story.began);
-        self.desk.done(
-            Kind::Member,
-            if is_new {
-                Outcome::Made
-            } else {
-                Outcome::There
-            },
-        );
+        let is_new = !was_brought && since.is_some_and(|since| since > story.began);
+        let outcome = if is_new {
+            Outcome::Made
+        } else {
+            Outcome::There
+        };
+        self.desk.done(Kind::Member, outcome);
         let owner = self.scribe.state().map(|it| it.owner);
         let role = match joiner.role {
             Some(Role::Owner) if owner != Some(user) => Role::Admin,
@@ -287,6 +259,7 @@ impl<R: Read + Seek> Work<'_, '_, R> {
         }
         let owner = self.scribe.actor(owner.unwrap_or(UserId::HOUSE)).await?;
         let command = SetRole { user, role };
+        story.note(cid.as_ref());
         if let Judged::Refused(why) = self.scribe.wish(&owner, joiner.at, cid, command).await? {
             self.desk
                 .warn(line, format!("he is a member without his role: {why}"));
@@ -400,6 +373,29 @@ impl<R: Read + Seek> Work<'_, '_, R> {
         )
     }
 
+    /// Gives the room to its owner, who wasn't there yet when the house took it.
+    async fn bequeath(
+        &mut self,
+        story: &mut Story,
+        owner: &Actor,
+        id: &str,
+    ) -> Result<(), ImportError> {
+        let cid = self.options.from.cid("w", id);
+        let Some(state) = self.scribe.state() else {
+            return Ok(());
+        };
+        let at = state.head_at;
+        if state.owner != UserId::HOUSE || story.knows(cid.as_ref()) {
+            return Ok(());
+        }
+        self.enter(owner, at, None).await?;
+        story.listed.insert(owner.id);
+        let house = self.scribe.actor(UserId::HOUSE).await?;
+        let command = TransferOwnership { to: owner.id };
+        self.scribe.wish(&house, at, cid, command).await?;
+        Ok(())
+    }
+
     /// Lets those leave who were members for their lines alone.
     async fn part(&mut self, story: &Story) -> Result<(), ImportError> {
         let Some(state) = self.scribe.state().filter(|_| story.lists_members) else {
@@ -418,39 +414,6 @@ impl<R: Read + Seek> Work<'_, '_, R> {
         }
         Ok(())
     }
-}
-
-impl Story {
-    /// The name under which a message is known for ever: by its id, or by everything that it says.
-    /// Two that say the same at the same moment are told apart by their number.
-    fn name(&mut self, message: &line::Message, from: Source) -> Option<(u128, Cid)> {
-        let cid = match &message.id {
-            Some(id) => from.cid("m", id),
-            None => {
-                let texts = [
-                    message.user.as_deref().unwrap_or_default(),
-                    message.name.as_deref().unwrap_or_default(),
-                    &message.at.to_string(),
-                    &message.body,
-                ];
-                let said = digest(&texts.map(str::as_bytes));
-                let times = self.said.entry(said).or_default();
-                *times += 1;
-                from.cid("t", &format!("{said:032x}/{times}"))
-            }
-        }?;
-        Some((key(&cid), cid))
-    }
-
-    /// Whether an earlier import left a record of this name.
-    fn knows(&self, cid: Option<&Cid>) -> bool {
-        cid.is_some_and(|cid| self.seen.contains(&key(cid)))
-    }
-}
-
-/// A cid, in the little that has to be kept of it.
-fn key(cid: &Cid) -> u128 {
-    digest(&[cid.as_str().as_bytes()])
 }
 
 /// When a room began: it was made before anybody joined it, or spoke in it.

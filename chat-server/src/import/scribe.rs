@@ -104,7 +104,12 @@ impl<'a> Scribe<'a> {
                     self.note(record).await?;
                     return Ok(Judged::Done(at));
                 }
-                Ok(Decision::Repeat { seq: _ } | Decision::Signal(_)) => {
+                // A name that this log has used names what was brought before.
+                Ok(
+                    Decision::Repeat { seq: _ }
+                    | Decision::Signal(_)
+                    | Decision::Need(Need::Used(_)),
+                ) => {
                     return Ok(Judged::Already);
                 }
                 Ok(Decision::Need(need)) => self.supply(&mut request, need).await?,

@@ -10,10 +10,8 @@ pub const TOGETHER: usize = 64;
 /// Drives futures side by side; they are asked in their order, and answer in their order. What they
 /// write goes to disk in few transactions.
 pub(super) async fn all<F: Future>(asked: impl IntoIterator<Item = F>) -> Vec<F::Output> {
-    let mut asked: Vec<(Option<Pin<Box<F>>>, Option<F::Output>)> = asked
-        .into_iter()
-        .map(|future| (Some(Box::pin(future)), None))
-        .collect();
+    let start = |future| (Some(Box::pin(future)), None);
+    let mut asked: Vec<Asked<F>> = asked.into_iter().map(start).collect();
     // Each output lies on the heap beside its future, and is never pinned.
     poll_fn(move |context| {
         let mut pending = false;
@@ -31,3 +29,6 @@ pub(super) async fn all<F: Future>(asked: impl IntoIterator<Item = F>) -> Vec<F:
     })
     .await
 }
+
+/// A future, until it is ready; then what came of it.
+type Asked<F> = (Option<Pin<Box<F>>>, Option<<F as Future>::Output>);

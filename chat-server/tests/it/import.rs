@@ -15,6 +15,7 @@ use crate::world::{Native, World, config, http};
 mod conflicts;
 mod lines;
 mod moving;
+mod random;
 
 /// What the older servers signed their tokens with.
 const SECRET: &str = "the secret of the older server";

@@ -7,24 +7,24 @@ fn line(from: Source, text: &str) -> Line {
 }
 
 fn user_of(from: Source, text: &str) -> User {
-    match line(from, text) {
-        Line::User(it) => it,
-        other => panic!("{other:?}"),
-    }
+    let Line::User(it) = line(from, text) else {
+        panic!("{text}")
+    };
+    it
 }
 
 fn room_of(from: Source, text: &str) -> Room {
-    match line(from, text) {
-        Line::Room(it) => it,
-        other => panic!("{other:?}"),
-    }
+    let Line::Room(it) = line(from, text) else {
+        panic!("{text}")
+    };
+    it
 }
 
 fn message_of(from: Source, text: &str) -> Message {
-    match line(from, text) {
-        Line::Message(it) => it,
-        other => panic!("{other:?}"),
-    }
+    let Line::Message(it) = line(from, text) else {
+        panic!("{text}")
+    };
+    it
 }
 
 const HASH: &str = "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy";

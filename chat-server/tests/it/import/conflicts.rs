@@ -193,3 +193,45 @@ fn the_program_says_what_it_needs() {
         assert!(help.contains(word), "{word}: {help}");
     }
 }
+
+#[tokio::test]
+async fn nobody_else_has_said_the_words_of_somebody_who_is_brought_later() {
+    let house = House::new();
+    house.sign_up("ann", "other@example.org", "the password here");
+    let lines = [
+        ann(),
+        json!({"type": "room", "ID": 1, "name": "Den", "owner": 1}),
+        json!({"type": "message", "ID": 1, "chatRoomId": 1, "chatUserId": 1, "chatUser": "Ann",
+            "chatMessage": "mine", "ChatMessageTs": 2_000}),
+        json!({"type": "message", "ID": 2, "chatRoomId": 1, "chatUserId": 9, "chatUser": "Gone",
+            "chatMessage": "bye", "ChatMessageTs": 3_000}),
+    ];
+    let said = house.import("rest", file(&lines), &[]);
+    assert_eq!(said.code, Some(1));
+    assert!(
+        said.refusal(3).contains("could not be brought"),
+        "{}",
+        said.refusal(3)
+    );
+    assert!(said.err.contains("the house owns it"), "{}", said.err);
+    assert_eq!(said.count("messages"), (1, 0, 1));
+    let linked = house.import("rest", file(&lines), &["--link-names"]);
+    assert_eq!(
+        (linked.code, linked.count("messages")),
+        (Some(0), (1, 1, 0)),
+        "{}",
+        linked.err
+    );
+    let again = house.import("rest", file(&lines), &[]);
+    assert!(again.out.ends_with("nothing was made\n"), "{}", again.out);
+    let world = house.open().await;
+    let claims = json!({"UserID": 1, "UserName": "Ann", "exp": 9_999_999_999_u64});
+    let (mut ann, user) = hello(&world, &claims).await;
+    let page = ann.ok("history", json!({"room": 1})).await;
+    let by = |index: usize| page["items"][index]["by"].clone();
+    assert_eq!(by(0)["name"], "Gone");
+    assert_eq!(by(1)["id"], user["id"]);
+    // The room is hers after all.
+    ann.ok("delete_room", json!({"room": 1})).await;
+    world.stop().await;
+}
