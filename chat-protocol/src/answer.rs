@@ -86,6 +86,14 @@ pub enum Answer {
     User(Author),
     /// Every bound.
     Limits(Box<PublishedLimits>),
+    /// There is a room of that name. Older dialects only.
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    Founded {
+        /// The room.
+        room: Box<RoomCard>,
+        /// Whether there was one before.
+        already: bool,
+    },
     /// This socket is in the room. Older dialects only.
     #[cfg_attr(feature = "schema", schemars(skip))]
     Entered {

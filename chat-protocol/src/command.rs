@@ -3,15 +3,18 @@
 //! Commands to a room are the core's own payloads; what stands here beside them is about sessions
 //! and questions. Name, decoding and schema of an op come from one line each.
 
-use std::collections::BTreeMap;
+mod hello;
+mod older;
+
 use std::fmt;
 
 use chat_core::commands::CreateRoom;
-use chat_core::{Cid, Command, Name, Password, Permission, RoomId, Seq, Text, UserId};
+use chat_core::{Cid, Command, Name, Password, Permission, Seq, Text, UserId};
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub use self::hello::{GuestHello, Hello, Subscribe};
+pub use self::older::{Enter, Lobby, NameRule, SignUp};
 use crate::room_ref::RoomRef;
-use crate::voice::Face;
 
 macro_rules! ops {
     ($(
@@ -46,6 +49,11 @@ macro_rules! ops {
                 /// Whether to take the name as alias if it is free.
                 alias_if_free: bool,
             },
+            /// Make a room, unless there is one of that name. Older dialects only.
+            Found {
+                /// The room; its name becomes its alias.
+                command: CreateRoom,
+            },
             /// Be in a room under a name, with this socket. Older dialects only.
             Enter(Box<Enter>),
             /// Be in a room, or in all rooms, no longer. Older dialects only.
@@ -72,6 +80,8 @@ macro_rules! ops {
                 /// Proof of who one is.
                 token: Option<Token>,
             },
+            /// Be nobody again, and in no room. Older dialects only.
+            Disconnect {},
             /// Log in with a password. Older dialects only.
             LogIn {
                 /// The account's name, handle or e-mail address.
@@ -100,12 +110,14 @@ macro_rules! ops {
                     Self::History(_) => "history",
                     $(Self::$name { .. } => $word,)*
                     Self::Create { .. } => "create",
+                    Self::Found { .. } => "found",
                     Self::Enter(_) => "enter",
                     Self::Exit { .. } => "exit",
                     Self::Inside { .. } => "inside",
                     Self::Lobby(_) => "lobby",
                     Self::Transcript { .. } => "transcript",
                     Self::Connect { .. } => "connect",
+                    Self::Disconnect {} => "disconnect",
                     Self::LogIn { .. } => "log_in",
                     Self::SignUp(_) => "sign_up",
                 }
@@ -288,169 +300,6 @@ ops! {
     }
     /// Every bound of engine and server.
     Limits = "limits" {}
-}
-
-/// Who one is, and where one was.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default)]
-pub struct Hello {
-    /// Proof of who one is.
-    pub token: Option<Token>,
-    /// A guest without one.
-    pub guest: Option<GuestHello>,
-    /// The client's own name and version, for the log.
-    pub client: Option<Text>,
-    /// The positions to go on from: epoch and last record of each room.
-    pub resume: BTreeMap<RoomId, (String, Seq)>,
-    /// The rooms to attach beside those.
-    pub subscribe: Subscribe,
-}
-
-/// A guest who says hello.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct GuestHello {
-    /// The name he wants to go by.
-    pub name: Name,
-}
-
-/// The rooms that a session attaches when it says hello.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Subscribe {
-    /// All rooms of the user: `"mine"`.
-    Mine,
-    /// These: a list.
-    Rooms(Vec<RoomId>),
-    /// None: `"none"`.
-    #[default]
-    None,
-}
-
-impl<'de> Deserialize<'de> for Subscribe {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match SubscribeWire::deserialize(deserializer)? {
-            SubscribeWire::Word(SubscribeWord::Mine) => Self::Mine,
-            SubscribeWire::Word(SubscribeWord::None) => Self::None,
-            SubscribeWire::Rooms(rooms) => Self::Rooms(rooms),
-        })
-    }
-}
-
-impl Serialize for Subscribe {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Mine => serializer.serialize_str("mine"),
-            Self::Rooms(rooms) => rooms.serialize(serializer),
-            Self::None => serializer.serialize_str("none"),
-        }
-    }
-}
-
-#[cfg(feature = "schema")]
-impl schemars::JsonSchema for Subscribe {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Subscribe".into()
-    }
-
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        SubscribeWire::json_schema(generator)
-    }
-}
-
-#[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(
-    untagged,
-    expecting = "neither \"mine\" nor \"none\" nor a list of rooms"
-)]
-enum SubscribeWire {
-    Word(SubscribeWord),
-    Rooms(Vec<RoomId>),
-}
-
-#[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-enum SubscribeWord {
-    Mine,
-    None,
-}
-
-/// A wish to be in a room with a socket of an older dialect.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Enter {
-    /// The room.
-    pub room: RoomRef,
-    /// The client's word for it.
-    pub called: String,
-    /// The face by which one comes in.
-    pub face: Face,
-    /// The name one wants to have there; the socket's own if absent.
-    pub name: Option<Name>,
-    /// The room's password.
-    pub password: Option<Password>,
-    /// Proof of who one is.
-    pub token: Option<Token>,
-    /// What the name is worth.
-    pub rule: NameRule,
-    /// The room to make if there is none; its name becomes its alias if that is free.
-    pub make: Option<CreateRoom>,
-    /// Whether nobody else who is present there may have the name.
-    pub unique: bool,
-}
-
-impl Enter {
-    /// A wish to be in a room that a client calls so, as whoever the socket is.
-    #[must_use]
-    pub fn new(room: RoomRef, called: impl Into<String>) -> Self {
-        Self {
-            room,
-            called: called.into(),
-            face: Face::First,
-            name: None,
-            password: None,
-            token: None,
-            rule: NameRule::Guest,
-            make: None,
-            unique: false,
-        }
-    }
-}
-
-/// What a name is worth that somebody wants to have in a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NameRule {
-    /// Whoever is signed in goes by his own name instead; others are guests, and may not use a
-    /// name that is registered.
-    Guest,
-    /// Whoever is signed in has to use his own name; others may use a registered one where the
-    /// server vouches for them by their address.
-    Address,
-}
-
-/// A question for listed rooms, oldest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lobby {
-    /// Whether the answer says who is present in each.
-    pub people: bool,
-    /// Whether the newest come first.
-    pub newest: bool,
-    /// Most rooms of the answer.
-    pub limit: usize,
-}
-
-/// A wish for an account.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SignUp {
-    /// Its name.
-    pub name: String,
-    /// Its e-mail address.
-    pub email: Option<String>,
-    /// Its handle.
-    pub handle: Option<String>,
-    /// Its password.
-    pub password: Password,
 }
 
 /// A question for a room's messages.

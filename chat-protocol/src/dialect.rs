@@ -6,6 +6,7 @@ use crate::code::Refusal;
 use crate::command::Op;
 use crate::dialects::{actions, groups, native, rest, rooms, socketio};
 use crate::system::System;
+use crate::voice::Face;
 
 /// Takes what a dialect says: whole text messages, in order.
 pub type Say<'a> = &'a mut dyn FnMut(&[u8]);
@@ -125,7 +126,8 @@ impl Dialect {
             Ticket::Native(ticket) => native::answer(ticket, answer),
             Ticket::Rooms(ticket) => rooms::answer(ticket, answer),
             Ticket::Socketio(ticket) => socketio::answer(ticket, answer),
-            Ticket::Rest(ticket) => rest::answer(ticket, answer),
+            // It has no words for what becomes of a line.
+            Ticket::Rest(rest::Ticket::Chat | rest::Ticket::Unreadable) => None,
             Ticket::Actions(ticket) => return actions::answer(ticket, answer, say),
             Ticket::Groups(ticket) => groups::answer(ticket, answer),
         };
@@ -152,6 +154,16 @@ impl Dialect {
         }
     }
 
+    /// Whether whoever logs in over a socket is told that there is no such user, where others hear
+    /// nothing but that the log-in is wrong.
+    #[must_use]
+    pub const fn tells_unknown_users(self) -> bool {
+        match self {
+            Self::Groups => true,
+            Self::Native | Self::Rooms | Self::Socketio | Self::Rest | Self::Actions => false,
+        }
+    }
+
     /// Whether positions are kept, so that a slow reader may be thinned and comes back for the
     /// rest. The others are closed, and load afresh.
     #[must_use]
@@ -167,7 +179,9 @@ impl Dialect {
     pub const fn unreadable_max(self) -> Option<u32> {
         match self {
             Self::Rest => Some(10),
-            Self::Native | Self::Rooms | Self::Socketio | Self::Actions | Self::Groups => None,
+            // What is no packet shows that the two ends don't mean the same.
+            Self::Socketio => Some(1),
+            Self::Native | Self::Rooms | Self::Actions | Self::Groups => None,
         }
     }
 
@@ -179,7 +193,7 @@ impl Dialect {
             Self::Rooms => Ticket::Rooms(rooms::Ticket::Unreadable),
             // An Engine.IO session that sends too much is closed without a word.
             Self::Socketio | Self::Rest => return,
-            Self::Actions => Ticket::Actions(actions::Ticket::Unreadable),
+            Self::Actions => Ticket::Actions(actions::Ticket::Unreadable(Face::First)),
             Self::Groups => Ticket::Groups(groups::Ticket::Unreadable),
         };
         self.answer(&ticket, &Err(refusal), say);
@@ -233,23 +247,49 @@ mod tests {
     }
 
     #[test]
-    fn frames_of_others_are_not_taken_for_ours() {
+    fn actions_are_told_by_either_face() {
         for frame in [
             r#"{"action":"join","username":"john_doe","roomId":"room_12345"}"#,
             r#"{"action":"leave","type":"leave"}"#,
             r#"{"type":"join-room","roomName":"TechTalk","username":"john"}"#,
             r#"{"type":"chat","roomName":"TechTalk","username":"john","message":"hi"}"#,
-            r#"{"type":"first-connect","name":"sokoro","group":"Plg"}"#,
-            r#"{"type":"message","name":"sokoro","group":"Plg","Text":"hi"}"#,
-            r#"{"type":"make_group","group_name":"NewG","name":"sokoro"}"#,
-            r#"{"type":"log_in","name":"skr","pwrd":"p"}"#,
-            r#"{"type":"sign-up","name":"New","pwrd":"p","id":"n1","groups":[]}"#,
-            r#"{"type":"get_groups"}"#,
+            r#"{"action":"whatever"}"#,
+        ] {
+            assert_eq!(Dialect::recognise(frame), Some(Dialect::Actions), "{frame}");
+        }
+    }
+
+    #[test]
+    fn frames_of_others_are_not_taken_for_ours() {
+        for frame in [
             r#"{"chatRoomId":1,"chatMessage":"Message"}"#,
             r#"{"id":1,"op":"hello","d":{}}"#,
             r#"["create",{}]"#,
             "40",
             "",
+        ] {
+            assert_eq!(Dialect::recognise(frame), None, "{frame}");
+        }
+    }
+
+    #[test]
+    fn groups_are_told_by_what_is_asked_of_them() {
+        for frame in [
+            r#"{"type":"first-connect","name":"sokoro","group":"Plg"}"#,
+            r#"{"type":"message","name":"sokoro","group":"Plg","Text":"hi"}"#,
+            r#"{"type":"make_group","group_name":"NewG","name":"sokoro"}"#,
+            r#"{"type":"log_in","name":"skr","pwrd":"p"}"#,
+            r#"{"type":"sign-up","name":"New","pwrd":"p","id":"n1","groups":[]}"#,
+            r#" {"type":"get_groups"} "#,
+            r#"{"type":"get_groups","payload":{}}"#,
+        ] {
+            assert_eq!(Dialect::recognise(frame), Some(Dialect::Groups), "{frame}");
+        }
+        for frame in [
+            r#"{"type":"log_out"}"#,
+            r#"{"type":"Message"}"#,
+            r#"["get_groups"]"#,
+            r#"{"Type":"get_groups"}"#,
         ] {
             assert_eq!(Dialect::recognise(frame), None, "{frame}");
         }
@@ -267,6 +307,10 @@ mod tests {
         assert_eq!(
             said(Dialect::Rooms),
             r#"{"code":1,"message":"at most 64 bytes"}"#
+        );
+        assert_eq!(
+            said(Dialect::Groups),
+            r#"{"type":"err","err":"at most 64 bytes"}"#
         );
         assert_eq!(
             said(Dialect::Native),

@@ -2,6 +2,7 @@
 
 pub mod actions;
 pub mod groups;
+mod lenient;
 pub mod native;
 pub mod rest;
 pub mod rooms;

@@ -8,6 +8,7 @@
 //!   happens there.
 //! * [`http`] is the same for the dialects with a face over plain HTTP.
 //! * [`command`] is the one list of ops, [`code`] the one list of reasons to refuse.
+//! * [`engineio`] and [`socketio`] are the packets that one dialect travels in.
 //! * [`client`] is the other side: positions, gaps and repeats of a native client.
 //! * `schema`, behind the feature of that name, publishes the native frames as JSON Schema.
 //!
@@ -70,6 +71,7 @@ pub mod code;
 pub mod command;
 pub mod dialect;
 pub mod dialects;
+pub mod engineio;
 pub mod event;
 pub mod frame;
 pub mod http;
@@ -79,8 +81,10 @@ pub mod room_ref;
 pub mod schema;
 pub mod server_frame;
 pub mod signal;
+pub mod socketio;
 pub mod spelling;
 pub mod system;
+pub mod time;
 pub mod voice;
 
 pub use self::answer::Answer;

@@ -28,6 +28,17 @@ impl RoomRef {
         }
     }
 
+    /// Everything that a word may mean in a dialect whose rooms go by their names.
+    #[must_use]
+    pub fn named(text: &str) -> Self {
+        let Self { own, alias, others } = Self::read(Spelling::Prefixed, text);
+        Self {
+            own: None,
+            alias,
+            others: own.into_iter().chain(others).collect(),
+        }
+    }
+
     /// Everything that a word may mean in a dialect of this spelling.
     ///
     /// # Examples

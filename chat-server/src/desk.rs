@@ -157,10 +157,12 @@ impl Desk<'_> {
             | Op::Refresh { .. }
             | Op::SetStatus { .. }
             | Op::Create { .. }
+            | Op::Found { .. }
             | Op::Enter(_)
             | Op::Exit { .. }
             | Op::Inside { .. }
             | Op::Connect { .. }
+            | Op::Disconnect {}
             | Op::LogIn { .. }
             | Op::SignUp(_) => return None,
         })

@@ -5,6 +5,9 @@ use std::ops::Range;
 /// A text message.
 pub(crate) const TEXT: u8 = 0x1;
 
+/// A binary message.
+pub(crate) const BINARY: u8 = 0x2;
+
 /// Appends one whole frame to a buffer.
 pub(crate) fn write(buffer: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
     let length = payload.len();
@@ -26,8 +29,15 @@ pub(crate) fn write(buffer: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
 
 /// The frame that begins at `start` of a buffer of whole frames; none at its end.
 pub(crate) fn at(buffer: &[u8], start: usize) -> Option<Range<usize>> {
+    let (_, payload) = parts(buffer, start)?;
+    Some(start..payload.end)
+}
+
+/// The opcode of that frame, and where its payload lies.
+pub(crate) fn parts(buffer: &[u8], start: usize) -> Option<(u8, Range<usize>)> {
     let header = buffer.get(start..)?;
-    let (&short, rest) = header.get(1..)?.split_first()?;
+    let (&first, rest) = header.split_first()?;
+    let (&short, rest) = rest.split_first()?;
     let (before, length) = match short & 0x7f {
         126 => (4, usize::from(u16::from_be_bytes(*rest.first_chunk()?))),
         127 => (
@@ -36,7 +46,8 @@ pub(crate) fn at(buffer: &[u8], start: usize) -> Option<Range<usize>> {
         ),
         length => (2, usize::from(length)),
     };
-    Some(start..start.checked_add(before)?.checked_add(length)?)
+    let payload = start.checked_add(before)?;
+    Some((first & 0xf, payload..payload.checked_add(length)?))
 }
 
 #[cfg(test)]
@@ -54,6 +65,10 @@ mod tests {
         for length in lengths {
             let frame = at(&buffer, start).unwrap();
             assert_eq!(&buffer[frame.end - length..frame.end], &vec![b'x'; length]);
+            assert_eq!(
+                parts(&buffer, start),
+                Some((TEXT, frame.end - length..frame.end))
+            );
             start = frame.end;
         }
         assert_eq!(at(&buffer, start), None);

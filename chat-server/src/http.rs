@@ -5,8 +5,11 @@ pub mod problem;
 
 mod api;
 mod health;
+mod older;
 mod openapi;
-mod upgrade;
+mod rest;
+mod socketio;
+pub(crate) mod upgrade;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,13 +29,18 @@ use crate::http::upgrade::Door;
 use crate::node::{Node, RECONNECT_MS};
 
 /// Everything that is served to clients. A listener that is bound to a dialect speaks it on every
-/// path.
+/// path, over HTTP as well if the dialect does.
 pub(crate) fn router(node: &Node, dialect: Option<Dialect>) -> Router {
+    let bound = dialect.is_some();
     let door = |dialect| Door {
         node: node.clone(),
         dialect,
+        bound,
     };
-    if dialect.is_some() {
+    if dialect == Some(Dialect::Socketio) {
+        return socketio::test_tokens(node).fallback(socketio::lines(node));
+    }
+    if bound {
         return Router::new().fallback(any(upgrade::handle).with_state(door(dialect)));
     }
     Router::new()
@@ -44,8 +52,12 @@ pub(crate) fn router(node: &Node, dialect: Option<Dialect>) -> Router {
             "/chat",
             any(upgrade::handle).with_state(door(Some(Dialect::Actions))),
         )
+        .route("/socket.io", socketio::lines(node))
+        .route("/socket.io/", socketio::lines(node))
+        .merge(socketio::test_tokens(node))
         .merge(in_time(accounts(node), node))
         .merge(in_time(api::router(node), node))
+        .merge(older::router(node))
         .merge(openapi::router())
         .merge(admin_routes(node, node.config().admin_listen.is_none()))
         .fallback(any(upgrade::handle).with_state(door(None)))

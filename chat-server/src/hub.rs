@@ -48,6 +48,8 @@ pub(crate) struct Link {
     pub(crate) expires_at: Cell<Option<Timestamp>>,
     /// Whether it was told that its token ends soon.
     pub(crate) warned: Cell<bool>,
+    /// Whether what carries it asks for signs of life by itself.
+    pub(crate) beats: Cell<bool>,
     /// When it has to have said hello.
     pub(crate) hello_by: Cell<Option<Duration>>,
     /// Whether rooms that its user joins are attached to it by themselves.
@@ -96,6 +98,7 @@ impl Link {
             heard_at: Cell::default(),
             expires_at: Cell::new(None),
             warned: Cell::new(false),
+            beats: Cell::new(false),
             hello_by: Cell::new(None),
             follows: Cell::new(false),
             grant: RefCell::default(),
@@ -250,6 +253,7 @@ impl Hub {
             user: *user,
             outbox: link.outbox.clone(),
             caught_up: false,
+            held: Vec::new(),
         };
         link.rooms.borrow_mut().insert(room);
         self.rooms
@@ -289,7 +293,7 @@ impl Hub {
         }
         audience.flush();
         if let Some(seat) = audience.seat(session) {
-            seat.caught_up = true;
+            seat.catch_up();
         }
         CatchUp::Live
     }
@@ -351,7 +355,7 @@ impl Hub {
             return;
         };
         audience.flush();
-        for (voice, seats) in audience.sections() {
+        for (voice, seats) in audience.sections_mut() {
             let mut frames = Vec::new();
             voice.signal(signal, &mut |text| {
                 frame::write(&mut frames, frame::TEXT, text)
@@ -359,9 +363,9 @@ impl Hub {
             if frames.is_empty() {
                 continue;
             }
-            for seat in seats.iter().filter(|seat| Some(seat.session) != origin) {
+            for seat in seats.iter_mut().filter(|seat| Some(seat.session) != origin) {
                 if !voice.dialect().resumes() {
-                    seat.outbox.send(&frames);
+                    seat.pass(&frames);
                 } else if !seat.outbox.send_if_idle(&frames) {
                     self.metrics.signals_dropped.inc();
                 }

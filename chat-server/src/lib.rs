@@ -5,22 +5,26 @@
 //! * [`serve`] is what the binary does with it.
 //! * [`store::Store`], [`auth::Authenticator`] and [`clock::Clock`] are where an application puts
 //!   in its own.
+//! * [`engineio`] and [`socketio`] carry one dialect, and serve applications of their own.
 //! * [`turn::Turn`] is the server's duty for a room, without a socket, a disk or a clock.
 
 pub mod auth;
 pub mod clock;
 pub mod config;
+pub mod engineio;
 pub mod http;
 pub mod import;
 pub mod limits;
 pub mod logs;
 pub mod mail;
 pub mod metrics;
+pub mod socketio;
 pub mod store;
 pub mod turn;
 
 mod budgets;
 mod desk;
+mod founding;
 mod frame;
 mod hub;
 mod janitor;

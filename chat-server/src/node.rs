@@ -22,6 +22,7 @@ use crate::auth::{Accounts, AuthError, Authenticator, Identity, Revocation};
 use crate::budgets::Budgets;
 use crate::clock::Clock;
 use crate::config::{Config, RegisteredNames};
+use crate::engineio::Lines;
 use crate::limits::ServerLimits;
 use crate::mail::Mail;
 use crate::metrics::Metrics;
@@ -51,6 +52,8 @@ pub(crate) struct Parts {
     pub(crate) connections: AtomicUsize,
     /// Sockets of each address that have not said who they are.
     pub(crate) silent: Mutex<HashMap<IpAddr, usize>>,
+    /// Engine.IO sessions, whichever worker they are on.
+    pub(crate) lines: Arc<Lines>,
     pub(crate) next_worker: AtomicUsize,
     pub(crate) stopping: AtomicBool,
     pub(crate) threads: Mutex<Vec<JoinHandle<io::Result<()>>>>,
@@ -126,6 +129,10 @@ impl Node {
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.0.metrics
+    }
+
+    pub(crate) fn lines(&self) -> &Arc<Lines> {
+        &self.0.lines
     }
 
     pub(crate) fn statuses(&self) -> &Statuses {
@@ -320,6 +327,7 @@ impl Node {
     /// Ends every session with a goodbye, then the workers.
     pub(crate) async fn stop(&self) {
         self.0.stopping.store(true, Ordering::SeqCst);
+        self.0.lines.stop();
         for slots in &self.0.workers {
             // Refused only if the worker has ended.
             drop(slots.orders.send(Order::Stop).await);

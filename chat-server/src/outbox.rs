@@ -20,6 +20,8 @@ pub(crate) enum Wire {
     Plain(TcpStream),
     /// TLS, a pipe, or a stream of an unknown host.
     Boxed(Pin<Box<dyn Duplex>>),
+    /// No stream: whatever is sent waits, until it is taken or a stream is there.
+    Held,
 }
 
 /// Both halves of a byte stream.
@@ -91,6 +93,13 @@ impl Outbox {
         self.send(&bytes);
     }
 
+    /// Sends one binary message.
+    pub(crate) fn send_binary(&self, message: &[u8]) {
+        let mut bytes = Vec::with_capacity(message.len() + 10);
+        frame::write(&mut bytes, frame::BINARY, message);
+        self.send(&bytes);
+    }
+
     /// Sends whole frames that may be lost: they are, if anything waits already.
     pub(crate) fn send_if_idle(&self, frames: &[u8]) -> bool {
         let idle = self.waiting() == 0;
@@ -151,6 +160,7 @@ impl Outbox {
                     Err(error) => return Poll::Ready(Err(error)),
                 },
                 Wire::Boxed(stream) => std::task::ready!(stream.as_mut().poll_write(cx, rest))?,
+                Wire::Held => return Poll::Pending,
             };
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
@@ -169,7 +179,7 @@ impl Outbox {
 
     fn poll_flush_wire(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut *self.wire.borrow_mut() {
-            Wire::Plain(_) => Poll::Ready(Ok(())),
+            Wire::Plain(_) | Wire::Held => Poll::Ready(Ok(())),
             Wire::Boxed(stream) => stream.as_mut().poll_flush(cx),
         }
     }
@@ -179,6 +189,7 @@ impl Outbox {
         match &mut *self.wire.borrow_mut() {
             Wire::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Wire::Boxed(stream) => stream.as_mut().poll_shutdown(cx),
+            Wire::Held => Poll::Ready(Ok(())),
         }
     }
 
@@ -200,12 +211,44 @@ impl Outbox {
         }
     }
 
+    /// Takes out messages that wait without a stream, from the first on, for as long as they are
+    /// wanted: each with whether it is a text.
+    pub(crate) fn take(&self, mut wanted: impl FnMut(bool, &[u8]) -> bool) {
+        let mut queue = self.queue.borrow_mut();
+        let mut end = 0;
+        while let Some((opcode, payload)) = frame::parts(&queue.frames, end) {
+            let next = payload.end;
+            let Some(payload) = queue.frames.get(payload) else {
+                break;
+            };
+            // What else there may be concerns a socket.
+            let is_message = opcode == frame::TEXT || opcode == frame::BINARY;
+            if is_message && !wanted(opcode == frame::TEXT, payload) {
+                break;
+            }
+            end = next;
+        }
+        queue.frames.drain(..end);
+    }
+
+    /// Takes over another outbox's stream: what waits there leaves first.
+    pub(crate) fn adopt(&self, other: &Self) {
+        self.wire.replace(other.wire.replace(Wire::Held));
+        let mut queue = self.queue.borrow_mut();
+        let Queue { mut frames, sent } = other.queue.take();
+        frames.extend_from_slice(&queue.frames);
+        *queue = Queue { frames, sent };
+        drop(queue);
+        self.wake();
+    }
+
     /// Whether the stream may have something to read; wakes the task when it has.
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &*self.wire.borrow() {
             Wire::Plain(stream) => stream.poll_read_ready(cx),
             // The read itself registers the task.
             Wire::Boxed(_) => Poll::Ready(Ok(())),
+            Wire::Held => Poll::Pending,
         }
     }
 
@@ -218,6 +261,7 @@ impl Outbox {
     pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut *self.wire.borrow_mut() {
             Wire::Plain(stream) => stream.try_read(buffer),
+            Wire::Held => Err(io::ErrorKind::WouldBlock.into()),
             Wire::Boxed(stream) => {
                 let task = self.task.borrow();
                 let waker = task.as_ref().unwrap_or(Waker::noop());
@@ -261,7 +305,7 @@ impl Outbox {
                 many => stream.try_write_vectored(many),
             },
             // What a boxed stream takes may still lie in its own buffers: its task flushes them.
-            Wire::Boxed(_) => Err(io::ErrorKind::WouldBlock.into()),
+            Wire::Boxed(_) | Wire::Held => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 }
@@ -370,6 +414,32 @@ mod tests {
         assert!(outbox.send_if_idle(&framed(&["typing"])));
         assert!(!outbox.send_if_idle(&framed(&["typing"])));
         assert_eq!(outbox.waiting(), framed(&["typing"]).len());
+    }
+
+    #[tokio::test]
+    async fn without_a_stream_everything_waits_until_it_is_taken_or_a_stream_comes() {
+        let held = Outbox::new(Wire::Held, 1024);
+        for text in ["one", "two", "three"] {
+            held.send_text(text.as_bytes());
+        }
+        held.send_binary(&[1, 2]);
+        let mut taken = Vec::new();
+        held.take(|is_text, message| {
+            let wanted = message == b"one";
+            if wanted {
+                taken.push(is_text);
+            }
+            wanted
+        });
+        assert_eq!(taken, [true]);
+        let (outbox, mut peer) = outbox(1024, 1024);
+        outbox.send_text(b"before");
+        held.adopt(&outbox);
+        flush(&held).await;
+        let mut all = framed(&["before", "two", "three"]);
+        frame::write(&mut all, frame::BINARY, &[1, 2]);
+        assert_eq!(read(&mut peer, all.len()).await, all);
+        assert_eq!(held.waiting(), 0);
     }
 
     #[tokio::test]

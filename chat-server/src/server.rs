@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
-use chat_core::{Limits, UserId};
+use chat_core::{Limits, Name, UserId};
 use chat_protocol::close::Close;
+use chat_protocol::code::Refusal;
 
 use crate::auth::hashing::{Hasher, HashingCost};
 use crate::auth::limiter::{AttemptRules, Limiter};
@@ -16,9 +17,11 @@ use crate::auth::{Accounts, AccountsConfig, AnyOf, AuthError, Authenticator, Rev
 use crate::budgets::Budgets;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Listen};
+use crate::engineio::{Door, Line, Service, Settings};
 use crate::limits::ServerLimits;
 use crate::metrics::Metrics;
 use crate::node::{Node, Parts};
+use crate::socketio::{self, Peer};
 use crate::status::Statuses;
 use crate::store::{self, Store, StoreError};
 
@@ -76,6 +79,14 @@ pub enum RunError {
     /// A thread can't be started.
     #[error("can't start a thread: {0}")]
     Thread(io::Error),
+    /// A group that is to exist from the beginning can't be made.
+    #[error("can't make the group {name}: {}", why.msg)]
+    Group {
+        /// The group.
+        name: Name,
+        /// What is in the way.
+        why: Refusal,
+    },
 }
 
 impl Server {
@@ -127,6 +138,62 @@ impl Server {
         let local = listener.local_addr().map_err(failed)?;
         self.node.accept_on(listener, router).await;
         Ok(local)
+    }
+
+    /// Accepts connections for an application at an address, on the server's own threads. Gives the
+    /// address.
+    ///
+    /// # Errors
+    ///
+    /// What the system says, if it refuses the address.
+    pub async fn listen_for(
+        &self,
+        address: SocketAddr,
+        application: &Router,
+    ) -> Result<SocketAddr, RunError> {
+        let dialect = None;
+        self.bind(Listen { address, dialect }, application).await
+    }
+
+    /// Serves Engine.IO sessions of an application of its own. Each talks with the service on one
+    /// of the server's threads, and ends when that returns.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use chat_server::Server;
+    /// use chat_server::engineio::{Line, Settings};
+    ///
+    /// fn echo(server: &Server) -> axum::Router {
+    ///     server.engine_io(Settings::default(), async |line: &mut Line| {
+    ///         while let Some(message) = line.next().await {
+    ///             line.send(&message);
+    ///         }
+    ///     })
+    /// }
+    /// ```
+    pub fn engine_io<F>(&self, settings: Settings, service: F) -> Router
+    where
+        F: AsyncFn(&mut Line) + Send + Sync + 'static,
+    {
+        let door = crate::engineio::serve(Door {
+            node: self.node.clone(),
+            number: self.node.lines().door(),
+            settings: Arc::new(settings),
+            host: Arc::new(Service(service)),
+            welcome: None,
+        });
+        Router::new().fallback(door)
+    }
+
+    /// Serves Socket.IO sessions of an application of its own, as [`Server::engine_io`] does.
+    pub fn socket_io<F>(&self, settings: socketio::Settings, service: F) -> Router
+    where
+        F: AsyncFn(&mut Peer<'_>) + Send + Sync + 'static,
+    {
+        self.engine_io(settings.line.clone(), async move |line: &mut Line| {
+            service(&mut Peer::new(line, &settings)).await;
+        })
     }
 
     /// The parts of the running server.
@@ -203,7 +270,7 @@ impl Builder {
         self
     }
 
-    /// Opens the store and starts the workers.
+    /// Opens the store, starts the workers, and makes the groups that exist from the beginning.
     ///
     /// # Errors
     ///
@@ -254,12 +321,18 @@ impl Builder {
             budgets: Budgets::default(),
             connections: AtomicUsize::new(0),
             silent: Mutex::default(),
+            lines: Arc::default(),
             next_worker: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
             threads: Mutex::default(),
         };
         let node = Node::start(make, workers, mail_max).map_err(RunError::Thread)?;
-        Ok(Server { node })
+        let server = Server { node };
+        if let Err(error) = crate::founding::found_groups(&server.node).await {
+            server.stop().await;
+            return Err(error);
+        }
+        Ok(server)
     }
 }
 

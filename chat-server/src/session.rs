@@ -5,6 +5,7 @@
 //! a client that asks for much waits for itself alone.
 
 mod account;
+mod carrier;
 mod end;
 mod enter;
 mod hello;
@@ -12,6 +13,7 @@ mod perform;
 mod seats;
 mod straight;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::net::IpAddr;
@@ -25,6 +27,7 @@ use chat_core::{Actor, Bucket, RoomId, Seq};
 use chat_protocol::answer::Answer;
 use chat_protocol::close::Close;
 use chat_protocol::code::{Code, Refusal};
+use chat_protocol::command::Token;
 use chat_protocol::dialect::{Call, Dialect, Form, Ticket};
 use chat_protocol::system::System;
 use chat_protocol::voice::Voice;
@@ -32,11 +35,14 @@ use hyper::upgrade::OnUpgrade;
 use prometheus_client::metrics::gauge::Gauge;
 use tungstenite::Utf8Bytes;
 
+use self::carrier::{Carrier, Passed};
+pub(crate) use self::enter::judge;
 use self::seats::Seats;
 use self::straight::Sent;
 use crate::auth::Identity;
 use crate::budgets;
 use crate::desk::Desk;
+use crate::engineio::{Host, Line, Talk};
 use crate::hub::{Link, News};
 use crate::node::{Connected, Node, Silent};
 use crate::outbox::{Outbox, State};
@@ -52,8 +58,11 @@ pub(crate) struct Arrival {
     pub(crate) dialect: Option<Dialect>,
     /// Where it comes from.
     pub(crate) address: IpAddr,
-    /// The token of its request's `Authorization`.
-    pub(crate) token: Option<String>,
+    /// The token that its request brought.
+    pub(crate) token: Option<Token>,
+    /// The room that its request named, if its dialect has it so, and the record after which it
+    /// hears it: whoever the token stands for may be in it.
+    pub(crate) room: Option<(RoomId, Seq)>,
     /// Its place among the process's connections, if we accepted it.
     pub(crate) place: Option<Arc<Connected>>,
     /// Its place among the silent sockets of its address, until it has said who it is.
@@ -66,7 +75,7 @@ pub(crate) struct Session {
     link: Rc<Link>,
     address: IpAddr,
     /// The token that came with the request.
-    token: Option<String>,
+    token: Option<Token>,
     /// Who it is, once it has said so.
     identity: Option<Identity>,
     /// Held until then, or until it has a seat.
@@ -80,6 +89,8 @@ pub(crate) struct Session {
     refused: u32,
     /// Frames in a row that nobody could read.
     unreadable: u32,
+    /// Whether anything was granted of what was heard last.
+    granted: Cell<bool>,
     /// Where the connection counts, once its dialect is known.
     connected: Option<Gauge>,
     /// The heads that pings have told.
@@ -103,6 +114,27 @@ const UNREADABLE_MAX: u32 = 10;
 /// Commands refused in a row for coming too fast, before the socket closes.
 const REFUSED_MAX: u32 = 200;
 
+/// The chat, as what is spoken over Engine.IO lines.
+pub(crate) struct Chat;
+
+impl Host for Chat {
+    fn talk(self: Arc<Self>, worker: Rc<Worker>, mut line: Line) -> Talk {
+        let caller = line.caller();
+        let guest = Guest {
+            dialect: Some(Dialect::Socketio),
+            address: caller.address,
+            token: caller.token.take().map(Token::new),
+            room: None,
+            silent: caller.silent.take(),
+        };
+        Box::pin(talk(worker, Carrier::line(line), guest))
+    }
+
+    fn says_goodbye(&self) -> bool {
+        true
+    }
+}
+
 /// Runs a connection from its handshake to its end.
 pub(crate) async fn run(worker: Rc<Worker>, arrival: Arrival) {
     let Ok(upgraded) = arrival.upgrade.await else {
@@ -113,46 +145,78 @@ pub(crate) async fn run(worker: Rc<Worker>, arrival: Arrival) {
     };
     let limits = worker.node.limits();
     let outbox = Rc::new(Outbox::new(wire, limits.outbox_bytes_max));
-    let mut socket = Socket::new(outbox.clone(), read, limits.frame_unauthenticated_bytes_max);
-    let link = Rc::new(Link::new(worker.session_key(), outbox, arrival.dialect));
+    let socket = Socket::new(outbox, read, limits.frame_unauthenticated_bytes_max);
+    let guest = Guest {
+        dialect: arrival.dialect,
+        address: arrival.address,
+        token: arrival.token,
+        room: arrival.room,
+        silent: Some(arrival.silent),
+    };
+    talk(worker, Carrier::Socket(socket), guest).await;
+    drop(arrival.place);
+}
+
+/// Who has come, before he has said a word.
+struct Guest {
+    dialect: Option<Dialect>,
+    address: IpAddr,
+    token: Option<Token>,
+    /// The room that his request named, and the record after which he hears it.
+    room: Option<(RoomId, Seq)>,
+    silent: Option<Silent>,
+}
+
+/// Talks with whoever has come until one of both has had enough.
+async fn talk(worker: Rc<Worker>, mut carrier: Carrier, guest: Guest) {
+    let dialect = guest.dialect;
+    let link = Link::new(worker.session_key(), carrier.outbox().clone(), dialect);
+    let link = Rc::new(link);
     let now = worker.node.clock().elapsed();
     link.heard_at.set(now);
-    if arrival.dialect.is_some_and(Dialect::resumes) {
-        link.hello_by
-            .set(Some(now + Duration::from_millis(limits.hello_ms_max)));
-    }
+    let is_line = matches!(carrier, Carrier::Line(..));
+    link.beats.set(is_line);
     worker.hub.borrow_mut().register(link.clone());
     let mut session = Session {
         worker,
         link,
-        address: arrival.address,
-        token: arrival.token,
+        address: guest.address,
+        token: guest.token,
         identity: None,
-        silent: Some(arrival.silent),
+        silent: guest.silent,
         nobody: None,
         seats: Seats::default(),
         bucket: Bucket::default(),
         refused: 0,
         unreadable: 0,
+        granted: Cell::new(false),
         connected: None,
         told: HashMap::new(),
     };
-    session.speak(arrival.dialect);
-    let close = session.converse(&mut socket).await;
-    Box::pin(session.end(&mut socket, close)).await;
-    drop(arrival.place);
+    if is_line || dialect.is_some_and(Dialect::resumes) {
+        session.link.hello_by.set(Some(session.hello_by()));
+    }
+    session.speak(dialect);
+    let refused = match guest.room {
+        Some(room) => Box::pin(session.arrive(room, &mut carrier)).await,
+        None => None,
+    };
+    let close = match refused {
+        Some(close) => Some(close),
+        None => session.converse(&mut carrier).await,
+    };
+    Box::pin(session.end(&mut carrier, close)).await;
 }
 
 impl Session {
     /// Talks until one side has had enough; gives the reason if it is ours.
-    async fn converse(&mut self, socket: &mut Socket) -> Option<Close> {
+    async fn converse(&mut self, carrier: &mut Carrier) -> Option<Close> {
         loop {
             while let Some(news) = self.link.next_news() {
-                let outbox = socket.outbox.clone();
                 if news == News::Ping {
-                    self.ping(socket);
+                    self.ping(carrier);
                 } else if let Some(close) =
-                    driven(&outbox, Box::pin(self.hear_news(news)).as_mut()).await
+                    driven(carrier, Box::pin(self.hear_news(news)).as_mut()).await
                 {
                     return Some(close);
                 }
@@ -162,7 +226,7 @@ impl Session {
                 State::Lagging => return Some(Close::Lagging),
                 State::Broken => return None,
             }
-            let (text, form) = match self.next(socket).await {
+            let (text, form) = match self.next(carrier).await {
                 None | Some(Heard::Alive) => continue,
                 Some(Heard::Text(text, form)) => (text, form),
                 Some(Heard::Unreadable) => (Utf8Bytes::from_static("\0"), Form::Binary),
@@ -170,24 +234,35 @@ impl Session {
                 Some(Heard::Closed) => return None,
             };
             let known = self.identity.is_some();
-            let outbox = socket.outbox.clone();
-            if let Some(close) = driven(&outbox, pin!(self.hear(&text, form))).await {
+            self.granted.set(false);
+            if let Some(close) = driven(carrier, pin!(self.hear(&text, form))).await {
                 return Some(close);
             }
+            match carrier.passed(self.granted.get()) {
+                Some(Passed::In) => self.link.hello_by.set(None),
+                Some(Passed::Out) => self.link.hello_by.set(Some(self.hello_by())),
+                None => {}
+            }
             if !known && (self.identity.is_some() || !self.seats.is_empty()) {
-                socket.allow(self.node().limits().frame_bytes_max);
+                carrier.allow(self.node().limits().frame_bytes_max);
             }
         }
     }
 
+    /// By when somebody who comes at this moment has to have said who he is.
+    fn hello_by(&self) -> Duration {
+        let node = self.node();
+        node.clock().elapsed() + Duration::from_millis(node.limits().hello_ms_max)
+    }
+
     /// The next thing that is heard; none if there is news instead.
-    async fn next(&self, socket: &mut Socket) -> Option<Heard> {
+    async fn next(&self, carrier: &mut Carrier) -> Option<Heard> {
         let heard = poll_fn(|cx| {
             self.link.outbox.register(cx);
             if self.link.has_news() || self.link.outbox.state() != State::Open {
                 return Poll::Ready(None);
             }
-            socket.poll_heard(cx).map(Some)
+            carrier.poll_heard(cx).map(Some)
         })
         .await;
         if heard.is_some() {
@@ -305,8 +380,9 @@ impl Session {
     }
 
     fn answer(&self, dialect: Dialect, ticket: &Ticket, answer: &Result<Answer, Refusal>) {
-        if let Err(refusal) = answer {
-            self.node().metrics().refused(refusal.class);
+        match answer {
+            Ok(_) => self.granted.set(true),
+            Err(refusal) => self.node().metrics().refused(refusal.class),
         }
         let outbox = &self.link.outbox;
         dialect.answer(ticket, answer, &mut |text| outbox.send_text(text));
@@ -360,7 +436,7 @@ impl Session {
     }
 
     /// Asks for a sign of life, and tells which heads have moved.
-    fn ping(&mut self, socket: &mut Socket) {
+    fn ping(&mut self, carrier: &mut Carrier) {
         let mut heads = std::collections::BTreeMap::new();
         for room in self.seats.rooms() {
             if let Some(head) = self.worker.position(room)
@@ -370,7 +446,7 @@ impl Session {
             }
         }
         self.system(&System::Ping { heads });
-        socket.ping();
+        carrier.ping();
     }
 
     fn node(&self) -> &Node {
@@ -387,10 +463,9 @@ impl Session {
 }
 
 /// Does something while what waits in the outbox goes on leaving.
-async fn driven<T>(outbox: &Outbox, mut work: Pin<&mut impl Future<Output = T>>) -> T {
+async fn driven<T>(carrier: &mut Carrier, mut work: Pin<&mut impl Future<Output = T>>) -> T {
     poll_fn(|cx| {
-        outbox.register(cx);
-        outbox.flush(cx);
+        carrier.drive(cx);
         work.as_mut().poll(cx)
     })
     .await

@@ -1,7 +1,7 @@
 //! A WebSocket over an outbox: tungstenite reads the socket, and writes into the outbox as
 //! everybody else does.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -19,7 +19,18 @@ pub(crate) struct Socket {
     pub(crate) outbox: Rc<Outbox>,
 }
 
-/// What can be read of a socket.
+/// What is read of a socket.
+#[derive(Debug)]
+pub(crate) enum Read {
+    /// A message, or a sign of life.
+    Message(Message),
+    /// A frame over the limit.
+    TooLarge,
+    /// The end.
+    Closed,
+}
+
+/// What can be heard of a socket whose frames are texts.
 #[derive(Debug)]
 pub(crate) enum Heard {
     /// A text message, or a binary one that holds text.
@@ -59,29 +70,38 @@ impl Socket {
         });
     }
 
-    /// Reads the next message; pending if there is none yet. What waits to leave goes on leaving.
+    /// Reads the next text; pending if there is none yet. What waits to leave goes on leaving.
     pub(crate) fn poll_heard(&mut self, cx: &mut Context<'_>) -> Poll<Heard> {
+        self.poll_read(cx).map(|read| match read {
+            Read::Message(message) => heard(message),
+            Read::TooLarge => Heard::TooLarge,
+            Read::Closed => Heard::Closed,
+        })
+    }
+
+    /// Reads the next message; pending if there is none yet. What waits to leave goes on leaving.
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Read> {
         self.outbox.register(cx);
         if let Poll::Ready(Err(_)) = self.outbox.poll_flush(cx) {
-            return Poll::Ready(Heard::Closed);
+            return Poll::Ready(Read::Closed);
         }
         loop {
             match self.protocol.read() {
-                Ok(message) => return Poll::Ready(heard(message)),
+                Ok(message) => return Poll::Ready(Read::Message(message)),
                 Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                     match self.outbox.poll_readable(cx) {
                         Poll::Ready(Ok(())) if self.outbox.reads_by_itself() => {
                             return Poll::Pending;
                         }
                         Poll::Ready(Ok(())) => {}
-                        Poll::Ready(Err(_)) => return Poll::Ready(Heard::Closed),
+                        Poll::Ready(Err(_)) => return Poll::Ready(Read::Closed),
                         Poll::Pending => return Poll::Pending,
                     }
                 }
-                Err(Error::Capacity(_)) => return Poll::Ready(Heard::TooLarge),
+                Err(Error::Capacity(_)) => return Poll::Ready(Read::TooLarge),
                 Err(Error::Utf8(_)) => return Poll::Ready(self.fail(1007)),
                 Err(Error::Protocol(_)) => return Poll::Ready(self.fail(1002)),
-                Err(_) => return Poll::Ready(Heard::Closed),
+                Err(_) => return Poll::Ready(Read::Closed),
             }
         }
     }
@@ -97,14 +117,22 @@ impl Socket {
         drop(self.protocol.flush());
     }
 
+    /// Puts the socket below another outbox: what waits in its own leaves first, then what waits
+    /// there.
+    pub(crate) fn move_below(&mut self, outbox: &Rc<Outbox>) {
+        outbox.adopt(&self.outbox);
+        self.protocol.get_mut().0 = outbox.clone();
+        self.outbox = outbox.clone();
+    }
+
     /// Sends a ping.
     pub(crate) fn ping(&mut self) {
         drop(self.protocol.send(Message::Ping(tungstenite::Bytes::new())));
     }
 
-    fn fail(&mut self, code: u16) -> Heard {
+    fn fail(&mut self, code: u16) -> Read {
         self.close(code, "");
-        Heard::Closed
+        Read::Closed
     }
 }
 
@@ -188,7 +216,7 @@ impl Future for Parted<'_> {
 /// The outbox as tungstenite sees it: it takes whatever is written, at once.
 struct Stream(Rc<Outbox>);
 
-impl Read for Stream {
+impl io::Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.read(buffer)
     }

@@ -15,6 +15,7 @@ use chat_core::{RoomId, Seq, UserId};
 use chat_protocol::close::Close;
 use chat_protocol::dialect::Ticket;
 
+use crate::engineio::Opening;
 use crate::hub::{Hub, News, Sitter};
 use crate::mail::{Mail, Parcel, Refused, Reply, SessionKey};
 use crate::node::Node;
@@ -42,6 +43,8 @@ pub(crate) struct Slots {
     pub(crate) parcels: mpsc::Sender<Vec<Parcel<Address>>>,
     /// Connections to be taken over.
     pub(crate) arrivals: mpsc::Sender<Arrival>,
+    /// Engine.IO sessions to be held.
+    pub(crate) openings: mpsc::Sender<Opening>,
     /// What concerns many sessions at once.
     pub(crate) orders: mpsc::Sender<Order>,
 }
@@ -62,6 +65,7 @@ pub(crate) struct Inboxes {
     mail: mpsc::Receiver<Mail<Address>>,
     parcels: mpsc::Receiver<Vec<Parcel<Address>>>,
     arrivals: mpsc::Receiver<Arrival>,
+    openings: mpsc::Receiver<Opening>,
     orders: mpsc::Receiver<Order>,
 }
 
@@ -74,7 +78,7 @@ pub(crate) struct Worker {
     /// Where answers to the turn's questions go.
     supplies: mpsc::Sender<(u64, Supply)>,
     next_session: Cell<u64>,
-    /// Sessions that have ended and say goodbye.
+    /// Sessions that have ended and say goodbye, and Engine.IO lines.
     pub(crate) parting: Cell<usize>,
 }
 
@@ -92,18 +96,21 @@ pub(crate) fn boxes(mail_max: usize) -> (Slots, Inboxes) {
     let (mail, mail_in) = mpsc::channel(mail_max);
     let (parcels, parcels_in) = mpsc::channel(1024);
     let (arrivals, arrivals_in) = mpsc::channel(1024);
+    let (openings, openings_in) = mpsc::channel(1024);
     let (orders, orders_in) = mpsc::channel(1024);
     (
         Slots {
             mail,
             parcels,
             arrivals,
+            openings,
             orders,
         },
         Inboxes {
             mail: mail_in,
             parcels: parcels_in,
             arrivals: arrivals_in,
+            openings: openings_in,
             orders: orders_in,
         },
     )
@@ -143,11 +150,13 @@ impl Worker {
             mail,
             parcels,
             arrivals,
+            openings,
             mut orders,
         } = inboxes;
         let turns = spawn_local(self.clone().turns(mail, supplied));
         spawn_local(self.clone().pump(parcels));
         spawn_local(self.clone().adopt(arrivals));
+        spawn_local(self.clone().hold(openings));
         spawn_local(self.clone().heartbeat());
         if self.index == 0 {
             spawn_local(crate::janitor::run(self.node.clone()));
@@ -173,7 +182,8 @@ impl Worker {
             link.tell(News::End(Close::ShuttingDown));
         }
         for _ in 0..STOP_STEPS {
-            if self.parting.get() == 0 && self.hub.borrow().links().next().is_none() {
+            let gone = self.parting.get() == 0 && self.hub.borrow().links().next().is_none();
+            if gone && self.node.lines().is_quiet() {
                 return;
             }
             tokio::time::sleep(STOP_STEP).await;
@@ -412,6 +422,12 @@ impl Worker {
         }
     }
 
+    async fn hold(self: Rc<Self>, mut openings: mpsc::Receiver<Opening>) {
+        while let Some(opening) = openings.recv().await {
+            spawn_local(opening.run(self.clone()));
+        }
+    }
+
     /// Pings every session once in a while, each in its own second, and ends those that are silent
     /// or out of time.
     async fn heartbeat(self: Rc<Self>) {
@@ -428,7 +444,7 @@ impl Worker {
             for link in self.hub.borrow().links() {
                 if let Some(close) = link.overdue(now, wall) {
                     link.tell(News::End(close));
-                } else if link.key.number % every == second % every {
+                } else if link.key.number % every == second % every && !link.beats.get() {
                     let is_silent = now.saturating_sub(link.heard_at.get()) > silent;
                     link.tell(if is_silent {
                         News::End(Close::NoPong)

@@ -1,5 +1,6 @@
 //! Rooms, people and messages as lists show them: plain values that a store fills in.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use chat_core::{
@@ -9,6 +10,7 @@ use chat_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::command::{Status, Token};
+use crate::spelling::Spelling;
 
 /// Somebody who may join.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,6 +119,18 @@ pub struct RoomCard {
     pub head_seq: Seq,
     /// Its last message.
     pub head_idx: Idx,
+}
+
+impl RoomCard {
+    /// A word by which a client of any dialect finds the room: its unique name, or `room_12` if it
+    /// has none.
+    #[must_use]
+    pub fn word(&self) -> Cow<'_, str> {
+        match &self.alias {
+            Some(alias) => Cow::Borrowed(alias.as_str()),
+            None => Cow::Owned(Spelling::Prefixed.write(self.id)),
+        }
+    }
 }
 
 impl From<&Room> for RoomCard {

@@ -14,6 +14,7 @@ use crate::answer::{Answer, LobbyRoom, Mode};
 use crate::code::{Code, Refusal};
 use crate::command::{Enter, Lobby, Op, Token};
 use crate::dialect::{self, Call};
+use crate::dialects::lenient::{object, text};
 use crate::room_ref::RoomRef;
 use crate::spelling::Spelling;
 
@@ -110,12 +111,6 @@ pub(crate) fn decode(text: &str, calls: &mut Vec<Call>) {
             op,
         });
     }
-}
-
-/// Reads an object; a list of its fields' values would do for serde.
-fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
-    let is_object = text.trim_ascii_start().starts_with('{');
-    is_object.then(|| serde_json::from_str(text).ok()).flatten()
 }
 
 type Reading = (Ticket, Result<Op, Refusal>);
@@ -252,20 +247,6 @@ fn room(spelled: &str) -> RoomRef {
 
 fn read_name(text: &str) -> Result<Name, Refusal> {
     Name::new(text).map_err(|error| Refusal::bad_argument("name").with_words(error.to_string()))
-}
-
-/// A value as text: a string says what it says, anything else its JSON, so a number its digits.
-fn text(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
-    #[derive(Deserialize)]
-    struct Said<'a>(#[serde(borrow)] Cow<'a, str>);
-
-    let json = value?.get();
-    match serde_json::from_str::<Said<'_>>(json) {
-        Ok(Said(text)) => Some(text),
-        // A string that holds no text, such as half a surrogate pair.
-        Err(_) if json.starts_with('"') => None,
-        Err(_) => Some(Cow::Borrowed(json)),
-    }
 }
 
 /// Spells the reply, if there is one: a chat line that went well has none.

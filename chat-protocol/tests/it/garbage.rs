@@ -11,6 +11,19 @@ use serde_json::{Value, json};
 
 use crate::golden::{frames, said};
 
+/// Events of the `socketio` dialect.
+const EVENTS: [&str; 9] = [
+    "joinRoom",
+    "message",
+    "leaveRoom",
+    "typing",
+    "create_room",
+    "join_room",
+    "leave_room",
+    "send_message",
+    "",
+];
+
 /// Any JSON that is not too deep.
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
@@ -33,15 +46,23 @@ fn any_json() -> impl Strategy<Value = Value> {
 fn key() -> impl Strategy<Value = String> {
     let known = select(vec![
         "id", "op", "d", "room", "cid", "body", "type", "payload", "name", "roomId", "msg", "pass",
-        "query", "re", "ok", "err", "ev", "seq", "prev", "by", "at", "sys", "heads", "rooms", "st",
+        "query", "group", "Text", "pwrd", "re", "ok", "err", "ev", "seq", "prev", "by", "at",
+        "sys", "heads", "rooms", "st",
     ]);
     prop_oneof![known.prop_map(str::to_owned), any::<String>()]
 }
 
 /// A frame of a transcript with one value, anywhere, replaced.
 fn bent_frame() -> impl Strategy<Value = String> {
-    let all: Vec<String> = [Dialect::Native, Dialect::Rooms]
+    let older = [
+        Dialect::Rooms,
+        Dialect::Socketio,
+        Dialect::Actions,
+        Dialect::Groups,
+    ];
+    let all: Vec<String> = older
         .into_iter()
+        .chain([Dialect::Native])
         .flat_map(|dialect| [frames(dialect, "C"), frames(dialect, "S")].concat())
         .collect();
     (
@@ -154,6 +175,13 @@ proptest! {
     }
 
     #[test]
+    fn any_event_is_heard(name in select(EVENTS.to_vec()), args in vec(any_json(), 0..3), id in "[0-9]{0,3}") {
+        let mut event = vec![Value::from(name)];
+        event.extend(args);
+        hear(&format!("42{id}{}", Value::from(event)));
+    }
+
+    #[test]
     fn bent_frames_are_heard(frame in bent_frame()) {
         hear(&frame);
     }
@@ -171,6 +199,11 @@ fn deep_frames_are_refused_not_followed() {
             r#"{{"type":"chat","payload":{{"roomId":"AAAAA","msg":{open}{close}}}}}"#
         ));
         hear(&format!(r#"{{"type":"create","action":{open}{close}}}"#));
+        hear(&format!(
+            r#"421["message",{{"roomId":"den","message":{open}{close}}}]"#
+        ));
+        hear(&format!(r#"421["join_room",{open}{close}]"#));
+        hear(&format!(r#"40{{"token":{open}{close}}}"#));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Transcripts, one conversation per file, compared to the byte.
 //!
-//! Each line is an object with one key. `C`: a frame of a client. `op`: what it was read as, once
+//! Each line is an object with one key. `C`: a frame of a client; `B`: a binary one. `op`: what it was read as, once
 //! per call; null if it leaves none. `answer`, `event`, `own_event`, `signal`, `system`: what the
 //! dialect is given to spell. `S`: what it makes of that; null if it stays silent. Frames stand as
 //! they are; those that are no JSON, as strings; several in a row, as a list of strings. `voice`
@@ -31,6 +31,26 @@ fn native_transcripts_hold() {
 #[test]
 fn rooms_transcripts_hold() {
     hold(Dialect::Rooms);
+}
+
+#[test]
+fn groups_transcripts_hold() {
+    hold(Dialect::Groups);
+}
+
+#[test]
+fn socketio_transcripts_hold() {
+    hold(Dialect::Socketio);
+}
+
+#[test]
+fn actions_transcripts_hold() {
+    hold(Dialect::Actions);
+}
+
+#[test]
+fn rest_transcripts_hold() {
+    hold(Dialect::Rest);
 }
 
 #[test]
@@ -115,10 +135,11 @@ fn replay(dialect: Dialect, text: &str) -> String {
         let fields: BTreeMap<String, &RawValue> = serde_json::from_str(line).expect(line);
         let (key, raw) = fields.iter().next().expect("one key");
         let line = match key.as_str() {
-            "C" => {
+            "C" | "B" => {
                 assert!(read.is_empty(), "every call has its op line: {read:?}");
                 let mut calls = Vec::new();
-                dialect.decode(&spoken(raw), Form::Text, &mut calls);
+                let form = if key == "B" { Form::Binary } else { Form::Text };
+                dialect.decode(&spoken(raw), form, &mut calls);
                 read = calls.into();
                 line.to_owned()
             }
@@ -271,6 +292,7 @@ enum Given {
     Explain(chat_core::Explanation),
     User(Author),
     Limits(serde_json::Map<String, Value>),
+    Founded(Box<RoomCard>),
     Entered {
         name: Name,
         #[serde(default = "galaxy")]
@@ -290,6 +312,10 @@ enum Given {
     },
     SignedIn(Box<SignedInCard>),
     Refused(Code),
+    RefusedFor {
+        code: Code,
+        details: BTreeMap<String, Value>,
+    },
     RefusedIn {
         code: Code,
         words: String,
@@ -311,6 +337,8 @@ struct GivenWelcome {
 struct GivenLobbyRoom {
     id: u64,
     name: Name,
+    #[serde(default)]
+    alias: Option<Name>,
     access: chat_protocol::answer::Mode,
     people: Vec<Name>,
 }
@@ -355,7 +383,7 @@ fn welcome(it: GivenWelcome) -> Welcome {
     }
 }
 
-fn answer(text: &str) -> Result<Answer, Refusal> {
+pub(crate) fn answer(text: &str) -> Result<Answer, Refusal> {
     use chat_protocol::answer::Mode;
 
     Ok(match parsed::<Given>(text) {
@@ -400,6 +428,10 @@ fn answer(text: &str) -> Result<Answer, Refusal> {
         Given::Transcript(it) => Answer::Transcript(it),
         Given::Connected { session } => Answer::Connected { session },
         Given::SignedIn(it) => Answer::SignedIn(it),
+        Given::Founded(room) => Answer::Founded {
+            room,
+            already: false,
+        },
         Given::Entered {
             name,
             room,
@@ -417,12 +449,21 @@ fn answer(text: &str) -> Result<Answer, Refusal> {
         Given::Inside(it) => Answer::Inside(it),
         Given::Lobby(rooms) => {
             let list = rooms.into_iter().map(|it| LobbyRoom {
-                card: card(it.id, Some(it.name), it.access),
+                card: RoomCard {
+                    alias: it.alias,
+                    ..card(it.id, Some(it.name), it.access)
+                },
                 people: it.people,
             });
             Answer::Lobby(list.collect())
         }
         Given::Refused(code) => return Err(Refusal::new(code)),
+        Given::RefusedFor { code, details } => {
+            let with = |refusal: Refusal, (name, value): (String, Value)| {
+                refusal.with_detail(&name, value)
+            };
+            return Err(details.into_iter().fold(Refusal::new(code), with));
+        }
         Given::RefusedIn {
             code,
             words,

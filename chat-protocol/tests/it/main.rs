@@ -1,7 +1,11 @@
 //! The protocol from outside: transcripts to the byte, the schema, the log on disk, and garbage.
 
 #[cfg(test)]
+mod actions_http;
+#[cfg(test)]
 mod client;
+#[cfg(test)]
+mod engineio;
 #[cfg(test)]
 mod garbage;
 #[cfg(test)]
@@ -12,3 +16,7 @@ mod lobby;
 mod log;
 #[cfg(test)]
 mod schema;
+#[cfg(test)]
+mod sites;
+#[cfg(test)]
+mod socketio;

@@ -56,6 +56,13 @@ pub struct AccountsConfig {
     pub foreign: ForeignRules,
 }
 
+impl AccountsConfig {
+    /// How long an access token counts that isn't refreshed, in milliseconds.
+    fn lasting_ms(&self) -> u64 {
+        self.foreign.ttl_ms.max(self.token_ms).min(self.grant_ms)
+    }
+}
+
 impl From<&ServerLimits> for AccountsConfig {
     fn from(limits: &ServerLimits) -> Self {
         Self {
@@ -166,7 +173,13 @@ impl Accounts {
         let handle = wish.handle.as_deref();
         let handle = handle.map(|text| rules::name("handle", text)).transpose()?;
         check_length(&wish.password, password_bytes_min)?;
-        // What is taken is said before a password is hashed for nothing.
+        // What is taken is said before a password is hashed for nothing; the address first, for
+        // whoever has it most likely has the account.
+        if let Some(email) = &email
+            && self.find(email).await?.is_some()
+        {
+            return Err(AuthError::EmailTaken);
+        }
         if self.is_registered(name.as_str()).await? {
             return Err(AuthError::NameTaken);
         }
@@ -285,7 +298,7 @@ impl Accounts {
     }
 
     /// The account of this name, if it was logged in to with its password from this address within
-    /// the life of an access token, and isn't suspended.
+    /// the life of a token that isn't refreshed, and isn't suspended.
     ///
     /// # Errors
     ///
@@ -299,8 +312,18 @@ impl Accounts {
             return Ok(None);
         };
         let last = self.limiter.last_log_in(account.user, address);
-        let fresh = |at| self.clock.now().ms_since(at) < self.config.token_ms;
+        let fresh = |at| self.clock.now().ms_since(at) < self.config.lasting_ms();
         Ok((last.is_some_and(fresh) && !account.suspended).then_some(account))
+    }
+
+    /// A token of a test user, as the older server of the `socketio` dialect made them.
+    ///
+    /// # Errors
+    ///
+    /// If it can't be signed.
+    pub fn test_token(&self) -> Result<Token, AuthError> {
+        let claims = foreign::TestClaims::new(&self.config.foreign, self.clock.now());
+        self.signer.sign(&claims)
     }
 
     async fn prove(

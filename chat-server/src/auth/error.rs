@@ -190,6 +190,23 @@ impl AuthError {
 }
 
 impl TokenFault {
+    /// The fault's name, for programs.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Segments => "segments",
+            Self::Malformed => "malformed",
+            Self::Algorithm(_) => "algorithm",
+            Self::Key => "key",
+            Self::Signature => "signature",
+            Self::Claims => "claims",
+            Self::Use => "use",
+            Self::Future => "future",
+            Self::Revoked => "revoked",
+            Self::NameHeld => "name_held",
+        }
+    }
+
     /// Whether somebody else may know the token: one with another key, or with tokens of another
     /// form.
     pub(crate) const fn is_of_a_stranger(&self) -> bool {
@@ -216,6 +233,12 @@ impl From<&AuthError> for Refusal {
         }
         if let AuthError::PasswordTooLong { bytes_max } = error {
             refusal = refusal.with_detail("max", *bytes_max);
+        }
+        if let AuthError::TokenInvalid(fault) = error {
+            refusal = refusal.with_detail("fault", fault.name());
+            if let TokenFault::Algorithm(algorithm) = fault {
+                refusal = refusal.with_detail("alg", &**algorithm);
+            }
         }
         refusal
     }

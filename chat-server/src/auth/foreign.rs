@@ -3,6 +3,7 @@
 //! They stay valid, but name nobody by number: a number there isn't a number here.
 
 use chat_core::Timestamp;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::auth::Identity;
@@ -58,6 +59,26 @@ pub(super) async fn admit(
         ends_at: ends_s.map(seconds),
     };
     linker.admit(&newcomer, &pass).await
+}
+
+/// What the older server of `001_d6713a1b7337502b.txt` would sign for a test user.
+#[derive(Serialize)]
+pub(super) struct TestClaims {
+    id: &'static str,
+    username: &'static str,
+    iat: u64,
+    exp: u64,
+}
+
+impl TestClaims {
+    pub(super) fn new(rules: &ForeignRules, now: Timestamp) -> Self {
+        Self {
+            id: "testuser",
+            username: "testuser",
+            iat: now.number() / 1_000,
+            exp: now.plus_ms(rules.ttl_ms).number() / 1_000,
+        }
+    }
 }
 
 /// Somebody, as one of the older servers names him.

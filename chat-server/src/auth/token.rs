@@ -75,6 +75,8 @@ pub(super) struct Claims {
     rest_id: Option<u64>,
     #[serde(rename = "UserName", default, skip_serializing_if = "Option::is_none")]
     rest_name: Option<Name>,
+    #[serde(rename = "Email", default, skip_serializing_if = "Option::is_none")]
+    rest_email: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,7 +99,14 @@ impl Claims {
             exp: ends_at.number() / 1_000,
             rest_id: is_access.then(|| identity.user.number()),
             rest_name: is_access.then(|| identity.name.clone()),
+            rest_email: None,
         }
+    }
+
+    /// The same, with the address that the account has at its log-in.
+    pub(super) fn with_email(mut self, email: Option<&str>) -> Self {
+        self.rest_email = email.map(str::to_owned);
+        self
     }
 
     /// The user, if the number has the one spelling that this server gives it.
@@ -138,7 +147,7 @@ impl Signer {
         }
     }
 
-    pub(super) fn sign(&self, claims: &Claims) -> Result<Token, AuthError> {
+    pub(super) fn sign(&self, claims: &impl Serialize) -> Result<Token, AuthError> {
         let header = Header::new(Algorithm::HS256);
         let token = jsonwebtoken::encode(&header, claims, &self.sign).map_err(|error| {
             tracing::error!(%error, "a token can't be signed");

@@ -48,7 +48,9 @@ impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         match error {
             RunError::Store(error) => Self::Store(error),
-            RunError::Listen { .. } | RunError::Thread(_) => Self::Run(error),
+            RunError::Listen { .. } | RunError::Thread(_) | RunError::Group { .. } => {
+                Self::Run(error)
+            }
         }
     }
 }

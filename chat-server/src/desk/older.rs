@@ -1,9 +1,9 @@
 //! What the older dialects ask for that the native one says in several ops.
 
-use chat_core::commands::CreateRoom;
-use chat_core::{Author, Name, RoomId};
+use chat_core::commands::{CreateRoom, Join};
+use chat_core::{Author, Key, Name, RoomId, UserId};
 use chat_protocol::answer::{Answer, LobbyRoom, Mode, RoomCard, SignedInCard, Transcript};
-use chat_protocol::code::{Code, Refusal};
+use chat_protocol::code::{Class, Code, Refusal};
 use chat_protocol::command::{Lobby, SignUp, Token};
 use chat_protocol::room_ref::RoomRef;
 use chat_protocol::spelling::Spelling;
@@ -40,6 +40,50 @@ impl Desk<'_> {
         }
     }
 
+    /// Makes a room, unless there is one of that name: names that one may take for each other are
+    /// the same.
+    pub(crate) async fn found_once(&self, command: CreateRoom) -> Result<Answer, Refusal> {
+        let name = command.name.clone();
+        if let Some(room) = self.named(&name).await? {
+            return self.founded_before(room).await;
+        }
+        let alias = self.is_free(&name).await?.then(|| name.clone());
+        let command = CreateRoom { alias, ..command };
+        match self.command(None, None, command.into()).await {
+            Ok(Answer::Created { room, .. }) => {
+                let room = Box::new(card(self.node, room).await?.ok_or_else(no_room)?);
+                let already = false;
+                Ok(Answer::Founded { room, already })
+            }
+            // Somebody else was quicker.
+            Err(refusal) if refusal.code == Code::NameTaken => match self.named(&name).await? {
+                Some(room) => self.founded_before(room).await,
+                None => Err(refusal),
+            },
+            outcome => outcome,
+        }
+    }
+
+    async fn named(&self, name: &Name) -> Result<Option<RoomId>, Refusal> {
+        let holder = self.node.store().holder(&Key::Alias(name.skeleton())).await;
+        let holder = holder.map_err(|error| unavailable(&error))?;
+        Ok(holder.map(|holder| holder.room))
+    }
+
+    /// A room that there was before; one that is hidden from whoever asks is merely in his way.
+    async fn founded_before(&self, room: RoomId) -> Result<Answer, Refusal> {
+        match self.room(&RoomRef::id(room)).await {
+            Ok(Answer::Room(room)) => {
+                let already = true;
+                Ok(Answer::Founded { room, already })
+            }
+            Err(refusal) if refusal.code == Code::RoomNotFound => {
+                Err(Refusal::new(Code::NameTaken).with_detail("field", "name"))
+            }
+            outcome => outcome,
+        }
+    }
+
     /// Whether a name may become an alias: it is short enough, and spells no room's number.
     async fn is_free(&self, name: &Name) -> Result<bool, Refusal> {
         if name.chars() > self.node.engine_limits().alias_chars_max {
@@ -47,7 +91,7 @@ impl Desk<'_> {
         }
         for spelling in Spelling::ALL {
             if let Some(room) = spelling.read(name.as_str())
-                && self.card(room).await?.is_some()
+                && card(self.node, room).await?.is_some()
             {
                 return Ok(false);
             }
@@ -55,10 +99,42 @@ impl Desk<'_> {
         Ok(true)
     }
 
-    /// What anybody may know of a room; none if there is no such room.
-    pub(crate) async fn card(&self, room: RoomId) -> Result<Option<RoomCard>, Refusal> {
-        let card = self.node.store().card(room).await;
-        card.map_err(|error| unavailable(&error))
+    /// Makes a room for those who call it by its name, unless somebody else is quicker: all of them
+    /// are to meet in one room.
+    pub(crate) async fn make(
+        &self,
+        command: CreateRoom,
+        called: &RoomRef,
+    ) -> Result<RoomId, Refusal> {
+        if !self.is_free(&command.name).await? {
+            return Err(Refusal::bad_argument("room"));
+        }
+        let command = CreateRoom {
+            alias: Some(command.name.clone()),
+            ..command
+        };
+        match self.command(None, None, command.into()).await {
+            Ok(Answer::Created { room, .. }) => Ok(room),
+            Ok(_) => Err(Refusal::new(Code::Unavailable)),
+            Err(refusal) if refusal.code == Code::NameTaken => self.resolve(called).await,
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Joins a room that anybody may join; passes over one that isn't.
+    pub(crate) async fn join_open(&self, room: &RoomRef) -> Result<(), Refusal> {
+        let room = match self.resolve(room).await {
+            Ok(room) => RoomRef::id(room),
+            Err(refusal) if refusal.code == Code::RoomNotFound => return Ok(()),
+            Err(refusal) => return Err(refusal),
+        };
+        match self
+            .command(Some(&room), None, Join::default().into())
+            .await
+        {
+            Err(refusal) if refusal.class == Class::Server => Err(refusal),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// The listed rooms, and who is present in each if that is asked for.
@@ -96,7 +172,7 @@ impl Desk<'_> {
     pub(crate) async fn transcript(&self, room: &RoomRef, limit: u64) -> Result<Answer, Refusal> {
         let id = self.resolve(room).await?;
         let (readable_from, head) = self.readable(id, chat_core::Permission::Read).await?;
-        let room = self.card(id).await?.ok_or_else(no_room)?;
+        let room = card(self.node, id).await?.ok_or_else(no_room)?;
         let query = MessageQuery {
             room: id,
             viewer: self.actor.id,
@@ -112,7 +188,23 @@ impl Desk<'_> {
     }
 }
 
-/// Logs in with a password; makes the account first if that is wanted and there is none.
+/// What anybody may know of a room; none if there is no such room.
+pub(crate) async fn card(node: &Node, room: RoomId) -> Result<Option<RoomCard>, Refusal> {
+    let card = node.store().card(room).await;
+    card.map_err(|error| unavailable(&error))
+}
+
+/// What somebody hears who isn't in a room: no word of one that only its members may know of.
+pub(crate) async fn outside(node: &Node, room: RoomId) -> Refusal {
+    match card(node, room).await {
+        Ok(Some(card)) if card.listed => Refusal::new(Code::NotAMember),
+        Ok(_) => no_room(),
+        Err(refusal) => refusal,
+    }
+}
+
+/// Logs in with a password; makes the account first if that is wanted and there is none. The older
+/// dialects know no refreshing.
 pub(crate) async fn log_in(
     node: &Node,
     login: &str,
@@ -126,7 +218,7 @@ pub(crate) async fn log_in(
     } else {
         accounts.log_in(login, password, origin).await
     };
-    Ok(signed_in?)
+    Ok(accounts.lasting(signed_in?).await?)
 }
 
 /// Makes an account. The older dialects know no shortest password.
@@ -141,7 +233,9 @@ pub(crate) async fn sign_up(
         handle: wish.handle.clone(),
         password: wish.password.clone(),
     };
-    Ok(node.accounts().sign_up_from(&wish, 1, origin).await?)
+    let accounts = node.accounts();
+    let signed_in = accounts.sign_up_from(&wish, 1, origin).await?;
+    Ok(accounts.lasting(signed_in).await?)
 }
 
 /// What somebody who has just logged in is told about himself.
@@ -151,8 +245,6 @@ pub(crate) async fn signed_in(
     token: &auth::Token,
 ) -> Result<SignedInCard, Refusal> {
     let account = node.accounts().account(identity).await?;
-    let rooms = node.store().rooms_of(identity.user).await;
-    let rooms = rooms.map_err(|error| unavailable(&error))?;
     Ok(SignedInCard {
         user: Author {
             id: account.user,
@@ -163,6 +255,13 @@ pub(crate) async fn signed_in(
         created_at: account.created_at,
         updated_at: account.updated_at,
         token: Token::new(token.expose()),
-        rooms: rooms.into_iter().map(|mine| mine.room).collect(),
+        rooms: rooms_of(node, identity.user).await?,
     })
+}
+
+/// The rooms that somebody is a member of.
+pub(crate) async fn rooms_of(node: &Node, user: UserId) -> Result<Vec<RoomCard>, Refusal> {
+    let rooms = node.store().rooms_of(user).await;
+    let rooms = rooms.map_err(|error| unavailable(&error))?;
+    Ok(rooms.into_iter().map(|mine| mine.room).collect())
 }

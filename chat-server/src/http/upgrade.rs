@@ -4,20 +4,23 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, Query, Request, State};
 use axum::http::header::{
     CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use chat_protocol::close::Close;
 use chat_protocol::code::{Code, Refusal};
+use chat_protocol::command::Token;
 use chat_protocol::dialect::Dialect;
+use chat_protocol::http::Site;
 use hyper::upgrade::OnUpgrade;
 use tungstenite::handshake::derive_accept_key;
 
 use crate::http::problem::Problem;
+use crate::http::{older, rest};
 use crate::node::{Connected, Node, RECONNECT_MS};
 use crate::session::Arrival;
 
@@ -27,6 +30,20 @@ pub(super) struct Door {
     pub(super) node: Node,
     /// The dialect that is spoken behind it; if any may be, the first frame tells.
     pub(super) dialect: Option<Dialect>,
+    /// Whether nothing else is spoken there, over HTTP neither.
+    pub(super) bound: bool,
+}
+
+impl Door {
+    /// The dialect that a client wants to speak, if what it asks for tells.
+    fn dialect(&self, uri: &Uri, headers: &HeaderMap) -> Option<Dialect> {
+        let native = self.dialect == Some(Dialect::Native) && !speaks(headers);
+        let anything = self.dialect.is_none() && uri.path() == "/ws";
+        if (native || anything) && !self.bound && rest::is_meant(uri) {
+            return Some(Dialect::Rest);
+        }
+        self.dialect
+    }
 }
 
 /// The subprotocol of the native dialect.
@@ -36,22 +53,20 @@ const SUBPROTOCOL: &str = "chat.v1.json";
 pub(super) async fn handle(State(door): State<Door>, mut request: Request) -> Response {
     let headers = request.headers();
     if !is_upgrade(request.method(), headers) {
-        return not_a_socket(door.dialect);
+        return match door.dialect.and_then(Site::of) {
+            Some(site) if door.bound => older::serve(&door.node, site, request).await,
+            Some(_) | None => not_a_socket(door.dialect),
+        };
     }
-    let Some(key) = headers
-        .get(SEC_WEBSOCKET_KEY)
-        .map(|key| derive_accept_key(key.as_bytes()))
-    else {
+    if !headers.contains_key(SEC_WEBSOCKET_KEY) {
         return refused(StatusCode::BAD_REQUEST, "a handshake needs a key");
-    };
-    if headers
-        .get(SEC_WEBSOCKET_VERSION)
-        .is_none_or(|version| version != "13")
-    {
+    }
+    let Some(key) = accept_key(headers) else {
         let version = [(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"))];
         return (StatusCode::UPGRADE_REQUIRED, version).into_response();
-    }
-    let native = door.dialect == Some(Dialect::Native);
+    };
+    let dialect = door.dialect(request.uri(), headers);
+    let native = dialect == Some(Dialect::Native);
     let strict = native || !door.node.config().origins.is_empty();
     if strict && !is_welcome(headers, &door.node.config().origins) {
         return refused(StatusCode::FORBIDDEN, Close::OriginRefused.why());
@@ -65,9 +80,18 @@ pub(super) async fn handle(State(door): State<Door>, mut request: Request) -> Re
         let refusal = Refusal::new(Code::TooMany).with_detail("max", max);
         return Problem::from(refusal.with_retry(RECONNECT_MS)).into_response();
     };
-    let headers = request.headers();
-    let speaks = speaks(headers, SUBPROTOCOL);
-    let token = crate::http::auth::bearer(headers).ok().map(str::to_owned);
+    let (token, room) = if dialect == Some(Dialect::Rest) {
+        let admitted = rest::admit(&door.node, request.uri(), request.headers(), address).await;
+        match admitted {
+            Ok((token, room)) => (Some(token), Some(room)),
+            Err(refusal) => return older::respond(Site::Rest, Site::Rest.refuse(&refusal)),
+        }
+    } else {
+        let header = || crate::http::auth::bearer(request.headers()).ok();
+        let token = token_of(dialect, request.uri());
+        (token.or_else(|| header().map(Token::new)), None)
+    };
+    let speaks = speaks(request.headers());
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
         return refused(
             StatusCode::UPGRADE_REQUIRED,
@@ -77,9 +101,10 @@ pub(super) async fn handle(State(door): State<Door>, mut request: Request) -> Re
     let place = request.extensions_mut().remove::<Arc<Connected>>();
     let arrival = Arrival {
         upgrade,
-        dialect: door.dialect,
+        dialect,
         address,
         token,
+        room,
         silent,
         place,
     };
@@ -93,10 +118,18 @@ pub(super) async fn handle(State(door): State<Door>, mut request: Request) -> Re
     {
         return Problem::from(Refusal::new(Code::ShuttingDown)).into_response();
     }
-    switch(&key, native && speaks)
+    switch(&key, (native && speaks).then_some(SUBPROTOCOL))
 }
 
-fn switch(accept: &str, subprotocol: bool) -> Response {
+/// The proof that a handshake was read; none if it isn't one of the version that is spoken.
+pub(crate) fn accept_key(headers: &HeaderMap) -> Option<String> {
+    let version = headers.get(SEC_WEBSOCKET_VERSION)?;
+    let key = headers.get(SEC_WEBSOCKET_KEY)?;
+    (version == "13").then(|| derive_accept_key(key.as_bytes()))
+}
+
+/// The answer after which the connection is a WebSocket.
+pub(crate) fn switch(accept: &str, subprotocol: Option<&'static str>) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
@@ -105,16 +138,15 @@ fn switch(accept: &str, subprotocol: bool) -> Response {
     if let Ok(accept) = HeaderValue::from_str(accept) {
         headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
     }
-    if subprotocol {
-        headers.insert(
-            SEC_WEBSOCKET_PROTOCOL,
-            HeaderValue::from_static(SUBPROTOCOL),
-        );
+    if let Some(subprotocol) = subprotocol {
+        let subprotocol = HeaderValue::from_static(subprotocol);
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, subprotocol);
     }
     response
 }
 
-fn is_upgrade(method: &Method, headers: &HeaderMap) -> bool {
+/// Whether a request asks for a WebSocket.
+pub(crate) fn is_upgrade(method: &Method, headers: &HeaderMap) -> bool {
     method == Method::GET
         && has_word(headers, &CONNECTION, "upgrade")
         && has_word(headers, &UPGRADE, "websocket")
@@ -130,13 +162,14 @@ fn has_word(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
         .any(|it| it.trim().eq_ignore_ascii_case(word))
 }
 
-fn speaks(headers: &HeaderMap, subprotocol: &str) -> bool {
-    has_word(headers, &SEC_WEBSOCKET_PROTOCOL, subprotocol)
+/// Whether a client asks for the native dialect by name.
+fn speaks(headers: &HeaderMap) -> bool {
+    has_word(headers, &SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL)
 }
 
 /// Whether a page of this origin may connect: one of the server's own, one that is allowed, or no
 /// page at all.
-fn is_welcome(headers: &HeaderMap, allowed: &[String]) -> bool {
+pub(crate) fn is_welcome(headers: &HeaderMap, allowed: &[String]) -> bool {
     let Some(origin) = headers.get(ORIGIN) else {
         return true;
     };
@@ -156,8 +189,23 @@ fn is_welcome(headers: &HeaderMap, allowed: &[String]) -> bool {
     host.eq_ignore_ascii_case(authority)
 }
 
+/// The token of a query, where the dialect has it there.
+fn token_of(dialect: Option<Dialect>, uri: &Uri) -> Option<Token> {
+    match dialect {
+        Some(Dialect::Actions) | None => {}
+        Some(
+            Dialect::Native | Dialect::Rooms | Dialect::Socketio | Dialect::Rest | Dialect::Groups,
+        ) => return None,
+    }
+    let Query(fields) = Query::<Vec<(String, String)>>::try_from_uri(uri).ok()?;
+    let token = fields.into_iter().find(|(name, _)| name == "token");
+    token
+        .map(|(_, token)| Token::new(token))
+        .filter(|token| !token.expose().is_empty())
+}
+
 /// Where a request comes from.
-fn address(request: &Request) -> IpAddr {
+pub(crate) fn address(request: &Request) -> IpAddr {
     request
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()

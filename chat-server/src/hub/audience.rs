@@ -30,6 +30,32 @@ pub(super) struct Seat {
     /// Whether the session has been sent everything up to the audience's head. Until then it reads
     /// from the store by itself and hears nothing from here.
     pub(super) caught_up: bool,
+    /// What passed until then, where nothing that passes is to be missed.
+    pub(super) held: Vec<u8>,
+}
+
+/// Bytes that are held for a seat until it has caught up; what passes beyond them is missed.
+const HELD_BYTES_MAX: usize = 16 * 1024;
+
+impl Seat {
+    /// Tells of something ephemeral; a seat that is behind hears of it once it isn't any more, and
+    /// so nobody hears of others before he is told that he is in.
+    pub(super) fn pass(&mut self, frames: &[u8]) {
+        if self.caught_up {
+            self.outbox.send(frames);
+        } else if self.held.len() + frames.len() <= HELD_BYTES_MAX {
+            self.held.extend_from_slice(frames);
+        }
+    }
+
+    /// Lets the seat hear everything from here on.
+    pub(super) fn catch_up(&mut self) {
+        self.caught_up = true;
+        let held = std::mem::take(&mut self.held);
+        if !held.is_empty() {
+            self.outbox.send(&held);
+        }
+    }
 }
 
 /// What was handed to sockets.
@@ -52,9 +78,9 @@ impl Audience {
     }
 
     /// The sections: each voice, and the seats that hear it.
-    pub(super) fn sections(&self) -> impl Iterator<Item = (&Voice, &[Seat])> {
-        let sections = self.sections.iter();
-        sections.map(|section| (&section.voice, section.seats.as_slice()))
+    pub(super) fn sections_mut(&mut self) -> impl Iterator<Item = (&Voice, &mut [Seat])> {
+        let sections = self.sections.iter_mut();
+        sections.map(|section| (&section.voice, section.seats.as_mut_slice()))
     }
 
     pub(super) fn has_seat(&self, session: SessionKey) -> bool {

@@ -7,8 +7,8 @@ use chat_protocol::close::Close;
 use chat_protocol::system::System;
 
 use super::Session;
+use super::carrier::Carrier;
 use crate::node::RECONNECT_MS;
-use crate::websocket::{Flushed, Parted, Socket};
 
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -18,7 +18,7 @@ const LINGER_STOPPING: Duration = Duration::from_millis(200);
 
 impl Session {
     /// Says goodbye and lets go of everything.
-    pub(super) async fn end(mut self, socket: &mut Socket, close: Option<Close>) {
+    pub(super) async fn end(mut self, carrier: &mut Carrier, close: Option<Close>) {
         if let Some(close) = close {
             if close == Close::ShuttingDown {
                 // What was received is answered first.
@@ -43,7 +43,7 @@ impl Session {
                 retry_ms,
             });
             let code = dialect.map_or(1007, |dialect| dialect.close_code(close));
-            socket.close(code, close.why());
+            carrier.close(code, close.why());
         }
         self.worker.parting.set(self.worker.parting.get() + 1);
         let seats = self.worker.hub.borrow_mut().forget(self.link.key);
@@ -51,16 +51,12 @@ impl Session {
         if let Some(connected) = &self.connected {
             connected.dec();
         }
-        // A peer that doesn't read its goodbye isn't waited for.
-        let flushed = tokio::time::timeout(GOODBYE, Flushed(&socket.outbox)).await;
-        if flushed.is_ok() {
-            let linger = if self.node().is_stopping() {
-                LINGER_STOPPING
-            } else {
-                GOODBYE
-            };
-            drop(tokio::time::timeout(linger, Parted::from(&socket.outbox)).await);
-        }
+        let linger = if self.node().is_stopping() {
+            LINGER_STOPPING
+        } else {
+            GOODBYE
+        };
+        carrier.part(linger).await;
         self.worker.parting.set(self.worker.parting.get() - 1);
     }
 

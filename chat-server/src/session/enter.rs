@@ -13,14 +13,24 @@ use super::{After, Performed, Session, unauthenticated};
 use crate::auth::Identity;
 use crate::auth::limiter::{Attempt, Origin};
 use crate::config::ActionsNames;
-use crate::desk::{self, no_room, unavailable};
+use crate::desk::{self, no_room};
 
 impl Session {
     /// Makes a room; its name becomes its alias if that is free and means no other room.
-    pub(super) async fn create(&mut self, command: CreateRoom, alias_if_free: bool) -> Performed {
+    pub(super) async fn create(
+        &mut self,
+        mut command: CreateRoom,
+        alias_if_free: bool,
+    ) -> Performed {
         let actor = self.somebody();
-        let made = self.desk(&actor).found(command, alias_if_free).await;
-        made.map(|answer| (answer, After::Nothing))
+        // A guest who is in it from the start is there as long as his socket.
+        let visits = command.join && actor.id.is_guest();
+        command.join &= !visits;
+        let made = self.desk(&actor).found(command, alias_if_free).await?;
+        if let (Answer::Created { room, .. }, true) = (&made, visits) {
+            self.admit(*room, &actor, None).await?;
+        }
+        Ok((made, After::Nothing))
     }
 
     /// Is in a room: an account as a member, a guest as a visitor.
@@ -31,11 +41,13 @@ impl Session {
             (Ok(id), _) => (id, None),
             (Err(refusal), Some(make)) if refusal.code == Code::RoomNotFound => {
                 let actor = self.whoever(&wish).await?;
-                (self.make_room(&actor, make).await?, Some(actor))
+                let made = self.desk(&actor).make(make, &wish.room).await?;
+                (made, Some(actor))
             }
             (Err(refusal), _) => return Err(refusal),
         };
-        let room = Box::new(self.card_of(id).await?);
+        let card = desk::older::card(self.node(), id).await?;
+        let room = Box::new(card.ok_or_else(no_room)?);
         if let Some(actor) = self.seats.actor(id) {
             let (name, already) = (actor.name.clone(), true);
             let entered = Answer::Entered {
@@ -49,7 +61,8 @@ impl Session {
             Some(actor) => actor,
             None => self.whoever(&wish).await?,
         };
-        if wish.unique {
+        // An account's name is its own, whoever else may use it.
+        if wish.unique && actor.id.is_guest() {
             self.check_unique(&room, &actor).await?;
         }
         let name = actor.name.clone();
@@ -71,19 +84,6 @@ impl Session {
         let echoes = voice.echoes();
         let wanted = dialect == Dialect::Socketio && self.node().config().socketio_echo;
         voice.with_echo(echoes || wanted)
-    }
-
-    async fn make_room(&self, actor: &Actor, make: CreateRoom) -> Result<RoomId, Refusal> {
-        match self.desk(actor).found(make, true).await? {
-            Answer::Created { room, .. } => Ok(room),
-            _ => Err(Refusal::new(Code::Unavailable)),
-        }
-    }
-
-    async fn card_of(&self, room: RoomId) -> Result<RoomCard, Refusal> {
-        let card = self.node().store().card(room).await;
-        card.map_err(|error| unavailable(&error))?
-            .ok_or_else(no_room)
     }
 
     /// Joins, or visits.
@@ -135,14 +135,7 @@ impl Session {
         };
         let id = desk::resolve(self.node(), room).await?;
         if !self.seats.contains(id) {
-            let card = self
-                .node()
-                .store()
-                .card(id)
-                .await
-                .map_err(|error| unavailable(&error))?;
-            let refusal = card.map_or_else(no_room, |_| Refusal::new(Code::NotAMember));
-            return Err(refusal);
+            return Err(desk::older::outside(self.node(), id).await);
         }
         let name = self.exit_one(id).await?;
         Ok((Answer::Exited { room: id, name }, After::Nothing))
@@ -174,12 +167,7 @@ impl Session {
     pub(super) async fn inside(&mut self, room: &RoomRef) -> Performed {
         let id = desk::resolve(self.node(), room).await?;
         let inside = self.seats.contains(id);
-        let card = self
-            .node()
-            .store()
-            .card(id)
-            .await
-            .map_err(|error| unavailable(&error))?;
+        let card = desk::older::card(self.node(), id).await?;
         if !inside && card.is_none_or(|card| !card.listed) {
             return Err(no_room());
         }
@@ -188,8 +176,13 @@ impl Session {
 
     /// Whoever is meant by a wish to enter.
     async fn whoever(&mut self, wish: &Enter) -> Result<Actor, Refusal> {
-        if let Some(token) = &wish.token {
-            let actor = self.proven(token).await?;
+        let token = match wish.rule {
+            NameRule::Guest => wish.token.clone(),
+            // A request's own token counts for every room.
+            NameRule::Address => wish.token.clone().or_else(|| self.token.clone()),
+        };
+        if let Some(token) = token {
+            let actor = self.proven(&token).await?;
             return self.under(actor, wish);
         }
         let known = self.identity.as_ref().map(Identity::actor);
@@ -197,6 +190,7 @@ impl Session {
             return self.under(actor, wish);
         }
         let Some(name) = wish.name.clone() else {
+            let known = known.or_else(|| self.seats.guest().cloned());
             return known.ok_or_else(unauthenticated);
         };
         if !self.node().guests_welcome() {
@@ -208,9 +202,8 @@ impl Session {
         if let Some(actor) = self.vouched(&name, wish.rule).await? {
             return Ok(actor);
         }
-        let id = known.map(|actor| actor.id);
-        let id = id.unwrap_or_else(|| UserId::guest(self.node().draw()));
-        Ok(Actor::new(id, name))
+        // One guest, under as many names as he likes: what keeps him out of a room goes on to.
+        Ok(Actor::new(self.somebody().id, name))
     }
 
     /// An account under the name that it wants to go by, which has to be its own where that is the
@@ -307,7 +300,7 @@ impl Session {
 }
 
 /// Notes how trying a password came out.
-pub(super) fn judge(attempt: Option<Attempt>, outcome: &Result<Answer, Refusal>) {
+pub(crate) fn judge(attempt: Option<Attempt>, outcome: &Result<Answer, Refusal>) {
     let Some(attempt) = attempt else { return };
     match outcome {
         Ok(_) => attempt.succeed(),

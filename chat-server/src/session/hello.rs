@@ -82,11 +82,9 @@ impl Session {
         self.attach_all(wanted).await
     }
 
-    /// Takes a hello back that came to nothing: it may be said again.
-    async fn retire(&mut self) {
-        for room in self.seats.rooms() {
-            self.rise(room).await;
-        }
+    /// Is nobody again, and hears nothing: who one is may be said once more.
+    pub(super) async fn retire(&mut self) {
+        self.rise_everywhere().await;
         let Some(identity) = self.identity.take() else {
             return;
         };
@@ -103,7 +101,7 @@ impl Session {
     /// The token of the frame, else that of the request.
     fn token_of<'a>(&'a self, hello: &'a Hello) -> Option<&'a str> {
         let token = hello.token.as_ref().map(Token::expose);
-        token.or(self.token.as_deref())
+        token.or(self.token.as_ref().map(Token::expose))
     }
 
     /// Who it is: by the token of the frame or of the request, or as a guest.

@@ -44,6 +44,11 @@ impl Session {
                 command,
                 alias_if_free,
             } => self.create(command, alias_if_free).await,
+            Op::Found { command } => {
+                let actor = self.somebody();
+                let founded = self.desk(&actor).found_once(command).await;
+                founded.map(|answer| (answer, After::Nothing))
+            }
             Op::Enter(wish) => self.enter(*wish).await,
             Op::Exit { room } => self.exit(room.as_ref()).await,
             Op::Inside { room } => self.inside(&room).await,
@@ -53,6 +58,10 @@ impl Session {
                 rooms.map(|answer| (answer, After::Nothing))
             }
             Op::Connect { token } => self.connect(token).await,
+            Op::Disconnect {} => {
+                self.retire().await;
+                Ok((Answer::ExitedAll {}, After::Nothing))
+            }
             Op::LogIn {
                 login,
                 password,
@@ -152,6 +161,21 @@ impl Session {
         self.told.remove(&room);
         self.detach(room, actor.clone()).await;
         Some(actor)
+    }
+
+    /// Lets go of every room, also of those that a guest was let into without a seat.
+    pub(super) async fn rise_everywhere(&mut self) {
+        for room in self.seats.rooms() {
+            self.rise(room).await;
+        }
+        let visits = self.seats.visits();
+        let Some(name) = self.identity.as_ref().map(|it| it.name.clone()) else {
+            return;
+        };
+        for (room, user) in visits {
+            self.seats.remove(room);
+            self.detach(room, Actor::new(user, name.clone())).await;
+        }
     }
 
     /// Tells a room that the session hears it no more.

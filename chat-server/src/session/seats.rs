@@ -40,6 +40,13 @@ impl Seats {
         self.taken.get(&room).map(|seat| &seat.actor)
     }
 
+    /// The guest who sits in any room, as he is called in the first of them.
+    pub(super) fn guest(&self) -> Option<&Actor> {
+        let guests = self.taken.iter().filter(|(_, it)| it.actor.id.is_guest());
+        let first = guests.min_by_key(|(room, _)| **room);
+        first.map(|(_, seat)| &seat.actor)
+    }
+
     pub(super) fn voice(&self, room: RoomId) -> Option<&Voice> {
         self.taken.get(&room).map(|seat| &seat.voice)
     }

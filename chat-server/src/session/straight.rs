@@ -50,6 +50,10 @@ impl Session {
         };
         let actor = match self.actor_in(target) {
             Ok(actor) => actor,
+            Err(refusal) if refusal.code == Code::NotAMember => {
+                let refusal = Box::pin(desk::older::outside(self.node(), target)).await;
+                return Sent::Refused(refusal, ticket);
+            }
             Err(refusal) => return Sent::Refused(refusal, ticket),
         };
         if desk::target(&command).is_some() {

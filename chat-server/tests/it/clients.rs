@@ -18,11 +18,21 @@ fn the_websocket_client_of_node_can_be_loaded() {
 
 #[tokio::test]
 async fn a_front_end_of_the_rooms_dialect_hears_the_words_it_knows() {
-    let Some(node) = require::node("the rooms dialect in Node.js") else {
+    talks_to_a_server("the rooms dialect", "rooms.mjs").await;
+}
+
+#[tokio::test]
+async fn both_front_ends_of_the_actions_dialect_hear_the_words_they_know() {
+    talks_to_a_server("the actions dialect", "actions.mjs").await;
+}
+
+/// Runs a client that ends well if it heard what it expects.
+async fn talks_to_a_server(what: &str, script: &str) {
+    let Some(node) = require::node(&format!("{what} in Node.js")) else {
         return;
     };
     let world = World::new().await;
-    let mut client = node.command("rooms.mjs");
+    let mut client = node.command(script);
     client.arg(world.address.to_string());
     let output = tokio::task::spawn_blocking(move || client.output());
     let output = output.await.unwrap().unwrap();

@@ -9,21 +9,30 @@
     reason = "tests measure real time, and run their clients side by side"
 )]
 
+mod actions;
 mod auth;
 mod cli;
 mod clients;
 mod conversation;
 mod crash;
+mod engineio;
+mod groups;
 mod http;
 mod import;
 mod languages;
 mod membership;
+mod moderation;
 mod mounted;
+mod pages;
+mod people;
 mod rejections;
 mod require;
+mod rest;
 mod resume;
 mod session;
+mod six;
 mod slow;
+mod socketio;
 mod store;
 mod turn;
 mod world;

@@ -38,6 +38,62 @@ pub(crate) fn node(what: &str) -> Option<Node> {
     Some(Node { clients })
 }
 
+/// Chromium, and Node.js to drive it.
+pub(crate) struct Browser {
+    node: Node,
+    program: PathBuf,
+}
+
+impl Browser {
+    /// A command that runs a script of the clients' folder, and names the browser to it.
+    pub(crate) fn command(&self, script: &str) -> Command {
+        let mut command = self.node.command(script);
+        command.env("CHROMIUM", &self.program);
+        command
+    }
+}
+
+/// Node.js with the clients of Socket.IO, if a test named `what` can have them.
+pub(crate) fn socketio_clients(what: &str) -> Option<Node> {
+    with_packages(what, &["socket.io-client", "socket.io-client-4-5"])
+}
+
+fn with_packages(what: &str, packages: &[&str]) -> Option<Node> {
+    let node = node(what)?;
+    let missing = |package: &&&str| !node.clients.join("node_modules").join(package).is_dir();
+    if let Some(package) = packages.iter().find(missing) {
+        let why = format!("the Node.js package {package} is missing: run .ci/prepare");
+        return left_out(what, &why);
+    }
+    Some(node)
+}
+
+/// A browser, if a test named `what` can have it.
+pub(crate) fn chromium(what: &str) -> Option<Browser> {
+    let packages = [
+        "playwright-core",
+        "socket.io-client",
+        "socket.io-client-4-5",
+    ];
+    let node = with_packages(what, &packages)?;
+    let folders = env::var_os("PATH").unwrap_or_default();
+    let found = env::split_paths(&folders)
+        .flat_map(|folder| CHROMIUM.map(|name| folder.join(name)))
+        .find(|program| program.is_file());
+    match found {
+        Some(program) => Some(Browser { node, program }),
+        None => left_out(what, "Chromium is not installed: run .ci/prepare"),
+    }
+}
+
+/// What Chromium is called in the packages of different systems.
+const CHROMIUM: [&str; 4] = [
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+];
+
 /// Says that a test is left out, and why.
 fn left_out<T>(what: &str, why: &str) -> Option<T> {
     if env::var("CHAT_TEST_REQUIRE").is_ok_and(|value| value == "all") {

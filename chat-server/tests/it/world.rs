@@ -437,6 +437,12 @@ impl Plain {
         Self(shake_hands(stream, address, path).await)
     }
 
+    /// Connects, or gives the status with which the handshake was refused.
+    pub(crate) async fn try_connect(address: SocketAddr, path: &str) -> Result<Self, u16> {
+        let stream = TcpStream::connect(address).await.unwrap();
+        try_shake_hands(stream, address, path).await.map(Self)
+    }
+
     pub(crate) async fn send(&mut self, text: &str) {
         // What is wrong with a connection shows when it is read.
         drop(self.0.send(Message::text(text)).await);
@@ -456,6 +462,26 @@ impl Plain {
         }
     }
 
+    /// Sends a ping, and hears what comes before its pong.
+    pub(crate) async fn ping(&mut self) -> Vec<String> {
+        drop(self.0.send(Message::Ping(Vec::new().into())).await);
+        let mut heard = Vec::new();
+        loop {
+            match timeout(PATIENCE, self.0.next()).await.unwrap() {
+                Some(Ok(Message::Text(text))) => heard.push(text.as_str().to_owned()),
+                Some(Ok(Message::Pong(_))) => return heard,
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => panic!("closed before the pong"),
+            }
+        }
+    }
+
+    /// Closes the connection, and waits until the server has closed it too.
+    pub(crate) async fn leave(mut self) {
+        drop(self.0.close(None).await);
+        while self.hear().await.is_ok() {}
+    }
+
     /// Sends a text and hears the next one.
     pub(crate) async fn ask(&mut self, text: &str) -> String {
         self.send(text).await;
@@ -468,6 +494,15 @@ async fn shake_hands(
     address: SocketAddr,
     path: &str,
 ) -> WebSocketStream<TcpStream> {
+    let shaken = try_shake_hands(stream, address, path).await;
+    shaken.unwrap_or_else(|status| panic!("the handshake was refused: {status}"))
+}
+
+async fn try_shake_hands(
+    stream: TcpStream,
+    address: SocketAddr,
+    path: &str,
+) -> Result<WebSocketStream<TcpStream>, u16> {
     let mut request = format!("ws://{address}{path}")
         .into_client_request()
         .unwrap();
@@ -479,8 +514,8 @@ async fn shake_hands(
     }
     let shaken = tokio_tungstenite::client_async(request, stream);
     match timeout(PATIENCE, shaken).await.unwrap() {
-        Ok((socket, _)) => socket,
-        Err(Error::Http(response)) => panic!("the handshake was refused: {}", response.status()),
+        Ok((socket, _)) => Ok(socket),
+        Err(Error::Http(response)) => Err(response.status().as_u16()),
         Err(error) => panic!("no handshake: {error}"),
     }
 }

@@ -7,10 +7,12 @@
 )]
 
 mod bot;
+mod dialects;
 mod embed;
 mod hello;
 mod person;
 mod program;
 mod replay;
 mod server;
+mod socketio_conformance;
 mod terminal;

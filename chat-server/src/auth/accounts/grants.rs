@@ -27,6 +27,31 @@ impl Accounts {
         self.tokens(identity, claims.expires_at())
     }
 
+    /// The same log-in with an access token for a client that never refreshes: it counts as long
+    /// as those of the older servers did, and says what theirs said.
+    ///
+    /// # Errors
+    ///
+    /// If the account can't be read.
+    pub async fn lasting(&self, signed_in: SignedIn) -> Result<SignedIn, AuthError> {
+        let SignedIn {
+            identity, refresh, ..
+        } = signed_in;
+        let account = self.account(&identity).await?;
+        let now = self.clock.now();
+        let ends_at = now.plus_ms(self.config.lasting_ms());
+        let access = Claims::new(&identity, Use::Access, now, ends_at);
+        let access = access.with_email(account.email.as_deref());
+        Ok(SignedIn {
+            identity: Identity {
+                expires_at: Some(access.expires_at()),
+                ..identity
+            },
+            access: self.signer.sign(&access)?,
+            refresh,
+        })
+    }
+
     /// Ends this log-in, or all log-ins of the user.
     ///
     /// # Errors
@@ -102,7 +127,8 @@ impl Accounts {
             expires_at: None,
             suspended: account.suspended,
         };
-        self.tokens(identity, self.clock.now().plus_ms(self.config.grant_ms))
+        let grant_ends = self.clock.now().plus_ms(self.config.grant_ms);
+        self.tokens(identity, grant_ends)
     }
 
     fn tokens(&self, identity: Identity, grant_ends: Timestamp) -> Result<SignedIn, AuthError> {

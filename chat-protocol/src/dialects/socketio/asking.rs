@@ -1,0 +1,205 @@
+//! What the two front ends emit.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use chat_core::commands::{CreateRoom, Entry, Post, Typing};
+use chat_core::{Command, Format, Name, Text};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::Asked;
+use crate::code::{Code, Refusal};
+use crate::command::{Enter, Op};
+use crate::room_ref::RoomRef;
+use crate::socketio::Packet;
+use crate::spelling::Spelling;
+use crate::voice::Face;
+
+type Wish = Result<Op, Refusal>;
+
+/// Reads an event.
+pub(super) fn read(packet: &Packet<'_>) -> (Asked, Wish) {
+    let name = packet.name().unwrap_or_default();
+    let asked = match &*name {
+        "create_room" => Asked::Key,
+        "join_room" => Asked::Name,
+        "joinRoom" | "message" | "leaveRoom" | "typing" | "leave_room" | "send_message" => {
+            Asked::Plain
+        }
+        _ => return (Asked::Plain, Err(Refusal::unknown_command(&name))),
+    };
+    if packet.attachments > 0 {
+        let refusal = Refusal::new(Code::BadArgument).with_words("binary data can't be sent");
+        return (asked, Err(refusal));
+    }
+    let arg = Arg::first_of(packet);
+    let wish = match &*name {
+        "create_room" => arg.create_room(),
+        "join_room" => arg.join(),
+        "joinRoom" => arg.join_by_name(),
+        "typing" => arg.command(Typing::default()),
+        "leaveRoom" | "leave_room" => arg.room().map(|(room, _)| Op::Exit { room: Some(room) }),
+        _ => arg.post(),
+    };
+    (asked, wish)
+}
+
+/// The argument of an event. Whatever else it has is passed over.
+#[derive(Default)]
+struct Arg<'a> {
+    /// The argument itself.
+    whole: Option<&'a RawValue>,
+    /// Its fields, if it is an object.
+    fields: Fields<'a>,
+}
+
+#[derive(Default, serde::Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Fields<'a> {
+    #[serde(borrow)]
+    room_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    username: Option<&'a RawValue>,
+    /// Null is a message, too.
+    #[serde(borrow, deserialize_with = "present")]
+    message: Option<&'a RawValue>,
+}
+
+fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(value).map(Some)
+}
+
+impl<'a> Arg<'a> {
+    fn first_of(packet: &'a Packet<'_>) -> Self {
+        let data = packet.data.as_deref().map_or("[]", RawValue::get);
+        let mut reader = serde_json::Deserializer::from_str(data);
+        let whole: Option<&RawValue> = reader.deserialize_seq(Second).ok().flatten();
+        let object = whole.filter(|it| it.get().starts_with('{'));
+        let fields = object.and_then(|it| serde_json::from_str(it.get()).ok());
+        Self {
+            whole,
+            fields: fields.unwrap_or_default(),
+        }
+    }
+
+    /// The room that is meant, and the JSON that names it: `{roomId}`, or the word alone.
+    fn room(&self) -> Result<(RoomRef, &'a str), Refusal> {
+        let json = self.fields.room_id.or(self.whole);
+        let word = json.and_then(|json| Some((word(json)?, json.get())));
+        let (word, json) = word.ok_or_else(|| missing("roomId"))?;
+        Ok((RoomRef::read(Spelling::Key, &word), json))
+    }
+
+    fn create_room(&self) -> Wish {
+        let name = self.whole.and_then(word).ok_or_else(|| missing("name"))?;
+        let command = CreateRoom {
+            join: true,
+            ..open_room(read_name("name", &name)?)
+        };
+        Ok(Op::Create {
+            command,
+            alias_if_free: true,
+        })
+    }
+
+    fn join(&self) -> Wish {
+        let (room, called) = self.room()?;
+        Ok(Op::Enter(Box::new(Enter {
+            face: Face::Second,
+            ..Enter::new(room, called)
+        })))
+    }
+
+    fn join_by_name(&self) -> Wish {
+        let (room, called) = self.room()?;
+        let room_name = room.alias.clone().ok_or_else(|| missing("roomId"))?;
+        let name = self.fields.username.and_then(word);
+        let name = name.filter(|name| !name.trim().is_empty());
+        let name = name.map(|name| read_name("username", &name)).transpose()?;
+        Ok(Op::Enter(Box::new(Enter {
+            name,
+            make: Some(open_room(room_name)),
+            ..Enter::new(room, called)
+        })))
+    }
+
+    fn post(&self) -> Wish {
+        let message = self.fields.message.ok_or_else(|| missing("message"))?;
+        self.command(said(message).ok_or_else(|| missing("message"))?)
+    }
+
+    fn command(&self, command: impl Into<Command>) -> Wish {
+        let (room, _) = self.room()?;
+        Ok(Op::InRoom {
+            room: Some(room),
+            cid: None,
+            command: command.into(),
+        })
+    }
+}
+
+/// A room as the older server of this dialect has them: open to all, and listed.
+fn open_room(name: Name) -> CreateRoom {
+    CreateRoom {
+        access: Some(Entry::Open),
+        listed: Some(true),
+        join: false,
+        ..CreateRoom::named(name)
+    }
+}
+
+/// A message as it is kept: what a string says, or the JSON of anything else; none if that can't
+/// be, or is nested so deep that some client might not read it.
+fn said(message: &RawValue) -> Option<Post> {
+    let json = message.get();
+    match serde_json::from_str(json).ok()? {
+        Value::String(text) => Text::new(text).ok().map(Post::plain),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            Some(Post {
+                format: Format::Json,
+                ..Post::plain(Text::new(json).ok()?)
+            })
+        }
+    }
+}
+
+/// A value that names something: what a string says, or the digits of a number.
+fn word(value: &RawValue) -> Option<Cow<'_, str>> {
+    #[derive(serde::Deserialize)]
+    struct Said<'a>(#[serde(borrow)] Cow<'a, str>);
+
+    let json = value.get();
+    match json.as_bytes().first() {
+        Some(b'"') => serde_json::from_str(json).ok().map(|Said(text)| text),
+        Some(b'0'..=b'9') => Some(Cow::Borrowed(json)),
+        Some(_) | None => None,
+    }
+}
+
+fn read_name(field: &str, text: &str) -> Result<Name, Refusal> {
+    Name::new(text).map_err(|error| Refusal::bad_argument(field).with_words(error.to_string()))
+}
+
+fn missing(field: &str) -> Refusal {
+    Refusal::bad_argument(field)
+}
+
+/// The second item of an array: an event's first argument.
+struct Second;
+
+impl<'de> Visitor<'de> for Second {
+    type Value = Option<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an event and its arguments")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        items.next_element::<IgnoredAny>()?;
+        let second = items.next_element()?;
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(second)
+    }
+}

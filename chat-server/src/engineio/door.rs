@@ -1,0 +1,316 @@
+//! Where sessions are opened, and their requests come in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_HEADERS, CACHE_CONTROL, CONTENT_TYPE,
+    ORIGIN, VARY,
+};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, any};
+use chat_protocol::code::{Code, Refusal};
+use chat_protocol::engineio::VERSION;
+use http_body_util::BodyExt;
+use hyper::upgrade::OnUpgrade;
+use tokio::sync::oneshot;
+
+use super::registry::{Caller, Errand, Opening, Said};
+use super::{Cors, Host, Refused, Settings};
+use crate::http::problem::Problem;
+use crate::http::upgrade::{accept_key, address, is_upgrade, is_welcome, switch};
+use crate::node::{Connected, Node, RECONNECT_MS};
+
+/// One place where sessions come in.
+#[derive(Clone)]
+pub(crate) struct Door {
+    pub(crate) node: Node,
+    /// Sessions of other doors aren't known behind this one.
+    pub(crate) number: usize,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) host: Arc<dyn Host>,
+    /// Whose pages may open a WebSocket; everybody's if absent.
+    pub(crate) welcome: Option<Vec<String>>,
+}
+
+/// What a request is about.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Query<'a> {
+    version: Option<&'a str>,
+    transport: Option<&'a str>,
+    sid: Option<&'a str>,
+}
+
+/// Serves a door.
+pub(crate) fn serve(door: Door) -> MethodRouter {
+    any(handle).with_state(door)
+}
+
+async fn handle(State(door): State<Door>, request: Request) -> Response {
+    let headers = request.headers();
+    let origin = headers.get(ORIGIN).cloned();
+    let asked = headers.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned();
+    let mut response = if request.method() == Method::OPTIONS {
+        StatusCode::NO_CONTENT.into_response()
+    } else {
+        door.serve(request).await.unwrap_or_else(|refused| *refused)
+    };
+    door.settings
+        .cors
+        .tell(origin, asked, response.headers_mut());
+    response
+}
+
+type Served = Result<Response, Box<Response>>;
+
+/// The proof that a handshake was read, the connection, and its place.
+type Handshake = (String, OnUpgrade, Option<Arc<Connected>>);
+
+impl Door {
+    async fn serve(&self, request: Request) -> Served {
+        let query = request.uri().query().unwrap_or_default().to_owned();
+        let query = Query::read(&query);
+        let by_socket = match query.transport {
+            Some("polling") => false,
+            Some("websocket") => true,
+            Some(_) | None => return Err(refused(Refused::TransportUnknown)),
+        };
+        let wants_socket = is_upgrade(request.method(), request.headers());
+        let Some(sid) = query.sid else {
+            if request.method() != Method::GET {
+                return Err(refused(Refused::BadMethod));
+            }
+            if wants_socket != by_socket {
+                return Err(refused(Refused::BadRequest));
+            }
+            if query.version != Some(VERSION) {
+                return Err(refused(Refused::BadVersion));
+            }
+            return self.open(request, by_socket).await;
+        };
+        let Some(errands) = self.node.lines().find(sid, self.number) else {
+            return Err(refused(Refused::SidUnknown));
+        };
+        if wants_socket != by_socket {
+            return Err(refused(Refused::BadRequest));
+        }
+        if by_socket {
+            let (key, upgrade, place) = self.handshake(request)?;
+            let errand = Errand::Upgrade(upgrade, place);
+            let sent = errands.send(errand).await;
+            sent.map_err(|_| refused(Refused::SidUnknown))?;
+            return Ok(switch(&key, None));
+        }
+        let _asking = self.node.lines().ask();
+        let (answer, answered) = oneshot::channel();
+        let errand = if request.method() == Method::GET {
+            Errand::Poll(answer)
+        } else if request.method() == Method::POST {
+            Errand::Post(self.payload(request).await?, answer)
+        } else {
+            return Err(refused(Refused::BadRequest));
+        };
+        let sent = errands.send(errand).await;
+        sent.map_err(|_| refused(Refused::SidUnknown))?;
+        // By the end of all ways to it a session learns that the server stops.
+        drop(errands);
+        // A session that ends without an answer is known no more.
+        let said = answered.await.unwrap_or(Said::Refused(Refused::SidUnknown));
+        match said {
+            Said::Payload(payload) => Ok(text(StatusCode::OK, payload)),
+            Said::Taken => Ok(text(StatusCode::OK, "ok")),
+            Said::Refused(why) => Err(refused(why)),
+        }
+    }
+
+    /// Opens a session.
+    async fn open(&self, request: Request, by_socket: bool) -> Served {
+        if self.node.is_stopping() {
+            return Err(overloaded(Refusal::new(Code::ShuttingDown)));
+        }
+        let opened_at = self.node.clock().elapsed();
+        let address = address(&request);
+        let token = crate::http::auth::bearer(request.headers());
+        let token = token.ok().map(str::to_owned);
+        let Some(silent) = self.node.hush(address) else {
+            return Err(overloaded(Refusal::new(Code::TooMany)));
+        };
+        let (socket, place) = if by_socket {
+            let (key, upgrade, place) = self.handshake(request)?;
+            (Some((key, upgrade)), place)
+        } else {
+            let Some(place) = self.node.connect() else {
+                return Err(overloaded(Refusal::new(Code::TooMany)));
+            };
+            (None, Some(Arc::new(place)))
+        };
+        let says_goodbye = self.host.says_goodbye();
+        let entered = self.node.lines().enter(self.number, says_goodbye);
+        let Some((membership, errands)) = entered else {
+            return Err(overloaded(Refusal::new(Code::Unavailable)));
+        };
+        let (key, upgrade) = socket.unzip();
+        let response = match key {
+            Some(key) => switch(&key, None),
+            None => text(
+                StatusCode::OK,
+                self.settings.open(&membership.sid, &["websocket"]),
+            ),
+        };
+        let opening = Opening {
+            settings: self.settings.clone(),
+            host: self.host.clone(),
+            membership,
+            errands,
+            upgrade,
+            caller: Caller {
+                address,
+                token,
+                places: place.into_iter().collect(),
+                silent: Some(silent),
+            },
+            opened_at,
+        };
+        let openings = &self.node.worker_for_connection().openings;
+        match openings.send(opening).await {
+            Ok(()) => Ok(response),
+            Err(_) => Err(overloaded(Refusal::new(Code::ShuttingDown))),
+        }
+    }
+
+    /// Checks a WebSocket's handshake.
+    fn handshake(&self, mut request: Request) -> Result<Handshake, Box<Response>> {
+        if let Some(origins) = &self.welcome
+            && !is_welcome(request.headers(), origins)
+        {
+            return Err(refused(Refused::BadRequest));
+        }
+        let key = accept_key(request.headers()).ok_or_else(|| refused(Refused::BadRequest))?;
+        let upgrade = request.extensions_mut().remove::<OnUpgrade>();
+        let upgrade = upgrade.ok_or_else(|| refused(Refused::BadRequest))?;
+        let place = request.extensions_mut().remove::<Arc<Connected>>();
+        Ok((key, upgrade, place))
+    }
+
+    /// Reads what is posted. What is no text comes as a payload that is none, which ends the
+    /// session.
+    async fn payload(&self, request: Request) -> Result<String, Box<Response>> {
+        let limit = Duration::from_millis(self.node.limits().request_ms_max);
+        let read = read(request.into_body(), self.settings.payload_bytes_max);
+        match tokio::time::timeout(limit, read).await {
+            Ok(Some(bytes)) => Ok(String::from_utf8(bytes).unwrap_or_default()),
+            Ok(None) | Err(_) => Err(refused(Refused::BadRequest)),
+        }
+    }
+}
+
+/// Reads a body; none if it breaks off or is longer than this. Of one that is longer some more is
+/// read, so that the client gets to read why it was refused.
+async fn read(mut body: Body, bytes_max: usize) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut length = 0_usize;
+    while let Some(frame) = body.frame().await {
+        let data = frame.ok()?.into_data().unwrap_or_else(|_| Bytes::new());
+        length = length.saturating_add(data.len());
+        if length <= bytes_max {
+            bytes.extend_from_slice(&data);
+        } else if length > bytes_max.saturating_mul(PASSED_OVER) {
+            return None;
+        }
+    }
+    (length <= bytes_max).then_some(bytes)
+}
+
+/// As many times the longest payload is read of one that is too long.
+const PASSED_OVER: usize = 4;
+
+impl<'a> Query<'a> {
+    /// Reads what is known; of what comes twice, the first.
+    fn read(query: &'a str) -> Self {
+        let mut read = Self::default();
+        for (key, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+            let field = match key {
+                "EIO" => &mut read.version,
+                "transport" => &mut read.transport,
+                "sid" => &mut read.sid,
+                _ => continue,
+            };
+            field.get_or_insert(value);
+        }
+        read
+    }
+}
+
+impl Cors {
+    /// Tells a browser whose pages may read the answer.
+    pub(crate) fn tell(
+        &self,
+        origin: Option<HeaderValue>,
+        asked: Option<HeaderValue>,
+        headers: &mut HeaderMap,
+    ) {
+        let allowed = match self {
+            Self::Nobody => None,
+            Self::Everybody => Some(HeaderValue::from_static("*")),
+            Self::Origins(origins) => {
+                headers.append(VARY, HeaderValue::from_static("Origin"));
+                origin.filter(|origin| {
+                    origins
+                        .iter()
+                        .any(|it| it.trim_end_matches('/').as_bytes() == origin.as_bytes())
+                })
+            }
+        };
+        let Some(allowed) = allowed else { return };
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
+        if matches!(self, Self::Origins(_)) {
+            let yes = HeaderValue::from_static("true");
+            headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, yes);
+        }
+        let methods = HeaderValue::from_static("GET, POST, OPTIONS");
+        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
+        if let Some(asked) = asked {
+            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, asked);
+        }
+    }
+}
+
+fn refused(why: Refused) -> Box<Response> {
+    let (code, message) = why.told();
+    let body = serde_json::json!({"code": code, "message": message}).to_string();
+    let json = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    Box::new((StatusCode::BAD_REQUEST, json, body).into_response())
+}
+
+fn overloaded(refusal: Refusal) -> Box<Response> {
+    Box::new(Problem::from(refusal.with_retry(RECONNECT_MS)).into_response())
+}
+
+fn text(status: StatusCode, body: impl Into<Body>) -> Response {
+    let headers = [
+        (CONTENT_TYPE, "text/plain; charset=UTF-8"),
+        (CACHE_CONTROL, "no-store"),
+    ];
+    (status, headers, body.into()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_says_what_a_request_is_about() {
+        let read = Query::read("EIO=4&transport=polling&t=abc&sid=x_-1&sid=y&b64");
+        let expected = Query {
+            version: Some("4"),
+            transport: Some("polling"),
+            sid: Some("x_-1"),
+        };
+        assert_eq!(read, expected);
+        assert_eq!(Query::read(""), Query::default());
+    }
+}

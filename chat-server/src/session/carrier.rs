@@ -1,0 +1,198 @@
+//! What carries a session: a WebSocket whose messages are the dialect's own, or an Engine.IO line
+//! with Socket.IO packets on it.
+
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use chat_protocol::dialect::Form;
+use chat_protocol::socketio::{Assembler, INVALID_NAMESPACE, Kind, MAIN, Malformed, Packet, Whole};
+use tungstenite::Utf8Bytes;
+
+use crate::engineio::{self, Line};
+use crate::outbox::Outbox;
+use crate::websocket::{Flushed, Heard, Parted, Socket};
+
+/// One of the two.
+pub(super) enum Carrier {
+    Socket(Socket),
+    Line(Box<Line>, Gate),
+}
+
+/// The door of the main namespace: the dialect is told of nothing that may not pass it.
+pub(super) struct Gate {
+    assembler: Assembler,
+    /// Which way the client wants to pass it.
+    passing: Option<Passed>,
+    entered: bool,
+}
+
+/// A way through the door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Passed {
+    In,
+    Out,
+}
+
+/// How long a goodbye may take.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// Attachments that a packet may have. The chat has no words for them.
+const ATTACHMENTS_MAX: usize = 16;
+
+impl Carrier {
+    pub(super) fn line(line: Line) -> Self {
+        let gate = Gate {
+            assembler: Assembler::new(ATTACHMENTS_MAX),
+            passing: None,
+            entered: false,
+        };
+        Self::Line(Box::new(line), gate)
+    }
+
+    pub(super) const fn outbox(&self) -> &Rc<Outbox> {
+        match self {
+            Self::Socket(socket) => &socket.outbox,
+            Self::Line(line, _) => line.outbox(),
+        }
+    }
+
+    /// Hears what comes next; what waits to leave goes on leaving.
+    pub(super) fn poll_heard(&mut self, cx: &mut Context<'_>) -> Poll<Heard> {
+        let (line, gate) = match self {
+            Self::Socket(socket) => return socket.poll_heard(cx),
+            Self::Line(line, gate) => (line, gate),
+        };
+        loop {
+            let passed = match ready!(line.poll_heard(cx)) {
+                engineio::Heard::Text(text) => gate.text(text, line.outbox()),
+                engineio::Heard::Binary(bytes) => gate.binary(bytes),
+                engineio::Heard::Alive => return Poll::Ready(Heard::Alive),
+                engineio::Heard::TooLarge => return Poll::Ready(Heard::TooLarge),
+                engineio::Heard::Closed => return Poll::Ready(Heard::Closed),
+            };
+            match passed {
+                Ok(Some(text)) => return Poll::Ready(Heard::Text(text, Form::Text)),
+                Ok(None) => {}
+                Err(why) => {
+                    tracing::debug!(%why, "a socket.io client is sent away");
+                    return Poll::Ready(Heard::Closed);
+                }
+            }
+        }
+    }
+
+    /// Lets what waits go on leaving while something else is done.
+    pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
+        match self {
+            Self::Socket(socket) => {
+                socket.outbox.register(cx);
+                socket.outbox.flush(cx);
+            }
+            Self::Line(line, _) => line.pump(cx),
+        }
+    }
+
+    /// Notes whether what was heard last was granted. Tells whether the client has come in or gone
+    /// out by it, where there is a door.
+    pub(super) fn passed(&mut self, granted: bool) -> Option<Passed> {
+        match self {
+            Self::Socket(_) => None,
+            Self::Line(_, gate) => {
+                let passed = gate.passing.take();
+                if passed == Some(Passed::In) && !granted {
+                    return None;
+                }
+                gate.entered = passed.map_or(gate.entered, |passed| passed == Passed::In);
+                passed
+            }
+        }
+    }
+
+    /// Allows longer frames. A line has had the length of its payloads from the beginning.
+    pub(super) fn allow(&mut self, frame_bytes_max: usize) {
+        match self {
+            Self::Socket(socket) => socket.allow(frame_bytes_max),
+            Self::Line(..) => {}
+        }
+    }
+
+    /// Asks for a sign of life. A line does so by itself.
+    pub(super) fn ping(&mut self) {
+        match self {
+            Self::Socket(socket) => socket.ping(),
+            Self::Line(..) => {}
+        }
+    }
+
+    /// Says that the connection ends, and why.
+    pub(super) fn close(&mut self, code: u16, why: &str) {
+        match self {
+            Self::Socket(socket) => socket.close(code, why),
+            Self::Line(line, _) => line.hang_up(code, why),
+        }
+    }
+
+    /// Lets everything leave, and waits a little for the other side to close, too.
+    pub(super) async fn part(&mut self, linger: Duration) {
+        match self {
+            Self::Socket(socket) => {
+                let outbox = &socket.outbox;
+                // A peer that doesn't read its goodbye isn't waited for.
+                if tokio::time::timeout(GOODBYE, Flushed(outbox)).await.is_ok() {
+                    drop(tokio::time::timeout(linger, Parted::from(outbox)).await);
+                }
+            }
+            Self::Line(line, _) => line.part(linger).await,
+        }
+    }
+}
+
+impl Gate {
+    /// Lets a message pass that is whole and is the dialect's business.
+    fn text(&mut self, text: Utf8Bytes, outbox: &Outbox) -> Result<Option<Utf8Bytes>, Malformed> {
+        let passes = match self.assembler.text(&text)? {
+            Some(whole) => self.admit(&whole.packet, outbox)?,
+            None => false,
+        };
+        Ok(passes.then_some(text))
+    }
+
+    /// Takes an attachment; with the last one its packet passes, without them.
+    fn binary(&mut self, bytes: Vec<u8>) -> Result<Option<Utf8Bytes>, Malformed> {
+        let Some(Whole { packet, .. }) = self.assembler.binary(bytes)? else {
+            return Ok(None);
+        };
+        if !self.entered {
+            return Err(Malformed::NotEntered);
+        }
+        let text = String::from_utf8(packet.encode()).unwrap_or_default();
+        Ok(Some(text.into()))
+    }
+
+    /// Whether a packet is the dialect's business.
+    fn admit(&mut self, packet: &Packet<'_>, outbox: &Outbox) -> Result<bool, Malformed> {
+        let is_main = packet.namespace == MAIN;
+        match packet.kind {
+            Kind::Connect if !is_main => {
+                let refused = Packet::refused(INVALID_NAMESPACE).within(&packet.namespace);
+                outbox.send_text(&refused.encode());
+                Ok(false)
+            }
+            Kind::Connect if self.entered => Ok(false),
+            Kind::Connect => {
+                self.passing = Some(Passed::In);
+                Ok(true)
+            }
+            Kind::Event | Kind::Ack if is_main && self.entered => Ok(true),
+            Kind::Disconnect if is_main && self.entered => {
+                self.passing = Some(Passed::Out);
+                Ok(true)
+            }
+            // Nobody speaks, or leaves, before he has entered.
+            Kind::Event | Kind::Ack | Kind::Disconnect | Kind::ConnectError => {
+                Err(Malformed::NotEntered)
+            }
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Whose tokens count, and where they don't show.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Stdio};
+
+use super::*;
+
+/// A token of the older server.
+fn foreign(claims: &Value) -> String {
+    signed(Algorithm::HS256, SECRET, claims)
+}
+
+fn signed(algorithm: Algorithm, secret: &str, claims: &Value) -> String {
+    let key = EncodingKey::from_secret(secret.as_bytes());
+    encode(&Header::new(algorithm), claims, &key).unwrap()
+}
+
+fn now_s() -> u64 {
+    let now = std::time::SystemTime::now();
+    let now = now.duration_since(std::time::UNIX_EPOCH).unwrap();
+    Timestamp::new(now.as_millis().try_into().unwrap()).number() / 1_000
+}
+
+fn claims_until(ends_s: u64) -> Value {
+    json!({"UserID": 7, "UserName": "tim", "Email": "tim@mail.com", "exp": ends_s})
+}
+
+#[tokio::test]
+async fn a_token_of_the_older_server_goes_on_counting() {
+    let world = world().await;
+    let token = foreign(&claims_until(now_s() + 60));
+    let tim = Person { id: 7, token };
+    let room = create(&world, &tim, "Chat name").await;
+    let mut chat = Chat::enter(&world, &tim, room).await;
+    chat.send(json!({"chatMessage": "hello"})).await;
+    let heard: Value = serde_json::from_str(&chat.hear().await.unwrap()).unwrap();
+    assert_eq!(heard["Body"]["chatUser"], "tim");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn the_end_of_a_token_is_the_end_of_its_socket() {
+    let world = world().await;
+    let ends_s = now_s() + 3;
+    let token = foreign(&claims_until(ends_s));
+    let tim = Person { id: 7, token };
+    let room = create(&world, &tim, "Chat name").await;
+    let mut chat = Chat::enter(&world, &tim, room).await;
+    chat.send(json!({"chatMessage": "hello"})).await;
+    chat.hear().await.unwrap();
+    assert_eq!(chat.hear().await, Err(1008));
+    assert!(now_s() >= ends_s);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_token_is_said_alike_on_both_carriers() {
+    let world = world().await;
+    let fresh = claims_until(now_s() + 60);
+    let ann = sign_up(&world, "ann").await;
+    let room = create(&world, &ann, "Chat name").await;
+    let none = "eyJhbGciOiJub25lIn0.eyJVc2VySUQiOjd9.";
+    for (token, words) in [
+        ("ab", "token contains an invalid number of segments"),
+        ("a.b", "token contains an invalid number of segments"),
+        (
+            &*signed(Algorithm::HS256, "another secret", &fresh),
+            "signature is invalid",
+        ),
+        (&foreign(&claims_until(now_s() - 1)), "Token is expired"),
+        (
+            &signed(Algorithm::HS384, SECRET, &fresh),
+            "unexpected signing method: HS384",
+        ),
+        (none, "unexpected signing method: none"),
+    ] {
+        let body = json!({ "roomId": room });
+        let said = post(world.address, Some(token), "chat/room-messages", &body).await;
+        assert_eq!((said.status, said.json()), envelope(401, words));
+        let path = format!("/ws?room_id={room}&jwt={token}");
+        assert_eq!(
+            refused(world.address, &path, &[]).await,
+            envelope(401, words)
+        );
+    }
+    let path = format!("/v1/ws?room_id={room}");
+    for headers in [&[][..], &[("authorization", "Basic YTpi")]] {
+        let said = refused(world.address, &path, headers).await;
+        assert_eq!(said, envelope(401, "malformed jwt token"));
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_log_out_ends_the_socket_and_the_token() {
+    let world = world().await;
+    let ann = sign_up(&world, "ann").await;
+    let room = create(&world, &ann, "Chat name").await;
+    let mut chat = Chat::enter(&world, &ann, room).await;
+    chat.say(room, ("ann", ann.id), "here").await;
+    let bearer = format!("Bearer {}", ann.token);
+    let headers = [("authorization", bearer.as_str())];
+    let out = http(world.address, "POST", "/v1/auth/logout", &headers, b"").await;
+    assert_eq!(out.status, 204);
+    assert_eq!(chat.hear().await, Err(1008));
+    let path = format!("/ws?room_id={room}&jwt={}", ann.token);
+    let (status, body) = refused(world.address, &path, &[]).await;
+    assert_eq!((status, &body["Status"]), (401, &json!(false)));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn no_log_shows_a_token() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_chat-server"))
+        .env_clear()
+        .env("RUST_LOG", "trace")
+        .env("JWT_SECRET", SECRET)
+        .args(["--listen", "127.0.0.1:0", "--store", "memory:"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stderr = child.stderr.take().unwrap();
+    let log = tokio::task::spawn_blocking(move || {
+        let mut log = String::new();
+        stderr.read_to_string(&mut log).unwrap();
+        log
+    });
+    let mut first = String::new();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    stdout.read_line(&mut first).unwrap();
+    let address = first.trim().strip_prefix("listening on http://");
+    let address = address.unwrap_or_else(|| panic!("{first:?}"));
+    let address: SocketAddr = address.parse().unwrap();
+
+    let good = foreign(&claims_until(now_s() + 60));
+    let bad = signed(Algorithm::HS256, "another secret", &claims_until(1));
+    let body = json!({"name": "Chat name"});
+    let said = post(address, Some(&good), "chat/create", &body).await;
+    assert_eq!(said.status, 200, "{}", said.body);
+    let room = said.json()["chatRoom"]["ID"].as_u64().unwrap();
+    for token in [&good, &bad] {
+        let path = format!("/ws?room_id={room}&jwt={token}");
+        drop(Chat::open(address, &path, &[]).await);
+        let path = format!("/elsewhere?room_id={room}&jwt={token}");
+        http(address, "GET", &path, &[], b"").await;
+        let path = format!("/v1/api/chat/rooms?jwt={token}");
+        http(address, "GET", &path, &[], b"").await;
+    }
+    let stopped = Command::new("kill").arg(child.id().to_string()).status();
+    assert!(stopped.unwrap().success());
+    assert!(child.wait().unwrap().success());
+    let log = log.await.unwrap();
+    assert!(log.contains("shutting down"), "{log}");
+    for token in [&good, &bad] {
+        for part in token.split('.').skip(1) {
+            assert!(!log.contains(part), "{log}");
+        }
+    }
+}
