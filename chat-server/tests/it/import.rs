@@ -2,15 +2,20 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
 
-use chat_server::config::{Secret, StoreUrl};
-use chat_server::store::Store;
+use chat_server::Server;
+use chat_server::auth::hashing::HashingCost;
+use chat_server::config::{Listen, Secret};
 use chat_server::store::sqlite::Sqlite;
+use chat_server::store::{Store, StoreError};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::world::{Native, World, config, http};
+use crate::world::{Native, PATIENCE, World, config, http};
 
 mod conflicts;
 mod lines;
@@ -22,6 +27,9 @@ const SECRET: &str = "the secret of the older server";
 
 /// The hash that bcrypt made of `U*U` at cost 5, as its authors published it.
 const HASH: &str = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+
+/// The exit code of a store that somebody else holds.
+const LOCKED: i32 = 73;
 
 /// A folder with a store, and files to be imported into it.
 struct House {
@@ -50,14 +58,18 @@ impl House {
     /// Imports a file of these bytes by the program.
     fn import(&self, from: &str, file: impl AsRef<[u8]>, more: &[&str]) -> Said {
         std::fs::write(self.path("moving.jsonl"), file).unwrap();
-        let output = Command::new(env!("CARGO_BIN_EXE_chat-server"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+        command
             .current_dir(self.folder.path())
             .env_clear()
             .args(["import", "--from", from, "moving.jsonl"])
             .args(["--report", "report.jsonl"])
-            .args(more)
-            .output()
-            .unwrap();
+            .args(more);
+        let began = Instant::now();
+        let mut output = command.output().unwrap();
+        while output.status.code() == Some(LOCKED) && began.elapsed() < PATIENCE {
+            output = command.output().unwrap();
+        }
         let report = std::fs::read_to_string(self.path("report.jsonl")).unwrap_or_default();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Said {
@@ -99,13 +111,32 @@ impl House {
     /// A server over what was imported.
     async fn open(&self) -> World {
         let mut config = config();
-        config.store = StoreUrl::Sqlite(self.path("chat.db"));
         config.jwt_secret = Secret::new(SECRET);
-        World::with(config).await
+        let server = Server::builder(config)
+            .store(Arc::new(self.store()))
+            .hashing(HashingCost {
+                memory_kib: 8,
+                passes: 1,
+            });
+        let server = server.start().await.unwrap();
+        let address = server.listen(Listen::local(0)).await.unwrap();
+        World { server, address }
+    }
+
+    /// The store, which nobody here has open. Another test's process that is being started holds a
+    /// copy of every lock of this one, for the moment until it is itself.
+    fn store(&self) -> Sqlite {
+        let began = Instant::now();
+        loop {
+            match Sqlite::open(self.path("chat.db")) {
+                Err(StoreError::Locked(_)) if began.elapsed() < PATIENCE => thread::yield_now(),
+                opened => return opened.unwrap(),
+            }
+        }
     }
 
     async fn hash_of(&self, name: &str) -> String {
-        let store = Sqlite::open(self.path("chat.db")).unwrap();
+        let store = self.store();
         let account = store.find_account(name).await.unwrap().unwrap();
         account.password_hash.unwrap()
     }

@@ -162,8 +162,8 @@ fn a_file_that_broke_off_is_imported_again_as_a_whole() {
     assert_eq!(again.count("messages"), (1_500 - brought, brought, 0));
 }
 
-#[test]
-fn a_private_room_opens_to_its_members_alone() {
+#[tokio::test]
+async fn a_private_room_opens_to_its_members_alone() {
     let house = House::new();
     let secret =
         json!({"type": "room", "id": "den", "name": "Den", "access": "invite", "owner": "ann"});
@@ -182,4 +182,16 @@ fn a_private_room_opens_to_its_members_alone() {
         ],
     );
     assert_eq!(said.count("members"), (2, 0, 0));
+    let world = house.open().await;
+    let claims = |id: &str| json!({"id": id, "username": id, "exp": 9_999_999_999_u64});
+    let (mut bob, _) = hello(&world, &claims("bob")).await;
+    let told = [line("bob", "one", 2_000), line("cyd", "two", 2_500)];
+    assert_eq!(history(&mut bob, "den").await, told);
+    // She spoke there once, and is on the list no more.
+    let (mut cyd, _) = hello(&world, &claims("cyd")).await;
+    for op in ["history", "join"] {
+        let refused = cyd.refused(op, json!({"room": "den"})).await;
+        assert_eq!(refused["code"], "room_not_found", "{op}");
+    }
+    world.stop().await;
 }
