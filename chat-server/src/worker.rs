@@ -1,5 +1,6 @@
 //! One thread: the rooms that hash to it, and the connections that it accepted.
 
+mod heartbeat;
 mod questions;
 
 use std::cell::{Cell, RefCell};
@@ -31,7 +32,16 @@ pub(crate) enum Address {
     /// To a session's socket, in its dialect's words.
     Ticket(SessionKey, Ticket),
     /// To a session that attaches to a room, which gets a seat by that.
-    Seat(Box<(Sitter, RoomId, oneshot::Sender<Result<Reply, Refused>>)>),
+    Seat(Box<Chair>),
+}
+
+/// A seat that is asked for.
+#[derive(Debug)]
+pub(crate) struct Chair {
+    pub(crate) sitter: Sitter,
+    pub(crate) room: RoomId,
+    /// Who waits for it.
+    pub(crate) waiting: oneshot::Sender<Result<Reply, Refused>>,
 }
 
 /// What can be sent to a worker from any thread.
@@ -341,7 +351,7 @@ impl Worker {
                     Parcel::Reply {
                         to: Address::Seat(seat),
                         ..
-                    } => seat.0.session.worker,
+                    } => seat.sitter.session.worker,
                     Parcel::Reply {
                         to: Address::Once(_),
                         ..
@@ -387,7 +397,11 @@ impl Worker {
                 to: Address::Seat(seat),
                 outcome,
             } => {
-                let (sitter, room, waiting) = *seat;
+                let Chair {
+                    sitter,
+                    room,
+                    waiting,
+                } = *seat;
                 if let Ok(Reply::Attached { head, .. }) = &outcome {
                     self.hub.borrow_mut().sit(&sitter, room, *head);
                 }
@@ -426,46 +440,6 @@ impl Worker {
         while let Some(opening) = openings.recv().await {
             spawn_local(opening.run(self.clone()));
         }
-    }
-
-    /// Pings every session once in a while, each in its own second, and ends those that are silent
-    /// or out of time.
-    async fn heartbeat(self: Rc<Self>) {
-        let mut tick = tokio::time::interval(Duration::from_secs(1));
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let limits = self.node.limits();
-        let every = (limits.ping_ms / 1000).max(1);
-        let silent = Duration::from_millis(limits.ping_ms + limits.pong_ms_max);
-        let (mut waiting, mut loaded) = (0, 0);
-        for second in 0_u64.. {
-            tick.tick().await;
-            self.gauge(&mut waiting, &mut loaded);
-            let (now, wall) = (self.node.clock().elapsed(), self.node.clock().now());
-            for link in self.hub.borrow().links() {
-                if let Some(close) = link.overdue(now, wall) {
-                    link.tell(News::End(close));
-                } else if link.key.number % every == second % every && !link.beats.get() {
-                    let is_silent = now.saturating_sub(link.heard_at.get()) > silent;
-                    link.tell(if is_silent {
-                        News::End(Close::NoPong)
-                    } else {
-                        News::Ping
-                    });
-                }
-            }
-        }
-    }
-
-    /// Tells how much waits and how many rooms are loaded, as what changed since the last time: all
-    /// workers count in the same place.
-    fn gauge(&self, waiting: &mut i64, loaded: &mut i64) {
-        let (hub, turn) = (self.hub.borrow(), self.turn.borrow());
-        let bytes: usize = hub.links().map(|link| link.outbox.waiting()).sum();
-        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-        let rooms = i64::try_from(turn.engine().rooms().count()).unwrap_or(i64::MAX);
-        self.node.metrics().outbox_bytes.inc_by(bytes - *waiting);
-        self.node.metrics().rooms_loaded.inc_by(rooms - *loaded);
-        (*waiting, *loaded) = (bytes, rooms);
     }
 
     /// How far a room is heard on this worker.

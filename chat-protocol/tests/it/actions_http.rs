@@ -31,11 +31,11 @@ fn told(reply: Reply) -> (u16, String) {
 
 /// Status and body of the reply to a request that is answered so.
 #[track_caller]
-fn replied(request: (&str, &str, &str), answer: Result<Answer, Refusal>) -> (u16, String) {
+fn replied(request: (&str, &str, &str), answer: &Result<Answer, Refusal>) -> (u16, String) {
     let (method, path, body) = request;
     let asked = ask(method, path, body).unwrap();
     assert!(asked.op.is_ok(), "{:?}", asked.op);
-    told(SITE.reply(&asked.ticket, &answer))
+    told(SITE.reply(&asked.ticket, answer))
 }
 
 /// Status and body of the reply to a request that nobody needs to look at.
@@ -110,7 +110,7 @@ fn only_logging_in_needs_no_token() {
             (Code::TokenInvalid, "Invalid or expired token"),
             (Code::TokenExpired, "Invalid or expired token"),
         ] {
-            let said = replied((method, path, body), Err(Refusal::new(code)));
+            let said = replied((method, path, body), &Err(Refusal::new(code)));
             assert_eq!(said, failed(401, words));
         }
     }
@@ -133,20 +133,20 @@ fn whoever_logs_in_gets_a_token() {
         "created_at": 1, "updated_at": 1, "token": "abcd1234", "rooms": [],
     }));
     assert_eq!(
-        replied(LOGIN, Ok(Answer::SignedIn(card.unwrap()))),
+        replied(LOGIN, &Ok(Answer::SignedIn(card.unwrap()))),
         (200, r#"{"status":"success","token":"abcd1234"}"#.to_owned())
     );
     assert_eq!(
-        replied(LOGIN, Err(Refusal::new(Code::BadCredentials))),
+        replied(LOGIN, &Err(Refusal::new(Code::BadCredentials))),
         failed(401, "Invalid username or password")
     );
     assert_eq!(
-        replied(LOGIN, Err(Refusal::new(Code::Suspended))).0,
+        replied(LOGIN, &Err(Refusal::new(Code::Suspended))).0,
         403,
         "in the envelope of the others"
     );
     assert_eq!(
-        replied(LOGIN, Err(Refusal::rate_limited(1_400))),
+        replied(LOGIN, &Err(Refusal::rate_limited(1_400))),
         failed(429, "too fast: wait 2 s")
     );
     for body in [
@@ -175,7 +175,7 @@ fn rooms_are_made_under_names_of_their_own() {
         already,
     };
     assert_eq!(
-        replied(CREATE, Ok(founded(false))),
+        replied(CREATE, &Ok(founded(false))),
         (
             201,
             r#"{"status":"success","message":"Room created successfully","roomId":"room_12345","roomName":"TechTalk"}"#
@@ -183,11 +183,11 @@ fn rooms_are_made_under_names_of_their_own() {
         )
     );
     assert_eq!(
-        replied(CREATE, Ok(founded(true))),
+        replied(CREATE, &Ok(founded(true))),
         failed(200, "RoomName already exists")
     );
     assert_eq!(
-        replied(CREATE, Err(Refusal::new(Code::NameTaken))),
+        replied(CREATE, &Err(Refusal::new(Code::NameTaken))),
         failed(200, "RoomName already exists")
     );
     assert_eq!(
@@ -207,7 +207,7 @@ fn the_list_of_rooms_is_bare_and_bounded() {
             card: card(id, Name::new(name).ok(), Mode::Open),
             people: Vec::new(),
         });
-        replied(ROOMS, Ok(Answer::Lobby(rooms.collect())))
+        replied(ROOMS, &Ok(Answer::Lobby(rooms.collect())))
     };
     assert_eq!(
         listed(1..=2, "TechTalk"),
@@ -217,12 +217,12 @@ fn the_list_of_rooms_is_bare_and_bounded() {
                 .to_owned()
         )
     );
-    assert_eq!(replied(ROOMS, Ok(Answer::Lobby(Vec::new()))).1, "[]");
+    assert_eq!(replied(ROOMS, &Ok(Answer::Lobby(Vec::new()))).1, "[]");
     let mut named = techtalk(7);
     named.alias = Name::new("talk").ok();
     let (card, people) = (named, Vec::new());
     assert_eq!(
-        replied(ROOMS, Ok(Answer::Lobby(vec![LobbyRoom { card, people }]))).1,
+        replied(ROOMS, &Ok(Answer::Lobby(vec![LobbyRoom { card, people }]))).1,
         r#"[{"roomId":"room_7","roomName":"talk"}]"#,
         "the name by which it can be joined"
     );
@@ -244,7 +244,7 @@ fn joining_is_answered_by_the_name_of_the_room() {
         already: false,
     };
     assert_eq!(
-        replied(JOIN, Ok(entered(techtalk(12345)))),
+        replied(JOIN, &Ok(entered(techtalk(12345)))),
         (
             200,
             r#"{"status":"success","message":"Joined room TechTalk","roomId":"room_12345"}"#
@@ -253,15 +253,15 @@ fn joining_is_answered_by_the_name_of_the_room() {
     );
     let nameless = card(12345, None, Mode::Open);
     assert_eq!(
-        replied(JOIN, Ok(entered(nameless))).1,
+        replied(JOIN, &Ok(entered(nameless))).1,
         r#"{"status":"success","message":"Joined room room_12345","roomId":"room_12345"}"#
     );
     assert_eq!(
-        replied(JOIN, Err(Refusal::new(Code::RoomNotFound))),
+        replied(JOIN, &Err(Refusal::new(Code::RoomNotFound))),
         failed(200, "Room does not exist")
     );
     assert_eq!(
-        replied(JOIN, Err(Refusal::new(Code::Banned))),
+        replied(JOIN, &Err(Refusal::new(Code::Banned))),
         failed(403, "banned from this room")
     );
     assert_eq!(
@@ -298,7 +298,7 @@ fn a_history_tells_who_said_what_and_when() {
     };
     let transcript = Answer::Transcript(Box::new(transcript));
     assert_eq!(
-        replied(HISTORY, Ok(transcript)),
+        replied(HISTORY, &Ok(transcript)),
         (
             200,
             concat!(
@@ -310,11 +310,11 @@ fn a_history_tells_who_said_what_and_when() {
         )
     );
     assert_eq!(
-        replied(HISTORY, Err(Refusal::new(Code::RoomNotFound))),
+        replied(HISTORY, &Err(Refusal::new(Code::RoomNotFound))),
         failed(404, "Room does not exist")
     );
     assert_eq!(
-        replied(HISTORY, Err(Refusal::new(Code::NotAMember))),
+        replied(HISTORY, &Err(Refusal::new(Code::NotAMember))),
         failed(403, "You are not in this room")
     );
 }

@@ -3,7 +3,8 @@
 use chat_core::{Author, Cid, RoomId, Seq, Timestamp, UserId};
 use chat_protocol::client::Client;
 use chat_protocol::command::Hello;
-use chat_protocol::{Dialect, Form, Frame, RoomRef, ServerFrame, Spelling, Voice};
+use chat_protocol::http::{Request, Site};
+use chat_protocol::{Code, Dialect, Form, Frame, RoomRef, ServerFrame, Spelling, Voice};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 use proptest::sample::{Index, select};
@@ -57,6 +58,7 @@ fn bent_frame() -> impl Strategy<Value = String> {
     let older = [
         Dialect::Rooms,
         Dialect::Socketio,
+        Dialect::Rest,
         Dialect::Actions,
         Dialect::Groups,
     ];
@@ -139,6 +141,7 @@ fn hear(text: &str) {
             });
         }
     }
+    request(text);
     for spelling in Spelling::ALL {
         let room = RoomRef::read(spelling, text);
         assert!(room.others.len() < Spelling::ALL.len());
@@ -152,6 +155,40 @@ fn hear(text: &str) {
     client.received(text);
     client.disconnected(1006, 7);
 }
+
+/// Hands a text to those who read requests: as the path, the header and the body.
+fn request(text: &str) {
+    for site in Site::ALL {
+        for (method, path) in ROUTES.into_iter().chain([("GET", text)]) {
+            let asked = site.ask(&Request {
+                method,
+                path,
+                authorization: Some(text),
+                body: text.as_bytes(),
+            });
+            let reply = match asked {
+                Ok(asked) => {
+                    let refused = asked.op.err().unwrap_or_else(|| Code::Unavailable.into());
+                    site.reply(&asked.ticket, &Err(refused))
+                }
+                Err(reply) => reply,
+            };
+            serde_json::from_slice::<Value>(&reply.body).expect("a reply is JSON");
+        }
+    }
+}
+
+const ROUTES: [(&str, &str); 9] = [
+    ("POST", "/v1/api/auth/signup"),
+    ("POST", "/v1/api/auth/login"),
+    ("POST", "/v1/api/chat/create"),
+    ("POST", "/v1/api/chat/rooms"),
+    ("POST", "/v1/api/chat/room-messages"),
+    ("POST", "/api/login"),
+    ("POST", "/api/create-room"),
+    ("GET", "/api/rooms"),
+    ("POST", "/api/join-room"),
+];
 
 proptest! {
     #[test]

@@ -235,7 +235,7 @@ fn actions_names(text: &str) -> Result<ActionsNames, String> {
 }
 
 fn group_names(parts: &[&str]) -> Result<Vec<Name>, String> {
-    let read = |part: &&str| Name::new(*part).map_err(|error| format!("\"{part}\": {error}"));
+    let read = |part: &&str| Name::new(part).map_err(|error| format!("\"{part}\": {error}"));
     parts.iter().map(read).collect()
 }
 

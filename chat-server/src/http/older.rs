@@ -155,17 +155,19 @@ impl Counter<'_> {
             proof @ (Proof::Missing | Proof::Token(_)) => Some(self.who(&proof).await?),
         };
         let (node, origin) = (self.node, self.origin);
-        let signed_in = match op? {
-            Op::LogIn {
-                login,
-                password,
-                make,
-            } => older::log_in(node, &login, &password, make, origin).await?,
-            Op::SignUp(wish) => older::sign_up(node, &wish, origin).await?,
-            op => {
-                let identity = identity.ok_or_else(|| Refusal::new(Code::Unauthenticated))?;
-                return self.perform(&identity.actor(), op).await;
-            }
+        let op = op?;
+        let signed_in = if let Op::LogIn {
+            login,
+            password,
+            make,
+        } = &op
+        {
+            older::log_in(node, login, password, *make, origin).await?
+        } else if let Op::SignUp(wish) = &op {
+            older::sign_up(node, wish, origin).await?
+        } else {
+            let identity = identity.ok_or_else(|| Refusal::new(Code::Unauthenticated))?;
+            return self.perform(&identity.actor(), op).await;
         };
         let card = older::signed_in(node, &signed_in.identity, &signed_in.access).await?;
         Ok(Answer::SignedIn(Box::new(card)))
@@ -186,21 +188,20 @@ impl Counter<'_> {
 
     async fn perform(&self, actor: &Actor, op: Op) -> Result<Answer, Refusal> {
         let desk = self.desk(actor);
-        if let Op::InRoom { room, cid, command } = op {
-            return desk.command(room.as_ref(), cid, command).await;
-        }
-        match op {
-            Op::Create {
-                command,
-                alias_if_free,
-            } => desk.found(command, alias_if_free).await,
-            Op::Found { command } => desk.found_once(command).await,
-            Op::Enter(wish) => self.join(actor, &wish).await,
-            Op::Transcript { room, limit } => self.transcript(actor, &room, limit).await,
-            op => {
-                let answer = desk.query(op).await;
-                answer.unwrap_or_else(|| Err(Refusal::bad_frame("this needs a WebSocket")))
-            }
+        if let Op::Found { command } = op {
+            desk.found_once(command).await
+        } else if let Op::Enter(wish) = op {
+            let (room, already) = self.join(actor, &wish).await?;
+            Ok(Answer::Entered {
+                room: Box::new(room),
+                name: actor.name.clone(),
+                already,
+            })
+        } else if let Op::Transcript { room, limit } = op {
+            self.transcript(actor, &room, limit).await
+        } else {
+            let answer = desk.query(op).await;
+            answer.unwrap_or_else(|| Err(Refusal::bad_frame("this needs a WebSocket")))
         }
     }
 
@@ -212,8 +213,9 @@ impl Counter<'_> {
         }
     }
 
-    /// Makes somebody with an account a member of a room.
-    async fn join(&self, actor: &Actor, wish: &Enter) -> Result<Answer, Refusal> {
+    /// Makes somebody with an account a member of a room. Gives the room as it is then, and whether
+    /// he was one before.
+    async fn join(&self, actor: &Actor, wish: &Enter) -> Result<(RoomCard, bool), Refusal> {
         if actor.id.is_guest() {
             return Err(Refusal::new(Code::NotAMember));
         }
@@ -239,21 +241,14 @@ impl Counter<'_> {
         crate::session::judge(attempt, &joined);
         let already = matches!(joined?, Answer::Done { dup: true, .. });
         let card = older::card(self.node, room).await?;
-        Ok(Answer::Entered {
-            room: Box::new(card.ok_or_else(no_room)?),
-            name: actor.name.clone(),
-            already,
-        })
+        Ok((card.ok_or_else(no_room)?, already))
     }
 
     /// Makes sure that somebody may be in a room: an account becomes a member, a guest may visit
     /// what is open. Gives the room as it is then.
     pub(super) async fn let_in(&self, actor: &Actor, wish: &Enter) -> Result<RoomCard, Refusal> {
         if !actor.id.is_guest() {
-            return match self.join(actor, wish).await? {
-                Answer::Entered { room, .. } => Ok(*room),
-                _ => Err(Refusal::new(Code::Unavailable)),
-            };
+            return self.join(actor, wish).await.map(|(room, _)| room);
         }
         let room = self.desk(actor).resolve(&wish.room).await?;
         match older::card(self.node, room).await? {

@@ -23,7 +23,7 @@ use crate::hub::{CatchUp, News, Sitter};
 use crate::mail::{Mail, Parcel, Reply, Wish};
 use crate::outbox::State;
 use crate::store::{MessageQuery, Place};
-use crate::worker::Address;
+use crate::worker::{Address, Chair};
 
 /// Records that are read at once to catch up.
 const PAGE: usize = 500;
@@ -214,7 +214,11 @@ impl Session {
             room,
             from: Some(self.link.key),
             wish: Wish::Attach,
-            reply: Address::Seat(Box::new((sitter, room, answer))),
+            reply: Address::Seat(Box::new(Chair {
+                sitter,
+                room,
+                waiting: answer,
+            })),
             actor: actor.clone(),
         };
         self.node().send(mail).await?;

@@ -91,20 +91,33 @@ impl Person {
         let socket = Plain::try_connect(world.address, &path).await;
         let socket = socket.map_err(|status| status.to_string())?;
         let mut person = Self::of(kind, name, socket, spelled);
-        let token = &account.token;
-        let room = person.room.clone();
-        let (enter, granted) = match kind {
+        let Some((enter, granted)) = person.introduce(account).await else {
+            return Ok(person);
+        };
+        person.socket.send(&enter).await;
+        let said = person.other().await;
+        if said.starts_with(granted) {
+            Ok(person)
+        } else {
+            Err(said)
+        }
+    }
+
+    /// Says who he is; gives what he enters by and the begin of what he is told then, if he isn't
+    /// in yet.
+    async fn introduce(&mut self, account: &Account) -> Option<(String, &'static str)> {
+        let (name, room, token) = (self.name, self.room.clone(), &account.token);
+        Some(match self.kind {
             Kind::Native => {
-                person.ask("hello", json!({"token": token})).await;
-                person.ask("join", json!({"room": person.number()})).await;
-                person
-                    .ask("subscribe", json!({"rooms": [person.number()]}))
+                self.ask("hello", json!({"token": token})).await;
+                self.ask("join", json!({"room": self.number()})).await;
+                self.ask("subscribe", json!({"rooms": [self.number()]}))
                     .await;
-                return Ok(person);
+                return None;
             }
             Kind::Rest => {
-                person.settle().await;
-                return Ok(person);
+                self.settle().await;
+                return None;
             }
             Kind::Rooms => {
                 let join = json!({"name": name, "roomId": room, "pass": "", "token": token});
@@ -114,12 +127,11 @@ impl Person {
                 )
             }
             Kind::Socketio => {
-                person.other().await;
-                person
-                    .socket
+                self.other().await;
+                self.socket
                     .send(&format!("40{}", json!({"token": token})))
                     .await;
-                assert!(person.other().await.starts_with("40{"));
+                assert!(self.other().await.starts_with("40{"));
                 let join = json!(["joinRoom", {"roomId": room, "username": name}]);
                 (format!("421{join}"), r#"431[{"success":true}"#)
             }
@@ -131,24 +143,12 @@ impl Person {
             }
             Kind::Groups => {
                 let log_in = json!({"type": "log_in", "name": name, "pwrd": PASSWORD}).to_string();
-                person.socket.send(&log_in).await;
-                assert!(
-                    person
-                        .other()
-                        .await
-                        .starts_with(r#"{"type":"login-accept""#)
-                );
+                self.socket.send(&log_in).await;
+                assert!(self.other().await.starts_with(r#"{"type":"login-accept""#));
                 let connect = json!({"type": "first-connect", "name": name, "group": room});
                 (connect.to_string(), r#"{"type":"acknowledge-connect""#)
             }
-        };
-        person.socket.send(&enter).await;
-        let said = person.other().await;
-        if said.starts_with(granted) {
-            Ok(person)
-        } else {
-            Err(said)
-        }
+        })
     }
 
     pub(crate) fn number(&self) -> u64 {
@@ -240,6 +240,18 @@ impl Person {
                 text if text.starts_with(r#"{"sys":"ping""#) => {}
                 text => return self.kind.read(text),
             }
+        }
+    }
+
+    /// Whether a person of the rooms dialect is told that he is in the room.
+    pub(crate) async fn is_inside(&mut self) -> bool {
+        let asked = json!({"query": "userInRoom", "roomId": self.room});
+        let asked = json!({"type": "query", "payload": asked}).to_string();
+        self.socket.send(&asked).await;
+        match self.other().await.as_str() {
+            r#"{"code":0,"message":"User exists in the room"}"# => true,
+            r#"{"code":1,"message":"User does not exist in the room"}"# => false,
+            said => panic!("{said}"),
         }
     }
 

@@ -1,5 +1,6 @@
 //! A whole server and real clients of it: what the stories about the wire are told with.
 
+mod plain;
 mod request;
 
 use std::collections::VecDeque;
@@ -22,6 +23,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
+pub(crate) use self::plain::Plain;
 pub(crate) use self::request::{Said, by, http, raw};
 
 /// How long anything may take before a test gives up: never waited for when all is well.
@@ -425,67 +427,6 @@ impl Native {
     /// The stream below, as it is: dropping it cuts the connection.
     pub(crate) fn cut(self) {
         drop(self.socket.into_inner());
-    }
-}
-
-/// A client that sends and hears texts as they are.
-pub(crate) struct Plain(WebSocketStream<TcpStream>);
-
-impl Plain {
-    pub(crate) async fn connect(address: SocketAddr, path: &str) -> Self {
-        let stream = TcpStream::connect(address).await.unwrap();
-        Self(shake_hands(stream, address, path).await)
-    }
-
-    /// Connects, or gives the status with which the handshake was refused.
-    pub(crate) async fn try_connect(address: SocketAddr, path: &str) -> Result<Self, u16> {
-        let stream = TcpStream::connect(address).await.unwrap();
-        try_shake_hands(stream, address, path).await.map(Self)
-    }
-
-    pub(crate) async fn send(&mut self, text: &str) {
-        // What is wrong with a connection shows when it is read.
-        drop(self.0.send(Message::text(text)).await);
-    }
-
-    /// The next text, or the code that the connection ended with.
-    pub(crate) async fn hear(&mut self) -> Result<String, u16> {
-        loop {
-            match timeout(PATIENCE, self.0.next()).await.unwrap() {
-                Some(Ok(Message::Text(text))) => return Ok(text.as_str().to_owned()),
-                Some(Ok(Message::Close(frame))) => {
-                    return Err(frame.map_or(1005, |frame| frame.code.into()));
-                }
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => return Err(1006),
-            }
-        }
-    }
-
-    /// Sends a ping, and hears what comes before its pong.
-    pub(crate) async fn ping(&mut self) -> Vec<String> {
-        drop(self.0.send(Message::Ping(Vec::new().into())).await);
-        let mut heard = Vec::new();
-        loop {
-            match timeout(PATIENCE, self.0.next()).await.unwrap() {
-                Some(Ok(Message::Text(text))) => heard.push(text.as_str().to_owned()),
-                Some(Ok(Message::Pong(_))) => return heard,
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => panic!("closed before the pong"),
-            }
-        }
-    }
-
-    /// Closes the connection, and waits until the server has closed it too.
-    pub(crate) async fn leave(mut self) {
-        drop(self.0.close(None).await);
-        while self.hear().await.is_ok() {}
-    }
-
-    /// Sends a text and hears the next one.
-    pub(crate) async fn ask(&mut self, text: &str) -> String {
-        self.send(text).await;
-        self.hear().await.unwrap()
     }
 }
 

@@ -73,160 +73,82 @@ async fn a_front_end_goes_the_whole_way_of_its_seed() {
     world.stop().await;
 }
 
+/// Who asks what, and what he is told. Those who are nobody have no token.
+const REFUSED: &str = r#"
+nobody POST /api/login {"username":"john_doe","password":"a guess"} -> 401 Invalid username or password
+nobody POST /api/login {} -> 400 Username and password are required
+nobody POST /api/login [] -> 400 Invalid request body
+nobody POST /api/create-room {} -> 401 Authorization header missing
+nobody POST /api/join-room {} -> 401 Authorization header missing
+nobody GET /api/rooms - -> 401 Authorization header missing
+nobody GET /api/chat-history/TechTalk - -> 401 Authorization header missing
+a.b.c GET /api/rooms - -> 401 Invalid or expired token
+nonsense POST /api/join-room {} -> 401 Invalid or expired token
+john POST /api/create-room {"roomName":"techtalk","creator":"john_doe"} -> 200 RoomName already exists
+john POST /api/create-room [] -> 400 Invalid request body
+john POST /api/join-room {"roomId":"room_99","username":"john_doe"} -> 200 Room does not exist
+john POST /api/join-room {"roomId":"TechTalk","username":"jane_doe"} -> 403 The token is another user's
+john GET /api/chat-history/room_99 - -> 404 Room does not exist
+john PATCH /api/rooms - -> 405 Method not allowed
+john GET /api/nothing - -> 404 Not found
+"#;
+
 #[tokio::test]
 async fn what_goes_wrong_over_http_is_said_in_one_envelope() {
     let world = World::new().await;
     let at = world.address;
     let john = log_in(at, "john_doe").await;
     create(at, &john, "TechTalk").await;
-    let wrong = json!({"username": "john_doe", "password": "a guess"});
-    let huge = json!({"username": "x".repeat(1 << 20), "password": "p"});
-    let again = json!({"roomName": "techtalk", "creator": "john_doe"});
-    let nowhere = json!({"roomId": "room_99", "username": "john_doe"});
-    let somebody = json!({"roomId": "TechTalk", "username": "jane_doe"});
-    for (token, route, body, status, message) in [
-        (
-            "",
-            ("POST", "/api/login"),
-            wrong,
-            401,
-            "Invalid username or password",
-        ),
-        (
-            "",
-            ("POST", "/api/login"),
-            json!({}),
-            400,
-            "Username and password are required",
-        ),
-        (
-            "",
-            ("POST", "/api/login"),
-            json!([]),
-            400,
-            "Invalid request body",
-        ),
-        ("", ("POST", "/api/login"), huge, 413, ""),
-        (
-            "",
-            ("POST", "/api/create-room"),
-            json!({}),
-            401,
-            "Authorization header missing",
-        ),
-        (
-            "",
-            ("GET", "/api/rooms"),
-            json!(null),
-            401,
-            "Authorization header missing",
-        ),
-        (
-            "",
-            ("POST", "/api/join-room"),
-            json!({}),
-            401,
-            "Authorization header missing",
-        ),
-        (
-            "",
-            ("GET", "/api/chat-history/1"),
-            json!(null),
-            401,
-            "Authorization header missing",
-        ),
-        (
-            "a.b.c",
-            ("GET", "/api/rooms"),
-            json!(null),
-            401,
-            "Invalid or expired token",
-        ),
-        (
-            "nonsense",
-            ("GET", "/api/rooms"),
-            json!(null),
-            401,
-            "Invalid or expired token",
-        ),
-        (
-            &john,
-            ("POST", "/api/create-room"),
-            again,
-            200,
-            "RoomName already exists",
-        ),
-        (
-            &john,
-            ("POST", "/api/create-room"),
-            json!([]),
-            400,
-            "Invalid request body",
-        ),
-        (
-            &john,
-            ("POST", "/api/join-room"),
-            nowhere,
-            200,
-            "Room does not exist",
-        ),
-        (
-            &john,
-            ("POST", "/api/join-room"),
-            somebody,
-            403,
-            "The token is another user's",
-        ),
-        (
-            &john,
-            ("GET", "/api/chat-history/room_99"),
-            json!(null),
-            404,
-            "Room does not exist",
-        ),
-        (
-            &john,
-            ("PATCH", "/api/rooms"),
-            json!(null),
-            405,
-            "Method not allowed",
-        ),
-        (
-            &john,
-            ("GET", "/api/nothing"),
-            json!(null),
-            404,
-            "Not found",
-        ),
-    ] {
-        let said = api(at, token, route, body).await;
-        assert_eq!(said.status, status, "{route:?} {}", said.body);
+    for line in REFUSED.trim().lines() {
+        let (asked, due) = line.split_once(" -> ").unwrap();
+        let mut words = asked.splitn(4, ' ');
+        let [who, method, path, body] = std::array::from_fn(|_| words.next().unwrap());
+        let token = match who {
+            "nobody" => "",
+            "john" => &john,
+            token => token,
+        };
+        let body = serde_json::from_str(body).unwrap_or_default();
+        let said = api(at, token, (method, path), body).await;
+        let (status, message) = due.split_once(' ').unwrap();
+        assert_eq!(
+            (said.status.to_string(), said.body),
+            (status.to_owned(), failed(message)),
+            "{line}"
+        );
         assert!(
             said.head.contains("access-control-allow-origin: *"),
-            "{route:?} {}",
-            said.head
+            "{line}"
         );
         assert!(
             said.head.contains("content-type: application/json"),
-            "{route:?}"
+            "{line}"
         );
-        assert_eq!(said.json()["status"], "failed", "{route:?}");
-        if !message.is_empty() {
-            assert_eq!(said.body, failed(message), "{route:?}");
-        }
     }
+    let huge = json!({"username": "x".repeat(1 << 20), "password": "p"});
+    let said = api(at, "", ("POST", "/api/login"), huge).await;
+    assert_eq!(
+        (said.status, &said.json()["status"]),
+        (413, &json!("failed"))
+    );
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_may_ask_the_routes() {
+    let world = World::new().await;
     let asked = [
         ("origin", "http://localhost:5173"),
         ("access-control-request-method", "POST"),
     ];
-    let preflight = http(at, "OPTIONS", "/api/login", &asked, b"").await;
-    assert_eq!((preflight.status, &*preflight.body), (204, ""));
+    let said = http(world.address, "OPTIONS", "/api/login", &asked, b"").await;
+    assert_eq!((said.status, &*said.body), (204, ""));
     for line in [
         "access-control-allow-origin: *",
         "access-control-allow-methods: get, post, options",
         "access-control-allow-headers: content-type, authorization",
     ] {
-        assert!(preflight.head.contains(line), "{}", preflight.head);
+        assert!(said.head.contains(line), "{}", said.head);
     }
     world.stop().await;
 }

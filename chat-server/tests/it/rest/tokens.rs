@@ -92,6 +92,28 @@ async fn what_is_wrong_with_a_token_is_said_alike_on_both_carriers() {
 }
 
 #[tokio::test]
+async fn a_guest_of_the_native_dialect_may_visit_what_is_open() {
+    let world = world().await;
+    let owner = world.account("owner").await;
+    let mut native = world.enter(&owner).await;
+    let open = native.create(json!({"name": "open"})).await;
+    let den = json!({"name": "den", "access": {"mode": "invite"}, "listed": true});
+    let den = native.create(den).await;
+    let body = br#"{"name": "gus"}"#;
+    let said = http(world.address, "POST", "/v1/auth/guest", &[], body).await;
+    let gus = Person {
+        id: said.json()["user"]["id"].as_u64().unwrap(),
+        token: said.json()["token"].as_str().unwrap().to_owned(),
+    };
+    let mut chat = Chat::enter(&world, &gus, open).await;
+    chat.say(open, ("gus", gus.id), "hello").await;
+    let path = format!("/ws?room_id={den}&jwt={}", gus.token);
+    let said = refused(world.address, &path, &[]).await;
+    assert_eq!(said, envelope(403, "not a member of this room"));
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn a_log_out_ends_the_socket_and_the_token() {
     let world = world().await;
     let ann = sign_up(&world, "ann").await;
