@@ -29,6 +29,7 @@ mod rejections;
 mod require;
 mod rest;
 mod resume;
+mod rooms;
 mod session;
 mod six;
 mod slow;
