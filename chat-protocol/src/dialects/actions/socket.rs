@@ -7,11 +7,12 @@ use chat_core::{Content, Event, Name, Record, Text};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{object, room, text, words};
+use super::{room, words};
 use crate::answer::{Answer, RoomCard};
 use crate::code::Refusal;
 use crate::command::{Enter, NameRule, Op, Token};
 use crate::dialect::{self, Call, Say};
+use crate::dialects::lenient::{object, text};
 use crate::signal::{Signal, What};
 use crate::time::rfc3339;
 use crate::voice::{Face, Voice};
