@@ -3,6 +3,7 @@
 
 pub(crate) mod older;
 
+mod guess;
 mod lists;
 mod reading;
 

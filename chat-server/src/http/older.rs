@@ -227,19 +227,12 @@ impl Counter<'_> {
         }
         let desk = self.desk(actor);
         let room = desk.resolve(&wish.room).await?;
-        let attempt = match &wish.password {
-            None => None,
-            Some(_) => {
-                let limiter = self.node.limiter();
-                let attempt = limiter.enter(room, actor.id, self.origin);
-                Some(attempt.map_err(|limited| Refusal::rate_limited(limited.retry_ms))?)
-            }
-        };
         let password = wish.password.clone();
         let join = Join { password }.into();
-        let joined = desk.command(Some(&RoomRef::id(room)), None, join).await;
-        crate::session::judge(attempt, &joined);
-        let already = matches!(joined?, Answer::Done { dup: true, .. });
+        let joined = desk
+            .command_from(self.origin, Some(&RoomRef::id(room)), None, join)
+            .await?;
+        let already = matches!(joined, Answer::Done { dup: true, .. });
         let card = older::card(self.node, room).await?;
         Ok((card.ok_or_else(no_room)?, already))
     }
