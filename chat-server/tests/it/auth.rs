@@ -17,6 +17,7 @@ use chat_server::store::Store;
 use chat_server::store::memory::Memory;
 use tracing_subscriber::fmt::MakeWriter;
 
+mod brought;
 mod elsewhere;
 mod guessing;
 mod http;
