@@ -18,6 +18,7 @@ mod crash;
 mod engineio;
 mod groups;
 mod http;
+mod identity;
 mod import;
 mod languages;
 mod membership;
