@@ -31,11 +31,12 @@ use crate::node::{Node, RECONNECT_MS};
 pub(super) fn router(node: &Node) -> Router {
     let mut router = Router::new();
     for site in Site::ALL {
-        let path = format!("{}/{{*rest}}", site.path());
         let handle = move |State(node): State<Node>, request: Request| async move {
             serve(&node, site, request).await
         };
-        router = router.route(&path, any(handle));
+        for below in ["", "/", "/{*rest}"] {
+            router = router.route(&format!("{}{below}", site.path()), any(handle));
+        }
     }
     router.with_state(node.clone())
 }
