@@ -266,6 +266,28 @@ async fn a_registered_name_is_refused_to_guests_of_every_dialect() {
     world.stop().await;
 }
 
+#[tokio::test]
+async fn a_guest_is_not_called_like_an_account_in_a_room_either() {
+    let world = World::new().await;
+    let ann = world.account("ann").await;
+    let mut host = world.enter(&ann).await;
+    let room = host.create(json!({"name": "Den"})).await;
+    let mut guest = world.connect().await;
+    guest.ok("hello", json!({"guest": {"name": "gus"}})).await;
+    guest.join(room).await;
+    for nickname in ["ann", "Ann", "\u{430}nn"] {
+        let wish = json!({"room": room, "nickname": nickname});
+        assert_eq!(guest.code("set_nickname", wish).await, "name_taken");
+    }
+    for nickname in [json!("anna"), Value::Null] {
+        let wish = json!({"room": room, "nickname": nickname});
+        guest.ok("set_nickname", wish).await;
+    }
+    host.ok("set_nickname", json!({"room": room, "nickname": "Ann"}))
+        .await;
+    world.stop().await;
+}
+
 async fn refused_to_guests(world: &World, room: u64, name: &str, words: &str) {
     let frame = json!({"id": 1, "op": "hello", "d": {"guest": {"name": name}}});
     let said = ask(world, "/v1/ws", frame).await;
