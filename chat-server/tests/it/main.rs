@@ -30,6 +30,7 @@ mod rejections;
 mod require;
 mod rest;
 mod resume;
+mod secrets;
 mod session;
 mod six;
 mod slow;
