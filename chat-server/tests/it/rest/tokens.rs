@@ -85,6 +85,20 @@ async fn what_is_wrong_with_a_token_is_said_alike_on_both_carriers() {
         let said = refused(world.address, &path, headers).await;
         assert_eq!(said, envelope(401, "malformed jwt token"));
     }
+    let bearer = format!("Bearer {}", ann.token);
+    let once = ("authorization", bearer.as_str());
+    let path = "/v1/api/chat/rooms";
+    for (headers, status) in [(&[once][..], 200), (&[once, once], 401)] {
+        let said = http(world.address, "GET", path, headers, b"").await;
+        assert_eq!(said.status, status, "{}", said.body);
+    }
+    // A query proves something at a handshake alone.
+    let path = format!("{path}?jwt={}", ann.token);
+    let said = http(world.address, "GET", &path, &[], b"").await;
+    assert_eq!(
+        (said.status, said.json()),
+        envelope(401, "malformed jwt token")
+    );
     world.stop().await;
 }
 
