@@ -1,6 +1,6 @@
 //! One account, whatever its owner speaks: the same password, the same tokens, the same name.
 
-use chat_server::config::{ActionsNames, Secret};
+use chat_server::config::{ActionsNames, RegisteredNames, Secret};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
@@ -323,4 +323,33 @@ async fn refused_to_guests(world: &World, room: u64, name: &str, words: &str) {
     let body = json!({"user_name": name, "email": email, "password": PASSWORD});
     let said = post(world, "/v1/api/auth/signup", body).await;
     assert_eq!(said.status, 400, "{name}: {}", said.body);
+}
+
+#[tokio::test]
+async fn where_names_are_free_a_guest_bears_an_accounts_and_is_a_guest_all_the_same() {
+    let mut config = config();
+    config.registered_names = RegisteredNames::Free;
+    let world = World::with(config).await;
+    let ann = world.account("ann").await;
+    let mut host = world.enter(&ann).await;
+    let room = host.create(json!({"name": "Den", "alias": "Den"})).await;
+    let code = Kind::Rooms.spell(room, "Den");
+    let join = json!({"type": "join", "payload": {"name": "ann", "roomId": code, "pass": ""}});
+    let chat = json!({"type": "chat", "payload": {"roomId": code, "msg": "it's me"}});
+    let act = json!({"action": "join", "username": "ann", "roomId": "Den"});
+    let send = json!({"action": "send-message", "roomId": "Den", "message": "it's me"});
+    for (path, enter, granted, say) in [
+        ("/", join, r#"{"code":0"#, chat),
+        ("/chat", act, r#"{"action":"joined""#, send),
+    ] {
+        let mut socket = Plain::connect(world.address, path).await;
+        let said = socket.ask(&enter.to_string()).await;
+        assert!(said.starts_with(granted), "{said}");
+        socket.send(&say.to_string()).await;
+        let (id, name) = speaker(&mut host, room).await;
+        assert_eq!(name, "ann");
+        assert_ne!(id, ann.id, "a guest is taken for the account");
+        socket.leave().await;
+    }
+    world.stop().await;
 }

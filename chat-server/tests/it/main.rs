@@ -21,6 +21,7 @@ mod http;
 mod identity;
 mod import;
 mod languages;
+mod lobby;
 mod membership;
 mod moderation;
 mod mounted;
