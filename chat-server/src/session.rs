@@ -45,7 +45,7 @@ use crate::desk::Desk;
 use crate::engineio::{Host, Line, Talk};
 use crate::hub::{Link, News};
 use crate::node::{Connected, Node, Silent};
-use crate::outbox::{Outbox, State};
+use crate::outbox::State;
 use crate::websocket::{Heard, Socket};
 use crate::worker::Worker;
 
@@ -140,12 +140,11 @@ pub(crate) async fn run(worker: Rc<Worker>, arrival: Arrival) {
     let Ok(upgraded) = arrival.upgrade.await else {
         return;
     };
-    let Ok((wire, read)) = crate::listener::wire(upgraded) else {
+    let limits = worker.node.limits();
+    let bytes_max = limits.frame_unauthenticated_bytes_max;
+    let Ok(socket) = Socket::over(upgraded, limits.outbox_bytes_max, bytes_max) else {
         return;
     };
-    let limits = worker.node.limits();
-    let outbox = Rc::new(Outbox::new(wire, limits.outbox_bytes_max));
-    let socket = Socket::new(outbox, read, limits.frame_unauthenticated_bytes_max);
     let guest = Guest {
         dialect: arrival.dialect,
         address: arrival.address,
