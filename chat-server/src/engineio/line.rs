@@ -30,7 +30,7 @@ pub struct Line {
     worker: Rc<Worker>,
     settings: Arc<Settings>,
     membership: Option<Membership>,
-    errands: mpsc::Receiver<Errand>,
+    errands: mpsc::Receiver<Box<Errand>>,
     outbox: Rc<Outbox>,
     polling: Polling,
     /// The WebSocket that carries the session, once one does.
@@ -96,7 +96,7 @@ const NOOP: &[u8] = b"6";
 
 impl Line {
     /// Begins a session on its worker; none if its connection has gone already.
-    pub(crate) async fn begin(worker: Rc<Worker>, opening: Opening) -> Option<Self> {
+    pub(crate) async fn begin(worker: Rc<Worker>, opening: Opening) -> Option<Box<Self>> {
         let settings = opening.settings;
         let bytes_max = settings.outbox_bytes_max;
         let socket = match opening.upgrade {
@@ -113,7 +113,7 @@ impl Line {
             || Rc::new(Outbox::new(Wire::Held, bytes_max)),
             |socket| socket.outbox.clone(),
         );
-        Some(Self {
+        Some(Box::new(Self {
             heartbeat: Heartbeat::new(&settings, opening.opened_at),
             worker,
             settings,
@@ -125,7 +125,7 @@ impl Line {
             probe: None,
             fate: Fate::Open,
             caller: opening.caller,
-        })
+        }))
     }
 
     /// The next message; none when the session has ended.
@@ -281,7 +281,7 @@ impl Line {
             && let Poll::Ready(errand) = self.errands.poll_recv(cx)
         {
             match errand {
-                Some(errand) => self.run(errand),
+                Some(errand) => self.run(*errand),
                 None if self.fate == Fate::Open => self.fate = Fate::Stopped,
                 None => break,
             }

@@ -74,7 +74,8 @@ impl Probe {
             let Ok(upgraded) = ready!(Pin::new(upgrade).poll(cx)) else {
                 return Poll::Ready(Trial::Failed);
             };
-            let Ok(socket) = Socket::over(upgraded, OUTBOX_BYTES_MAX, self.payload_bytes_max) else {
+            let Ok(socket) = Socket::over(upgraded, OUTBOX_BYTES_MAX, self.payload_bytes_max)
+            else {
                 return Poll::Ready(Trial::Failed);
             };
             let (socket, asked) = (Box::new(socket), false);

@@ -41,13 +41,13 @@ const ATTACHMENTS_MAX: usize = 16;
 const WAITING_BYTES_MAX: usize = 4_000_000;
 
 impl Carrier {
-    pub(super) fn line(line: Line) -> Self {
+    pub(super) fn line(line: Box<Line>) -> Self {
         let gate = Gate {
             assembler: Assembler::new(ATTACHMENTS_MAX),
             passing: None,
             entered: false,
         };
-        Self::Line(Box::new(line), gate)
+        Self::Line(line, gate)
     }
 
     pub(super) const fn outbox(&self) -> &Rc<Outbox> {
@@ -154,11 +154,7 @@ impl Gate {
     }
 
     /// Takes an attachment; with the last one its packet passes, without them.
-    fn binary(
-        &mut self,
-        bytes: Vec<u8>,
-        outbox: &Outbox,
-    ) -> Result<Option<Utf8Bytes>, Malformed> {
+    fn binary(&mut self, bytes: Vec<u8>, outbox: &Outbox) -> Result<Option<Utf8Bytes>, Malformed> {
         let Some(Whole { packet, .. }) = self.assembler.binary(bytes)? else {
             let waiting = self.assembler.waiting_bytes();
             return if waiting > WAITING_BYTES_MAX {

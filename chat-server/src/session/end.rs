@@ -17,7 +17,7 @@ const LINGER_STOPPING: Duration = Duration::from_millis(200);
 
 impl Session {
     /// Says goodbye and lets go of everything.
-    pub(super) async fn end(mut self, carrier: &mut Carrier, close: Option<Close>) {
+    pub(super) async fn end(&mut self, carrier: &mut Carrier, close: Option<Close>) {
         if let Some(close) = close {
             if close == Close::ShuttingDown {
                 // What was received is answered first.

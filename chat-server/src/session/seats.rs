@@ -110,6 +110,8 @@ impl Seats {
     pub(super) fn visits(&self) -> Vec<(RoomId, UserId)> {
         let visits = self.visited.iter().copied();
         let seated = |room, user| self.actor(room).is_some_and(|actor| actor.id == user);
-        visits.filter(|(room, user)| !seated(*room, *user)).collect()
+        visits
+            .filter(|(room, user)| !seated(*room, *user))
+            .collect()
     }
 }
