@@ -383,7 +383,9 @@ fn a_guest_who_leaves_and_comes_back_in_one_turn_is_there() {
     assert!(matches!(world.outcome(seat), Ok(Reply::Attached { .. })));
     assert_eq!(world.outcome(talk), done(den, 2, false));
     world.send(den, guest, session(guest), Wish::Detach);
+    let talk = world.wishes(guest, den, post("am I still in?"));
     world.rest();
+    assert_eq!(world.outcome(talk), Err(Rejection::NotAMember.into()));
     laws::nothing_is_left(&mut world);
 }
 
