@@ -6,8 +6,8 @@
 
 use std::borrow::Cow;
 
-use chat_core::commands::{CreateRoom, Entry, Post};
-use chat_core::{Author, Event, Kind, Name, Password, Record, RoomId, Text};
+use chat_core::commands::{CreateRoom, Entry};
+use chat_core::{Author, Event, Kind, Name, Password, Record, RoomId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -15,7 +15,7 @@ use crate::answer::{Answer, RoomCard, SignedInCard};
 use crate::code::{Code, Refusal};
 use crate::command::{Enter, Op, SignUp};
 use crate::dialect::{self, Call, Say};
-use crate::dialects::lenient::{object, text};
+use crate::dialects::lenient::{line, name, object, text};
 use crate::dialects::lists::{self, Space};
 use crate::room_ref::RoomRef;
 use crate::signal::{Signal, What};
@@ -194,14 +194,7 @@ impl Request<'_> {
 
     fn message(&self) -> Option<Reading> {
         let (group, body) = (text(self.group)?, text(self.text)?);
-        let op = match Text::new(&*body) {
-            Ok(body) => Ok(Op::InRoom {
-                room: Some(RoomRef::named(&group)),
-                cid: None,
-                command: Post::plain(body).into(),
-            }),
-            Err(error) => Err(Refusal::bad_argument("Text").with_words(error.to_string())),
-        };
+        let op = line(RoomRef::named(&group), "Text", &body);
         Some((Ticket::Message, op))
     }
 
@@ -214,10 +207,6 @@ impl Request<'_> {
 
 fn is_blank(text: &str) -> bool {
     text.trim().is_empty()
-}
-
-fn name(field: &str, text: &str) -> Result<Name, Refusal> {
-    Name::new(text).map_err(|error| Refusal::bad_argument(field).with_words(error.to_string()))
 }
 
 /// Something that is said to a client.

@@ -2,8 +2,14 @@
 
 use std::borrow::Cow;
 
+use chat_core::commands::Post;
+use chat_core::{Name, Text};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+
+use crate::code::Refusal;
+use crate::command::Op;
+use crate::room_ref::RoomRef;
 
 /// Reads an object; a list of its fields' values would do for serde.
 pub(super) fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
@@ -24,4 +30,20 @@ pub(super) fn text(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
         Err(_) if json.starts_with('"') || json == "null" => None,
         Err(_) => Some(Cow::Borrowed(json)),
     }
+}
+
+/// The name that a field says.
+pub(super) fn name(field: &str, text: &str) -> Result<Name, Refusal> {
+    Name::new(text).map_err(|error| Refusal::bad_argument(field).with_words(error.to_string()))
+}
+
+/// The wish to say in a room what a field says.
+pub(super) fn line(room: RoomRef, field: &str, text: &str) -> Result<Op, Refusal> {
+    let body = Text::new(text);
+    let body = body.map_err(|error| Refusal::bad_argument(field).with_words(error.to_string()))?;
+    Ok(Op::InRoom {
+        room: Some(room),
+        cid: None,
+        command: Post::plain(body).into(),
+    })
 }

@@ -5,8 +5,8 @@
 
 use std::borrow::Cow;
 
-use chat_core::commands::{CreateRoom, Entry, Post};
-use chat_core::{Content, Event, Name, Password, Record, Text};
+use chat_core::commands::{CreateRoom, Entry};
+use chat_core::{Content, Event, Name, Password, Record};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -14,7 +14,7 @@ use crate::answer::{Answer, LobbyRoom, Mode};
 use crate::code::{Code, Refusal};
 use crate::command::{Enter, Lobby, Op, Token};
 use crate::dialect::{self, Call};
-use crate::dialects::lenient::{object, text};
+use crate::dialects::lenient::{self, line, object, text};
 use crate::dialects::lists::{self, Space};
 use crate::room_ref::RoomRef;
 use crate::spelling::Spelling;
@@ -150,7 +150,7 @@ impl Payload<'_> {
     }
 
     fn create_op(&self, name: &str) -> Result<Op, Refusal> {
-        let name = read_name(name)?;
+        let name = lenient::name("name", name)?;
         let visibility = text(self.visibility).unwrap_or(Cow::Borrowed("public"));
         let private = match &*visibility {
             "public" => false,
@@ -196,7 +196,7 @@ impl Payload<'_> {
 
     fn join(&self) -> Option<Reading> {
         let (name, spelled) = (text(self.name)?, text(self.room_id)?);
-        let op = read_name(&name).map(|name| {
+        let op = lenient::name("name", &name).map(|name| {
             Op::Enter(Box::new(Enter {
                 name: Some(name),
                 password: self.pass(),
@@ -209,15 +209,7 @@ impl Payload<'_> {
 
     fn chat(&self) -> Option<Reading> {
         let (spelled, body) = (text(self.room_id)?, text(self.msg)?);
-        let op = match Text::new(&*body) {
-            Ok(body) => Ok(Op::InRoom {
-                room: Some(room(&spelled)),
-                cid: None,
-                command: Post::plain(body).into(),
-            }),
-            Err(error) => Err(Refusal::bad_argument("msg").with_words(error.to_string())),
-        };
-        Some((Ticket::Chat, op))
+        Some((Ticket::Chat, line(room(&spelled), "msg", &body)))
     }
 
     fn leave(&self) -> Reading {
@@ -237,10 +229,6 @@ impl Payload<'_> {
 
 fn room(spelled: &str) -> RoomRef {
     RoomRef::read(Spelling::Code, spelled)
-}
-
-fn read_name(text: &str) -> Result<Name, Refusal> {
-    Name::new(text).map_err(|error| Refusal::bad_argument("name").with_words(error.to_string()))
 }
 
 /// Spells the reply, if there is one: a chat line that went well has none.

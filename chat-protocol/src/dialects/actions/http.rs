@@ -14,7 +14,7 @@ use super::{room, words};
 use crate::answer::{Answer, LobbyRoom, SignedInCard, Transcript};
 use crate::code::{Class, Code, Refusal};
 use crate::command::{Enter, NameRule, Op, Token};
-use crate::dialects::lenient::{object, text};
+use crate::dialects::lenient::{self, object, text};
 use crate::dialects::lists::{self, Space};
 use crate::http::{Asked, Cors, Proof, Reply, Request, Ticket as AnyTicket};
 use crate::spelling::Spelling;
@@ -148,9 +148,7 @@ fn create_room(body: &[u8]) -> (Ticket, Result<Op, Refusal>) {
         Ok(name) => name,
         Err(refusal) => return (Ticket::CreateRoom(String::new()), Err(refusal)),
     };
-    let op = Name::new(&name)
-        .map(create)
-        .map_err(|error| Refusal::bad_argument("roomName").with_words(error.to_string()));
+    let op = lenient::name("roomName", &name).map(create);
     (Ticket::CreateRoom(name.into_owned()), op)
 }
 
@@ -175,14 +173,14 @@ fn join_room(body: &[u8]) -> (Ticket, Result<Op, Refusal>) {
         Ok(wanted) => wanted,
         Err(refusal) => return (Ticket::JoinRoom(String::new()), Err(refusal)),
     };
-    let op = match name.map(|name| Name::new(&name)).transpose() {
-        Ok(name) => Ok(Op::Enter(Box::new(Enter {
+    let name = name.map(|name| lenient::name("username", &name));
+    let op = name.transpose().map(|name| {
+        Op::Enter(Box::new(Enter {
             name,
             rule: NameRule::Address,
             ..Enter::new(room(&spelled), &*spelled)
-        }))),
-        Err(error) => Err(Refusal::bad_argument("username").with_words(error.to_string())),
-    };
+        }))
+    });
     (Ticket::JoinRoom(spelled.into_owned()), op)
 }
 

@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use chat_core::commands::Post;
-use chat_core::{Content, Event, Name, Record, Text};
+use chat_core::{Content, Event, Name, Record};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -12,7 +11,7 @@ use crate::answer::{Answer, RoomCard};
 use crate::code::Refusal;
 use crate::command::{Enter, NameRule, Op, Token};
 use crate::dialect::{self, Call, Say};
-use crate::dialects::lenient::{object, text};
+use crate::dialects::lenient::{line, name, object, text};
 use crate::room_ref::RoomRef;
 use crate::signal::{Signal, What};
 use crate::time::rfc3339;
@@ -142,20 +141,13 @@ impl Frame<'_> {
 
     /// The name one wants to go by; whoever has a token may leave it out.
     fn name(&self) -> Result<Option<Name>, Refusal> {
-        let name = text(self.username).map(|name| Name::new(&name));
-        name.transpose()
-            .map_err(|error| Refusal::bad_argument("username").with_words(error.to_string()))
+        let said = text(self.username);
+        said.map(|said| name("username", &said)).transpose()
     }
 
     fn send(&self, face: Face, spelled: &str) -> Option<Reading> {
-        let op = match Text::new(&*text(self.message)?) {
-            Ok(body) => Ok(Op::InRoom {
-                room: Some(called(face, spelled)),
-                cid: None,
-                command: Post::plain(body).into(),
-            }),
-            Err(error) => Err(Refusal::bad_argument("message").with_words(error.to_string())),
-        };
+        let message = text(self.message)?;
+        let op = line(called(face, spelled), "message", &message);
         Some((Ticket::Send(face), op))
     }
 }
