@@ -28,6 +28,9 @@ pub use self::external::{BadKeySet, External, ExternalKeys, ExternalRules, KeySe
 pub use self::foreign::ForeignRules;
 pub use self::token::Secret;
 
+pub(crate) use self::link::{presentable, suffixed};
+pub(crate) use self::rules::email as checked_email;
+
 /// Makes an identity of a token.
 #[async_trait]
 pub trait Authenticator: Send + Sync {

@@ -4,6 +4,7 @@ mod accounts;
 mod environment;
 mod failure;
 mod health;
+mod import;
 mod options;
 mod serve;
 
@@ -42,6 +43,8 @@ enum Command {
     /// Make and change accounts
     #[command(subcommand)]
     User(accounts::User),
+    /// Bring users, rooms and messages of an older server here; --help shows the file's form
+    Import(import::Import),
     /// Print an access token of an account
     Gentoken {
         /// The account's name
@@ -76,6 +79,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         }
         Some(Command::Config(Config::Default)) => print(DEFAULT_TOML),
         Some(Command::User(user)) => accounts::run(&cli.options, user),
+        Some(Command::Import(wish)) => import::run(&cli.options, &wish),
         Some(Command::Gentoken { name }) => accounts::print_token(&cli.options, &name),
         Some(Command::Health { url }) => health::run(&cli.options, url.as_deref()),
     }

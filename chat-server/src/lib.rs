@@ -13,6 +13,7 @@ pub mod clock;
 pub mod config;
 pub mod engineio;
 pub mod http;
+pub mod import;
 pub mod limits;
 pub mod logs;
 pub mod mail;

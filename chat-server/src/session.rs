@@ -36,7 +36,6 @@ use prometheus_client::metrics::gauge::Gauge;
 use tungstenite::Utf8Bytes;
 
 use self::carrier::{Carrier, Passed};
-pub(crate) use self::enter::judge;
 use self::seats::Seats;
 use self::straight::Sent;
 use crate::auth::Identity;

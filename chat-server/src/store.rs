@@ -113,7 +113,7 @@ pub trait Store: Send + Sync + 'static {
     /// Whether `by` wants to hear nothing from `user`.
     async fn is_blocked(&self, by: UserId, user: UserId) -> Result<bool, StoreError>;
 
-    /// Makes an account.
+    /// Makes an account, and links it if the wish says so, or does neither.
     async fn create_account(&self, account: NewAccount) -> Result<Created, StoreError>;
 
     /// The account that a name, an e-mail address or a handle belongs to. Names and handles compare
@@ -126,6 +126,10 @@ pub trait Store: Send + Sync + 'static {
     /// Sets the hash of an account's password.
     async fn set_password(&self, user: UserId, hash: &str, at: Timestamp)
     -> Result<(), StoreError>;
+
+    /// Puts another hash of the same password in the place of this one; whether it was there. A
+    /// password that was changed meanwhile stays changed.
+    async fn replace_hash(&self, user: UserId, old: &str, new: &str) -> Result<bool, StoreError>;
 
     /// Suspends an account, or lets it act again.
     async fn set_suspended(&self, user: UserId, on: bool, at: Timestamp) -> Result<(), StoreError>;
@@ -303,8 +307,19 @@ pub struct NewAccount {
     pub handle: Option<Name>,
     /// The hash of its password; none for an account that signs in elsewhere.
     pub password_hash: Option<String>,
+    /// Who its owner is elsewhere, to be linked as [`Store::link`] does.
+    pub link: Option<Link>,
     /// When it is made.
     pub at: Timestamp,
+}
+
+/// What somebody is where he has an account elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Who vouches for him.
+    pub issuer: String,
+    /// What he is there.
+    pub foreign: String,
 }
 
 /// What became of a wish for an account.

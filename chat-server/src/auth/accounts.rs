@@ -191,6 +191,7 @@ impl Accounts {
                 email,
                 handle,
                 password_hash: Some(hash),
+                link: None,
                 at: self.clock.now(),
             })
             .await
@@ -347,8 +348,30 @@ impl Accounts {
         };
         settle(attempt);
         match (outcome?, account) {
-            (true, Some(account)) => Ok(account),
+            (true, Some(account)) => {
+                self.renew_hash(&account, password).await;
+                Ok(account)
+            }
             (_, _) => Err(AuthError::BadCredentials),
+        }
+    }
+
+    /// Puts a hash of ours in the place of one from elsewhere, once the password is known. The
+    /// password stays the same, and so do all log-ins; if it can't be done the next log-in does it.
+    async fn renew_hash(&self, account: &Account, password: &Password) {
+        let Some(old) = account.password_hash.as_deref() else {
+            return;
+        };
+        if !Hasher::is_to_be_made_again(old, password) {
+            return;
+        }
+        let new = match self.hasher.hash(password).await {
+            Ok(new) => new,
+            Err(error) => return tracing::debug!(%error, "a hash from elsewhere stays"),
+        };
+        // It is compared in the store: a password that was changed meanwhile stays changed.
+        if let Err(error) = self.store.replace_hash(account.user, old, &new).await {
+            tracing::warn!(%error, "a hash from elsewhere stays");
         }
     }
 

@@ -1,7 +1,9 @@
 //! Passwords become hashes on a few threads of their own, so that no worker ever waits for one.
 
+mod elsewhere;
+
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{io, thread};
@@ -13,6 +15,9 @@ use subtle::ConstantTimeEq;
 use tokio::sync::oneshot;
 
 /// A pool of threads that hash and compare passwords: argon2id, as PHC strings.
+///
+/// Hashes that another server made with bcrypt (`$2a$`, `$2b$`, `$2y$`) are compared too, and are
+/// to be [made again](Hasher::is_to_be_made_again) by whoever keeps them.
 ///
 /// Each thread keeps one block of memory and uses it again, so the pool's memory is the number of
 /// threads times the cost, whatever the load. What doesn't fit into the queue is refused at once.
@@ -80,12 +85,14 @@ impl Hasher {
         let (jobs, queue) = sync_channel(queue_max.max(1));
         let queue = Arc::new(Mutex::new(queue));
         let done = Arc::new(AtomicU64::new(0));
+        let bcrypt_cost = Arc::new(AtomicU32::new(0));
         for number in 0..threads.max(1) {
             let thread = HashingThread {
                 queue: Arc::clone(&queue),
                 done: Arc::clone(&done),
                 params: params.clone(),
                 memory: Vec::new(),
+                bcrypt_cost: Arc::clone(&bcrypt_cost),
             };
             thread::Builder::new()
                 .name(format!("hashing-{number}"))
@@ -128,6 +135,25 @@ impl Hasher {
         match self.ask(password, Work::Nobody).await? {
             Done::Fits(_) | Done::Hash(_) => Ok(false),
         }
+    }
+
+    /// Whether passwords can be compared with this hash: one of argon2id or bcrypt, at a cost that
+    /// doesn't stop the pool.
+    #[must_use]
+    pub fn can_read(hash: &str) -> bool {
+        if elsewhere::is_bcrypt(hash) {
+            elsewhere::cost(hash).is_ok()
+        } else {
+            PasswordHash::new(hash).is_ok_and(|parsed| Argon::read(&parsed).is_ok())
+        }
+    }
+
+    /// Whether a hash should give way to one of this pool as soon as the password is known. One of
+    /// bcrypt should, unless the password is longer than bcrypt reads: nobody knows whether the rest
+    /// of it is right.
+    #[must_use]
+    pub fn is_to_be_made_again(hash: &str, password: &Password) -> bool {
+        elsewhere::is_bcrypt(hash) && password.expose().len() <= elsewhere::BYTES_READ
     }
 
     /// How many passwords were hashed or compared so far.
@@ -191,6 +217,8 @@ struct HashingThread {
     done: Arc<AtomicU64>,
     params: Params,
     memory: Vec<Block>,
+    /// The highest cost of bcrypt that any thread has met; 0 where there was none.
+    bcrypt_cost: Arc<AtomicU32>,
 }
 
 impl HashingThread {
@@ -216,13 +244,44 @@ impl HashingThread {
     fn work(&mut self, job: &Job) -> Result<Done, HashError> {
         match &job.work {
             Work::Hash => self.hash(&job.password).map(Done::Hash),
-            Work::Verify(hash) => self.verify(&job.password, hash).map(Done::Fits),
+            Work::Verify(hash) if elsewhere::is_bcrypt(hash) => {
+                let cost = elsewhere::cost(hash)?;
+                self.bcrypt_cost.fetch_max(cost, Ordering::Relaxed);
+                let fits = elsewhere::verify(&job.password, hash)?;
+                if !fits {
+                    self.derive_nothing(&job.password)?;
+                }
+                Ok(Done::Fits(fits))
+            }
+            Work::Verify(hash) => {
+                let fits = self.verify(&job.password, hash)?;
+                if !fits {
+                    self.bcrypt_nothing(&job.password);
+                }
+                Ok(Done::Fits(fits))
+            }
             Work::Nobody => {
-                let mut out = [0; OUTPUT_BYTES];
-                let params = self.params.clone();
-                self.derive(params, &job.password, &[0; SALT_BYTES], &mut out)?;
+                self.derive_nothing(&job.password)?;
+                self.bcrypt_nothing(&job.password);
                 Ok(Done::Fits(false))
             }
+        }
+    }
+
+    /// One half of the work of every refusal: as long as a hash of ours takes. Where hashes of two
+    /// kinds are kept, whoever is refused has waited for both, or the time would tell which kind
+    /// an account has, and so that there is one.
+    fn derive_nothing(&mut self, password: &Password) -> Result<(), HashError> {
+        let mut out = [0; OUTPUT_BYTES];
+        let params = self.params.clone();
+        self.derive(params, password, &[0; SALT_BYTES], &mut out)
+    }
+
+    /// The other half, once a hash of bcrypt has been met.
+    fn bcrypt_nothing(&self, password: &Password) {
+        let cost = self.bcrypt_cost.load(Ordering::Relaxed);
+        if cost > 0 {
+            elsewhere::spend(password, cost);
         }
     }
 
@@ -245,18 +304,10 @@ impl HashingThread {
 
     fn verify(&mut self, password: &Password, hash: &str) -> Result<bool, HashError> {
         let parsed = PasswordHash::new(hash).map_err(|_| HashError::Unreadable)?;
-        let (Some(salt), Some(expected)) = (&parsed.salt, &parsed.hash) else {
-            return Err(HashError::Unreadable);
-        };
-        let is_ours =
-            parsed.algorithm.as_str() == ALGORITHM && parsed.version == Some(Version::V0x13.into());
-        let params = Params::try_from(&parsed).map_err(|_| HashError::Unreadable)?;
-        if !is_ours || params.m_cost() > MEMORY_KIB_MAX || params.t_cost() > PASSES_MAX {
-            return Err(HashError::Unreadable);
-        }
-        let mut out = vec![0; expected.as_bytes().len()];
-        self.derive(params, password, salt.as_ref(), &mut out)?;
-        Ok(expected.as_bytes().ct_eq(&out).into())
+        let argon = Argon::read(&parsed)?;
+        let mut out = vec![0; argon.expected.as_bytes().len()];
+        self.derive(argon.params, password, argon.salt.as_ref(), &mut out)?;
+        Ok(argon.expected.as_bytes().ct_eq(&out).into())
     }
 
     fn derive(
@@ -282,6 +333,32 @@ impl HashingThread {
         self.memory.truncate(self.params.block_count());
         self.memory.shrink_to_fit();
         outcome
+    }
+}
+
+/// What there is to compare with in a hash of argon2id.
+struct Argon<'a> {
+    params: Params,
+    salt: &'a Salt,
+    expected: &'a Output,
+}
+
+impl<'a> Argon<'a> {
+    fn read(parsed: &'a PasswordHash) -> Result<Self, HashError> {
+        let (Some(salt), Some(expected)) = (&parsed.salt, &parsed.hash) else {
+            return Err(HashError::Unreadable);
+        };
+        let is_ours =
+            parsed.algorithm.as_str() == ALGORITHM && parsed.version == Some(Version::V0x13.into());
+        let params = Params::try_from(parsed).map_err(|_| HashError::Unreadable)?;
+        if !is_ours || params.m_cost() > MEMORY_KIB_MAX || params.t_cost() > PASSES_MAX {
+            return Err(HashError::Unreadable);
+        }
+        Ok(Self {
+            params,
+            salt,
+            expected,
+        })
     }
 }
 
@@ -369,6 +446,8 @@ mod tests {
             "",
             "sesame",
             "$2b$12$abcdefghijklmnopqrstuv",
+            "$2b$31$abcdefghijklmnopqrstuuu5sUiKhFTHrNyhTOMBpSkcFk6d3X2n5.",
+            "$2x$04$abcdefghijklmnopqrstuuu5sUiKhFTHrNyhTOMBpSkcFk6d3X2n5.",
             "$argon2d$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo",
             "$argon2id$v=19$m=4000000,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo",
         ] {
@@ -377,6 +456,33 @@ mod tests {
                 Err(HashError::Unreadable),
                 "{hash}"
             );
+            assert!(!Hasher::can_read(hash), "{hash}");
         }
+    }
+
+    #[tokio::test]
+    async fn hashes_of_other_servers_are_compared_and_are_to_be_made_again() {
+        let hasher = Hasher::start(1, 4, CHEAP).unwrap();
+        let (sesame, other) = (password("sesame"), password("sesamo"));
+        let hash = ::bcrypt::hash("sesame", 4).unwrap();
+        for prefix in ["$2a$", "$2b$", "$2y$"] {
+            let hash = hash.replacen("$2b$", prefix, 1);
+            assert!(Hasher::can_read(&hash));
+            assert!(hasher.verify(&sesame, &hash).await.unwrap());
+            assert!(!hasher.verify(&other, &hash).await.unwrap());
+            assert!(Hasher::is_to_be_made_again(&hash, &sesame));
+        }
+        let ours = hasher.hash(&sesame).await.unwrap();
+        assert!(Hasher::can_read(&ours));
+        assert!(!Hasher::is_to_be_made_again(&ours, &sesame));
+    }
+
+    #[tokio::test]
+    async fn a_password_that_bcrypt_read_in_part_is_not_made_whole_by_guessing() {
+        let hasher = Hasher::start(1, 4, CHEAP).unwrap();
+        let long = password(&"x".repeat(80));
+        let hash = ::bcrypt::hash(long.expose(), 4).unwrap();
+        assert!(hasher.verify(&long, &hash).await.unwrap());
+        assert!(!Hasher::is_to_be_made_again(&hash, &long));
     }
 }

@@ -9,7 +9,7 @@ use crate::auth::error::{AuthError, TokenFault};
 use crate::auth::token::{drawn_hex, grant_of};
 use crate::auth::{Identity, rules};
 use crate::clock::Clock;
-use crate::store::{Account, Created, NewAccount, Store};
+use crate::store::{Account, Created, Link, NewAccount, Store};
 
 /// Finds or makes the account that somebody from elsewhere is here.
 pub(super) struct Linker {
@@ -130,11 +130,7 @@ impl Linker {
                 return Err(TokenFault::NameHeld.into());
             }
         }
-        let made = self.make_account(&name, newcomer.email).await?;
-        self.store
-            .link(newcomer.issuer, newcomer.id, made.user)
-            .await
-            .map_err(|error| AuthError::storage(&error))?;
+        let made = self.make_account(&name, newcomer).await?;
         // Another node may have been quicker; the first link stays.
         Ok(self.linked(newcomer).await?.unwrap_or(made))
     }
@@ -146,8 +142,12 @@ impl Linker {
             .map_err(|error| AuthError::storage(&error))
     }
 
-    async fn make_account(&self, name: &Name, email: Option<&str>) -> Result<Account, AuthError> {
-        let mut email = email.and_then(|email| rules::email(email).ok());
+    async fn make_account(
+        &self,
+        name: &Name,
+        newcomer: &Newcomer<'_>,
+    ) -> Result<Account, AuthError> {
+        let mut email = newcomer.email.and_then(|email| rules::email(email).ok());
         let mut tries = 0_u32;
         let mut candidate = name.clone();
         loop {
@@ -158,6 +158,10 @@ impl Linker {
                     email: email.clone(),
                     handle: None,
                     password_hash: None,
+                    link: Some(Link {
+                        issuer: newcomer.issuer.to_owned(),
+                        foreign: newcomer.id.to_owned(),
+                    }),
                     at: self.clock.now(),
                 })
                 .await
@@ -176,13 +180,14 @@ impl Linker {
 }
 
 /// The name as an account may have it: what stands before an `@`, shortened if it must be.
-fn presentable(name: &str) -> Result<Name, AuthError> {
+pub(crate) fn presentable(name: &str) -> Result<Name, AuthError> {
     let before = name.split('@').find(|part| !part.trim().is_empty());
     let short: String = before.unwrap_or_default().chars().take(64).collect();
     rules::name("name", &short).map_err(|_| TokenFault::Claims.into())
 }
 
-fn suffixed(name: &Name, tries: u32) -> Result<Name, AuthError> {
+/// A name like one that is taken; another at each try, the later ones drawn by lot.
+pub(crate) fn suffixed(name: &Name, tries: u32) -> Result<Name, AuthError> {
     let suffix = match tries {
         0..10 => (tries + 1).to_string(),
         10..20 => drawn_hex::<4>().map_err(|error| AuthError::storage(&error))?,

@@ -31,7 +31,7 @@ pub(super) fn name(field: &'static str, text: &str) -> Result<Name, AuthError> {
 }
 
 /// Checks an e-mail address: something, an `@`, something.
-pub(super) fn email(text: &str) -> Result<String, AuthError> {
+pub(crate) fn email(text: &str) -> Result<String, AuthError> {
     let text = text.trim();
     let is_plain = !text.chars().any(|c| c.is_whitespace() || c.is_control());
     let has_sides = text

@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 
 use super::{After, Performed, Session, unauthenticated};
 use crate::auth::Identity;
+use crate::auth::limiter::Origin;
 use crate::desk::{self, unavailable};
 use crate::hub::{CatchUp, News, Sitter};
 use crate::mail::{Mail, Parcel, Reply, Wish};
@@ -120,9 +121,10 @@ impl Session {
         };
         let visits = matches!(command, Command::Visit(_));
         let room = target.map(RoomRef::id);
-        let attempt = self.attempt(target, &actor, &command)?;
-        let answer = self.desk(&actor).command(room.as_ref(), cid, command).await;
-        super::enter::judge(attempt, &answer);
+        let answer = self
+            .desk(&actor)
+            .command_from(Origin::of(self.address), room.as_ref(), cid, command)
+            .await;
         if let (Ok(_), Some(room), true) = (&answer, target, visits) {
             self.seats.visit(room, actor.id);
         }

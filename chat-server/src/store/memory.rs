@@ -234,6 +234,10 @@ impl Store for Memory {
         Ok(())
     }
 
+    async fn replace_hash(&self, user: UserId, old: &str, new: &str) -> Result<bool, StoreError> {
+        Ok(self.state().accounts.replace_hash(user, old, new))
+    }
+
     async fn set_suspended(&self, user: UserId, on: bool, at: Timestamp) -> Result<(), StoreError> {
         self.state().accounts.change(user, |account| {
             account.suspended = on;

@@ -254,6 +254,13 @@ impl Store for Sqlite {
         ))
     }
 
+    async fn replace_hash(&self, user: UserId, old: &str, new: &str) -> Result<bool, StoreError> {
+        let (old, new) = (old.to_owned(), new.to_owned());
+        write_alone!(self, move |desk| accounts::replace_hash(
+            &desk.db, user, &old, &new
+        ))
+    }
+
     async fn set_suspended(&self, user: UserId, on: bool, at: Timestamp) -> Result<(), StoreError> {
         write_alone!(self, move |desk| accounts::set_suspended(
             &desk.db, user, on, at

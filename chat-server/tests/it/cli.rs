@@ -107,7 +107,7 @@ fn an_unknown_flag_is_named() {
 #[test]
 fn a_command_that_does_not_exist_is_neither_listed_nor_run() {
     let help = Shell::new().run("--help");
-    for command in ["backup", "export", "import", "verify"] {
+    for command in ["backup", "export", "verify"] {
         let listed = help
             .succeeds()
             .lines()

@@ -88,6 +88,8 @@ contract! {
     accounts::a_revoked_log_in_is_void_until_it_is_forgotten,
     accounts::a_token_of_nobody_is_void,
     accounts::the_first_link_stays,
+    accounts::an_account_is_made_with_its_link,
+    accounts::a_hash_is_replaced_while_it_is_still_there,
     accounts::the_first_setting_stays,
     accounts::blocks_have_a_direction,
     accounts::old_cids_are_forgotten_and_the_newest_kept,

@@ -160,6 +160,7 @@ impl Users {
             handle: None,
             // He logs in to the application, never to the chat.
             password_hash: None,
+            link: None,
             at: SystemClock::new().now(),
         };
         let created = self

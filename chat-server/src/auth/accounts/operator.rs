@@ -52,7 +52,9 @@ impl Accounts {
 
     /// Links somebody who has his account elsewhere to an account here, as an operator. The issuers
     /// of tokens that were made with the same secret are `dialect/socketio`, `dialect/rest` and
-    /// `dialect/actions`; those of [`External`](crate::auth::External) tokens are their `iss`.
+    /// `dialect/actions`, and an [import](crate::import) links whom it brings under the same, or under
+    /// `dialect/rooms` and `dialect/groups`; those of [`External`](crate::auth::External) tokens are
+    /// their `iss`.
     ///
     /// # Errors
     ///

@@ -58,6 +58,9 @@ impl Accounts {
             updated_at: wish.at,
         };
         self.accounts.insert(user, account.clone());
+        if let Some(it) = wish.link {
+            self.link(&it.issuer, &it.foreign, user);
+        }
         Created::Account(account)
     }
 
@@ -83,6 +86,15 @@ impl Accounts {
         if let Some(account) = self.accounts.get_mut(&user) {
             change(account);
         }
+    }
+
+    pub(super) fn replace_hash(&mut self, user: UserId, old: &str, new: &str) -> bool {
+        let account = self.accounts.get_mut(&user);
+        let found = account.filter(|it| it.password_hash.as_deref() == Some(old));
+        found.is_some_and(|account| {
+            account.password_hash = Some(new.into());
+            true
+        })
     }
 
     pub(super) fn raise_epoch(&mut self, user: UserId) -> u64 {

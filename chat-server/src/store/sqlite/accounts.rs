@@ -79,6 +79,9 @@ pub(super) fn create(db: &Connection, account: &NewAccount) -> Result<Created> {
     let user = u64::try_from(id)
         .map(UserId::new)
         .map_err(|_| Fault::damaged("a negative number"))?;
+    if let Some(it) = &account.link {
+        link(db, &it.issuer, &it.foreign, user)?;
+    }
     by_number(db, user)?
         .map(Created::Account)
         .ok_or_else(|| Fault::damaged("an account is gone as soon as it is made"))
@@ -124,6 +127,15 @@ pub(super) fn set_password(db: &Connection, user: UserId, hash: &str, at: Timest
         params![int(user), hash, int(at)],
     )?;
     Ok(())
+}
+
+/// Puts another hash in the place of this one; whether it was there.
+pub(super) fn replace_hash(db: &Connection, user: UserId, old: &str, new: &str) -> Result<bool> {
+    let changed = db.execute(
+        "UPDATE accounts SET password_hash = ?3 WHERE id = ?1 AND password_hash = ?2",
+        params![int(user), old, new],
+    )?;
+    Ok(changed > 0)
 }
 
 /// Suspends an account, or lets it act again.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chat_core::commands::Post;
 use chat_core::{Cid, Key, Timestamp, UserId};
-use chat_server::store::{Account, Append, Appended, Created, NewAccount};
+use chat_server::store::{Account, Append, Appended, Created, Link, NewAccount};
 
 use super::Any;
 use super::stage::{ALICE, BOB, Stage, keep, name, text};
@@ -15,6 +15,7 @@ fn wanted(called: &str) -> NewAccount {
         email: None,
         handle: None,
         password_hash: Some("hash".into()),
+        link: None,
         at: Timestamp::new(7),
     }
 }
@@ -168,6 +169,52 @@ pub(super) async fn the_first_link_stays(store: Any) {
         .await
         .unwrap();
     assert_eq!(store.linked("https://id", "c1").await.unwrap(), None);
+}
+
+pub(super) async fn an_account_is_made_with_its_link(store: Any) {
+    let there = |foreign: &str| Link {
+        issuer: "there".into(),
+        foreign: foreign.into(),
+    };
+    let linked = |called: &str, foreign: &str| NewAccount {
+        link: Some(there(foreign)),
+        ..wanted(called)
+    };
+    let alice = made(&store, linked("alice", "7")).await;
+    let found = store.linked("there", "7").await.unwrap();
+    assert_eq!(found, Some(alice.clone()));
+    // An account that isn't made leaves no link behind.
+    let refused = store.create_account(linked("Alice", "8")).await.unwrap();
+    assert_eq!(refused, Created::NameTaken);
+    assert_eq!(store.linked("there", "8").await.unwrap(), None);
+    // The first link stays.
+    made(&store, linked("bob", "7")).await;
+    assert_eq!(store.linked("there", "7").await.unwrap(), Some(alice));
+}
+
+pub(super) async fn a_hash_is_replaced_while_it_is_still_there(store: Any) {
+    let alice = made(&store, wanted("alice")).await;
+    let hash = async || {
+        let account = store.account(alice.user).await.unwrap().unwrap();
+        (account.password_hash.unwrap(), account.updated_at)
+    };
+    assert!(
+        store
+            .replace_hash(alice.user, "hash", "other")
+            .await
+            .unwrap()
+    );
+    assert_eq!(hash().await, ("other".into(), Timestamp::new(7)));
+    // It was changed meanwhile: what was proven is the password of before.
+    assert!(
+        !store
+            .replace_hash(alice.user, "hash", "late")
+            .await
+            .unwrap()
+    );
+    assert_eq!(hash().await.0, "other");
+    let nobody = UserId::new(99);
+    assert!(!store.replace_hash(nobody, "hash", "none").await.unwrap());
 }
 
 pub(super) async fn the_first_setting_stays(store: Any) {

@@ -226,6 +226,7 @@ pub(super) async fn the_peer_of_a_direct_room_is_known_by_name(store: Any) {
             email: None,
             handle: None,
             password_hash: None,
+            link: None,
             at: Timestamp::new(1),
         };
         assert!(matches!(
