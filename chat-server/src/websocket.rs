@@ -81,6 +81,11 @@ impl Socket {
         });
     }
 
+    /// Bytes of the longest frame that is read.
+    pub(crate) fn frame_bytes_max(&self) -> Option<usize> {
+        self.protocol.get_config().max_frame_size
+    }
+
     /// Reads the next text; pending if there is none yet. What waits to leave goes on leaving.
     pub(crate) fn poll_heard(&mut self, cx: &mut Context<'_>) -> Poll<Heard> {
         self.poll_read(cx).map(|read| match read {

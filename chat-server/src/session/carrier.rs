@@ -117,6 +117,14 @@ impl Carrier {
         }
     }
 
+    /// Bytes of the longest frame that is read; none for a line, which knows its own bound.
+    pub(super) fn frame_bytes_max(&self) -> Option<usize> {
+        match self {
+            Self::Socket(socket) => socket.frame_bytes_max(),
+            Self::Line(..) => None,
+        }
+    }
+
     /// Asks for a sign of life. A line does so by itself.
     pub(super) fn ping(&mut self) {
         match self {

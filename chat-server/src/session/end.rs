@@ -29,10 +29,11 @@ impl Session {
                 self.system(&System::Lagged {});
             }
             let dialect = self.link.dialect.get();
-            if let (Close::FrameTooLarge, Some(dialect)) = (close, dialect) {
-                let bytes_max = self.node().limits().frame_bytes_max as u64;
+            if let (Close::FrameTooLarge, Some(dialect), Some(bytes_max)) =
+                (close, dialect, carrier.frame_bytes_max())
+            {
                 let outbox = &self.link.outbox;
-                dialect.too_large(bytes_max, &mut |text| outbox.send_text(text));
+                dialect.too_large(bytes_max as u64, &mut |text| outbox.send_text(text));
             }
             let jitter = self.node().draw() % RECONNECT_MS;
             let retry_ms = close.reconnect().then_some(RECONNECT_MS + jitter);
@@ -41,7 +42,7 @@ impl Session {
                 why: close.why().into(),
                 retry_ms,
             });
-            let code = dialect.map_or(1007, |dialect| dialect.close_code(close));
+            let code = dialect.map_or(close.plain_code(), |dialect| dialect.close_code(close));
             carrier.close(code, close.why());
         }
         self.worker.parting.set(self.worker.parting.get() + 1);

@@ -23,6 +23,9 @@ impl Session {
         alias_if_free: bool,
     ) -> Performed {
         let actor = self.somebody();
+        if actor.id.is_guest() && !self.node().guests_welcome() {
+            return Err(unauthenticated());
+        }
         // A guest who is in it from the start is there as long as his socket.
         let visits = command.join && actor.id.is_guest();
         command.join &= !visits;
@@ -191,8 +194,10 @@ impl Session {
         if !self.node().guests_welcome() {
             return Err(Refusal::new(Code::Unauthenticated));
         }
-        if name.chars() > self.node().engine_limits().name_chars_max {
-            return Err(Refusal::bad_argument("name"));
+        let chars_max = self.node().engine_limits().name_chars_max;
+        if name.chars() > chars_max {
+            let words = format!("a name has at most {chars_max} characters");
+            return Err(Refusal::bad_argument("name").with_words(words));
         }
         if let Some(actor) = self.vouched(&name, wish.rule).await? {
             return Ok(actor);

@@ -287,6 +287,7 @@ impl<R> Turn<R> {
     /// Refuses a mail for good; that somebody hears a room no more is true all the same.
     pub(super) fn refuse(&mut self, mail: Mail<R>, refused: Refused) {
         if matches!(mail.wish, Wish::Detach) {
+            self.dismiss(&mail);
             self.detach(&mail);
             return self.judged(mail, Ok(Reply::Accepted));
         }
@@ -377,7 +378,7 @@ impl<R> Turn<R> {
         }
     }
 
-    /// Takes a session out of a room.
+    /// Takes a session out of a room, where its visit has ended before.
     pub(super) fn detach(&mut self, mail: &Mail<R>) {
         let (Some(session), Some(slot)) = (mail.from, self.slots.get_mut(&mail.room)) else {
             return;
@@ -387,7 +388,7 @@ impl<R> Turn<R> {
         }
     }
 
-    /// Takes back that a visitor was let in.
+    /// Takes back that a visitor was let in, or ends his visit.
     pub(super) fn dismiss(&mut self, mail: &Mail<R>) {
         if let (Some(session), Some(slot)) = (mail.from, self.slots.get_mut(&mail.room)) {
             slot.presence.dismiss(mail.actor.id, session);

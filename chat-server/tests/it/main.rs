@@ -31,6 +31,7 @@ mod rejections;
 mod require;
 mod rest;
 mod resume;
+mod rooms;
 mod secrets;
 mod session;
 mod six;

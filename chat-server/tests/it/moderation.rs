@@ -1,6 +1,8 @@
 //! What a moderator does in the native dialect holds for everybody, whatever he speaks; and what is
 //! private is private from every side.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use crate::people::{Heard, Kind, Person};
@@ -65,6 +67,45 @@ async fn who_is_banned_hears_nothing_more_and_does_not_come_back_whatever_he_spe
         person.settle().await;
         let again = Person::enter(&world, kind, who, (room, &alias)).await;
         assert!(again.is_err(), "{kind:?} is in again");
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn who_is_suspended_or_logged_out_is_cut_off_whatever_he_speaks() {
+    let world = World::new().await;
+    let mut host = world.enter(&world.account("ann").await).await;
+    let room = host.create(json!({"name": "Den", "alias": "Den"})).await;
+    let names = [
+        "bob", "cat", "dan", "eve", "fay", "gus", "hal", "ida", "joe", "kit",
+    ];
+    for (kind, names) in Kind::OLDER.into_iter().zip(names.chunks_exact(2)) {
+        for (name, suspended) in names.iter().zip([true, false]) {
+            let account = world.account(name).await;
+            let who = (*name, &account);
+            let entered = Person::enter(&world, kind, who, (room, "Den")).await;
+            let mut person = entered.unwrap_or_else(|said| panic!("{kind:?}: {said}"));
+            assert_eq!(host.event_of(room).await["ev"], "joined", "{kind:?}");
+            let began = Instant::now();
+            if suspended {
+                let id = account.id.try_into().unwrap();
+                world.server.suspend(id, true).await.unwrap();
+            } else {
+                let all = r#"{"all":true}"#;
+                let out = by(&world, &account, "POST", "/v1/auth/logout", all).await;
+                assert_eq!(out.status, 204);
+            }
+            while person.socket.hear().await.is_ok() {}
+            assert!(began.elapsed() < Duration::from_secs(1), "{kind:?}");
+            for path in ["/v1/api/chat/rooms", "/api/rooms"] {
+                let refused = by(&world, &account, "GET", path, "").await;
+                assert!(
+                    [401, 403].contains(&refused.status),
+                    "{path}: {}",
+                    refused.body
+                );
+            }
+        }
     }
     world.stop().await;
 }
