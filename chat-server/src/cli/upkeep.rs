@@ -72,7 +72,17 @@ fn counts(verified: &Verified) -> String {
         accounts,
         findings: _,
     } = verified;
-    format!("{rooms} rooms, {records} records, {messages} messages, {accounts} accounts\n")
+    let counts = [
+        (rooms, "room"),
+        (records, "record"),
+        (messages, "message"),
+        (accounts, "account"),
+    ];
+    let words = counts.map(|(count, what)| match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
+    });
+    format!("{}\n", words.join(", "))
 }
 
 /// Prints all records of a room.

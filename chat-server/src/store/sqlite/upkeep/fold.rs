@@ -228,21 +228,21 @@ impl Fold<'_, '_> {
             );
             return Err(Fault::Damaged(format!("room {}{words}", self.room)));
         }
-        let Some(state) = &self.state else {
-            return Ok(());
-        };
+        let end = self.state.as_ref().map(|state| state.head_seq);
         let head: Option<Seq> = self
             .db
             .prepare_cached("SELECT head_seq FROM store.rooms WHERE id = ?1")?
             .query_row([int(self.room)], |row| Ok(number(row, 0)))
             .optional()?
             .transpose()?;
-        if let Some(head) = head.filter(|head| *head > state.head_seq) {
-            return Err(Fault::Damaged(format!(
-                "room {}: the log ends at record {}, and there were {head}",
-                self.room, state.head_seq
-            )));
+        if let Some(head) = head.filter(|head| *head > end.unwrap_or_default()) {
+            let end = end.unwrap_or_default();
+            let words = format!("the log ends at record {end}, and there were {head}");
+            return Err(Fault::Damaged(format!("room {}: {words}", self.room)));
         }
+        let Some(state) = &self.state else {
+            return Ok(());
+        };
         append::keep_end(self.db, self.room, state.head_seq, sum, self.spot)?;
         if snapshots == Snapshots::Renew {
             append::keep_snapshot(self.db, state, sum)?;

@@ -32,7 +32,7 @@ pub fn rebuild(path: &Path, now: Timestamp) -> Result<(), StoreError> {
         Part::File | Part::Log => drop(first.get_or_insert(finding)),
         Part::Lists | Part::Accounts => {}
     };
-    integrity(&db, tell).map_err(|fault| StoreError::from(&fault))?;
+    integrity(&db, path, tell).map_err(|fault| StoreError::from(&fault))?;
     fold(&db, Snapshots::Renew, tell)?;
     if let Some(finding) = first {
         return Err(StoreError::Damaged(finding.words));
@@ -49,8 +49,8 @@ fn replace(db: &Connection, now: Timestamp) -> Result<()> {
         "DELETE FROM store.cids;
          INSERT INTO store.cids SELECT * FROM main.cids;
          DELETE FROM store.snapshots WHERE room NOT IN (SELECT id FROM main.rooms);
-         UPDATE store.records SET idx = s.idx, message = s.message FROM main.spots s
-             WHERE s.room = store.records.room AND s.seq = store.records.seq;
+         UPDATE store.records AS r SET idx = s.idx, message = s.message FROM main.spots s
+             WHERE s.room = r.room AND s.seq = r.seq;
          COMMIT;
          PRAGMA store.wal_checkpoint(TRUNCATE);",
     )?;
@@ -59,11 +59,9 @@ fn replace(db: &Connection, now: Timestamp) -> Result<()> {
 
 /// What the log doesn't tell.
 const CARRY_OVER: &str = "
-    UPDATE main.members SET read = max(read, min(s.read, r.head_idx))
+    UPDATE main.members AS m SET read = max(m.read, min(s.read, r.head_idx))
         FROM store.members s, main.rooms r
-        WHERE s.room = main.members.room AND s.user = main.members.user
-        AND s.since = main.members.since AND r.id = main.members.room;
-    UPDATE main.changed SET name = s.name FROM store.changed s
-        WHERE s.room = main.changed.room AND s.message = main.changed.message
-        AND main.changed.deleted IS NOT NULL;
+        WHERE s.room = m.room AND s.user = m.user AND s.since = m.since AND r.id = m.room;
+    UPDATE main.changed AS c SET name = s.name FROM store.changed s
+        WHERE s.room = c.room AND s.message = c.message AND c.deleted IS NOT NULL;
 ";

@@ -9,7 +9,7 @@ use super::fold::{Snapshots, fold};
 use super::scratch::{Access, beside, damage};
 use super::{Part, Tell, accounts, cids, compare, find};
 use crate::store::StoreError;
-use crate::store::sqlite::fault::Result;
+use crate::store::sqlite::fault::{Fault, Result};
 
 /// How much was looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub fn verify(
     };
     let tell: Tell<'_> = &mut count;
     let db = beside(path, Access::Read)?;
-    part(Part::File, "the file", integrity(&db, tell), tell)?;
+    part(Part::File, "the file", integrity(&db, path, tell), tell)?;
     let read = fold(&db, Snapshots::Keep, tell)?;
     part(Part::Lists, "the lists", compare::compare(&db, tell), tell)?;
     part(Part::Lists, "the cids", cids::compare(&db, now, tell), tell)?;
@@ -80,7 +80,13 @@ fn part<T>(
 }
 
 /// What SQLite itself finds.
-pub(super) fn integrity(db: &Connection, tell: Tell<'_>) -> Result<()> {
+pub(super) fn integrity(db: &Connection, path: &Path, tell: Tell<'_>) -> Result<()> {
+    let page_bytes: u32 = db.query_row("PRAGMA store.page_size", [], |row| row.get(0))?;
+    let length = std::fs::metadata(path).map_err(|error| Fault::Unavailable(error.to_string()))?;
+    // SQLite reads the rest of such a page as zeros, which may happen to make sense.
+    if length.len() % u64::from(page_bytes.max(1)) != 0 {
+        find(tell, Part::File, "the file: ends within a page");
+    }
     let mut statement = db.prepare("PRAGMA store.integrity_check")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
