@@ -52,15 +52,15 @@ pub(crate) fn verify(options: &Options, wish: &Verify) -> Result<(), Failure> {
     print(&counts(&verified))?;
     match verified.findings {
         0 => print("all of it is as it has to be\n"),
-        1 => Err(damaged(&path, "1 thing is not as it has to be".into())),
+        1 => Err(damaged(&path, "1 thing is not as it has to be")),
         many => Err(damaged(
             &path,
-            format!("{many} things are not as they have to be"),
+            &format!("{many} things are not as they have to be"),
         )),
     }
 }
 
-fn damaged(path: &Path, words: String) -> Failure {
+fn damaged(path: &Path, words: &str) -> Failure {
     Failure::Store(StoreError::Damaged(format!("{}: {words}", path.display())))
 }
 

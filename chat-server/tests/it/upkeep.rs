@@ -80,16 +80,12 @@ fn lines(folder: &Path, store: &str, room: &str) -> Vec<String> {
     let records = records.map(|line| serde_json::from_str::<Value>(line).unwrap());
     records
         .filter(|record| record["ev"] == "posted")
-        .map(|record| body(&record))
+        .map(|record| body(&record["d"]))
         .collect()
 }
 
-fn body(record: &Value) -> String {
-    let text = record.to_string();
-    let body = record["content"]["body"].as_str();
-    let body = body.or_else(|| record["payload"]["content"]["body"].as_str());
-    let body = body.or_else(|| record["d"]["content"]["body"].as_str());
-    body.unwrap_or_else(|| panic!("{text}")).to_owned()
+fn body(message: &Value) -> String {
+    message["content"]["body"].as_str().unwrap().to_owned()
 }
 
 /// Posts line after line, and tells of each that was acknowledged, until the connection ends.
@@ -166,11 +162,11 @@ async fn a_copy_in_the_place_of_the_file_is_the_server_of_that_moment() {
     let mut program = Program::start(folder.path());
     let ann = sign_up(program.address, "ann").await;
     let mut client = Native::connect(program.address).await;
-    client.hello(&ann).await;
+    let epoch = client.hello(&ann).await["epoch"].clone();
     let room = client.create(json!({"name": "Den"})).await;
-    client.post(room, "kept").await;
+    let kept = client.post(room, "kept").await;
     run(folder.path(), "backup copy.db").succeeds();
-    client.post(room, "lost").await;
+    let lost = client.post(room, "lost").await;
     client.cut();
     assert_eq!(program.terminate().0, Some(0));
 
@@ -188,6 +184,18 @@ async fn a_copy_in_the_place_of_the_file_is_the_server_of_that_moment() {
     let page = client.ok("history", json!({"room": room})).await;
     let said: Vec<_> = page["items"].as_array().unwrap().iter().map(body).collect();
     assert_eq!(said, ["kept"]);
+    assert_eq!(client.post(room, "another").await, lost);
+    // Who had heard what is lost begins anew; who had not goes on.
+    for (heard, state) in [(kept, "ok"), (lost, "reset")] {
+        let mut client = Native::connect(program.address).await;
+        let positions = json!({ room.to_string(): [epoch, heard] });
+        let welcome = client.resume(&ann, positions).await;
+        let rooms = welcome["rooms"].to_string();
+        assert!(
+            rooms.contains(&format!("\"st\":\"{state}\"")),
+            "{heard}: {rooms}"
+        );
+    }
     program.kill();
 }
 

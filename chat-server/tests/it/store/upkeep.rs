@@ -578,6 +578,12 @@ async fn a_copy_holds_nothing_that_was_deleted_and_is_the_same_in_all_else() {
     ] {
         assert_eq!(dump(&to, tables), dump(&from, tables));
     }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = fs::metadata(&to).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "it holds hashes and secrets");
+    }
     let copy = fs::read(&to).unwrap();
     assert!(!copy.windows(8).any(|window| window == b"a secret"));
     // No part of it under another name is left, and a second one doesn't overwrite it.

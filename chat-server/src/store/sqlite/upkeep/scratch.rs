@@ -152,7 +152,9 @@ pub(super) fn damage(fault: &Fault) -> Result<String, StoreError> {
     let Fault::Sql(error) = fault else {
         return match StoreError::from(fault) {
             StoreError::Damaged(words) => Ok(words),
-            other => Err(other),
+            other @ (StoreError::Unavailable(_)
+            | StoreError::Locked(_)
+            | StoreError::Newer { .. }) => Err(other),
         };
     };
     match error.sqlite_error_code() {
