@@ -203,12 +203,18 @@ impl Hub {
             sessions.push(session.number);
         }
         if let Some(link) = self.links.get(&session.number) {
-            link.users.borrow_mut().push(user);
+            let mut users = link.users.borrow_mut();
+            if !users.contains(&user) {
+                users.push(user);
+            }
         }
     }
 
     /// Notes that a session acts for a user no more.
     pub(crate) fn disown(&mut self, session: SessionKey, user: UserId) {
+        if let Some(link) = self.links.get(&session.number) {
+            link.users.borrow_mut().retain(|known| *known != user);
+        }
         if let Some(sessions) = self.users.get_mut(&user) {
             sessions.retain(|number| *number != session.number);
             if sessions.is_empty() {

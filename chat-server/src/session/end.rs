@@ -2,23 +2,22 @@
 
 use std::time::Duration;
 
-use chat_core::{Actor, RoomId};
+use chat_core::{RoomId, UserId};
 use chat_protocol::close::Close;
 use chat_protocol::system::System;
 
 use super::Session;
 use super::carrier::Carrier;
+use crate::auth::Identity;
 use crate::node::RECONNECT_MS;
-
-/// How long a goodbye may take.
-const GOODBYE: Duration = Duration::from_secs(2);
+use crate::websocket::GOODBYE;
 
 /// How long a server that stops waits for a client which has been told everything to close too.
 const LINGER_STOPPING: Duration = Duration::from_millis(200);
 
 impl Session {
     /// Says goodbye and lets go of everything.
-    pub(super) async fn end(mut self, carrier: &mut Carrier, close: Option<Close>) {
+    pub(super) async fn end(&mut self, carrier: &mut Carrier, close: Option<Close>) {
         if let Some(close) = close {
             if close == Close::ShuttingDown {
                 // What was received is answered first.
@@ -61,16 +60,15 @@ impl Session {
     }
 
     /// Tells the rooms that this session is gone.
-    async fn let_go(&mut self, seats: Vec<(RoomId, chat_core::UserId)>) {
+    async fn let_go(&mut self, seats: Vec<(RoomId, UserId)>) {
         for (room, user) in seats.into_iter().chain(self.seats.visits()) {
-            let name = self
-                .seats
-                .actor(room)
-                .or(self.nobody.as_ref())
-                .map(|it| it.name.clone());
-            let name = name.or_else(|| self.identity.as_ref().map(|it| it.name.clone()));
-            let Some(name) = name else { continue };
-            self.detach(room, Actor::new(user, name)).await;
+            let known = self.identity.as_ref().map(Identity::actor);
+            let actors = [self.seats.actor(room), self.nobody.as_ref(), known.as_ref()];
+            let actor = actors.into_iter().flatten().find(|it| it.id == user);
+            let Some(actor) = actor.cloned() else {
+                continue;
+            };
+            self.detach(room, actor).await;
         }
         let Some(user) = self.identity.as_ref().map(|identity| identity.user) else {
             return;

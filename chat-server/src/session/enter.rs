@@ -11,7 +11,7 @@ use chat_protocol::voice::{Face, Voice};
 
 use super::{After, Performed, Session, unauthenticated};
 use crate::auth::Identity;
-use crate::auth::limiter::{Attempt, Origin};
+use crate::auth::limiter::Origin;
 use crate::config::ActionsNames;
 use crate::desk::{self, no_room};
 
@@ -98,13 +98,10 @@ impl Session {
         } else {
             Join { password }.into()
         };
-        let attempt = self.attempt(Some(room), actor, &command)?;
-        let entered = self
-            .desk(actor)
-            .command(Some(&RoomRef::id(room)), None, command)
-            .await;
-        judge(attempt, &entered);
-        entered?;
+        let origin = Origin::of(self.address);
+        self.desk(actor)
+            .command_from(origin, Some(&RoomRef::id(room)), None, command)
+            .await?;
         if actor.id.is_guest() {
             self.seats.visit(room, actor.id);
         }
@@ -270,41 +267,5 @@ impl Session {
                 Actor::new(UserId::guest(draw), name)
             })
             .clone()
-    }
-
-    /// Begins to try a room's password, if the command brings one.
-    pub(super) fn attempt(
-        &self,
-        room: Option<RoomId>,
-        actor: &Actor,
-        command: &Command,
-    ) -> Result<Option<Attempt>, Refusal> {
-        let password = if let Command::Join(it) = command {
-            it.password.as_ref()
-        } else if let Command::Visit(it) = command {
-            it.password.as_ref()
-        } else {
-            None
-        };
-        let (Some(room), Some(_)) = (room, password) else {
-            return Ok(None);
-        };
-        let attempt = self
-            .node()
-            .limiter()
-            .enter(room, actor.id, Origin::of(self.address));
-        attempt
-            .map(Some)
-            .map_err(|limited| Refusal::rate_limited(limited.retry_ms))
-    }
-}
-
-/// Notes how trying a password came out.
-pub(crate) fn judge(attempt: Option<Attempt>, outcome: &Result<Answer, Refusal>) {
-    let Some(attempt) = attempt else { return };
-    match outcome {
-        Ok(_) => attempt.succeed(),
-        Err(refusal) if refusal.code == Code::WrongPassword => attempt.fail(),
-        Err(_) => attempt.withdraw(),
     }
 }

@@ -270,6 +270,8 @@ async fn browsers_of_any_origin_are_told_what_they_may_do() {
         ("POST", "/v1/api/auth/login", 400),
         ("GET", "/v1/api/auth/login", 405),
         ("POST", "/v1/api/auth/none", 404),
+        ("GET", "/v1/api/", 404),
+        ("GET", "/v1/api", 404),
         ("GET", "/v1/api/chat/rooms", 401),
     ] {
         let said = http(world.address, method, path, &[], b"").await;
