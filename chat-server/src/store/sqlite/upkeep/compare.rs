@@ -122,6 +122,13 @@ pub(super) fn replace(db: &Connection) -> Result<()> {
     Ok(())
 }
 
+/// Records of deleted messages and their edits whose words are still there.
+pub(super) const UNERASED: &str = "
+    SELECT r.room, r.seq FROM main.changed c JOIN store.records r ON r.room = c.room
+    WHERE c.deleted IS NOT NULL AND (r.words IS NOT NULL OR r.key IS NOT NULL) AND r.seq IN
+        (SELECT c.message UNION ALL
+         SELECT e.seq FROM main.edits e WHERE e.room = c.room AND e.message = c.message)";
+
 /// What is not compared line by line.
 const BESIDE: &[(&str, &str)] = &[
     (
@@ -136,10 +143,7 @@ const BESIDE: &[(&str, &str)] = &[
         ", record {}: bears a name apart, and is not deleted",
     ),
     (
-        "SELECT r.room, r.seq FROM main.changed c JOIN store.records r ON r.room = c.room
-         WHERE c.deleted IS NOT NULL AND (r.words IS NOT NULL OR r.key IS NOT NULL) AND r.seq IN
-             (SELECT c.message UNION ALL
-              SELECT e.seq FROM main.edits e WHERE e.room = c.room AND e.message = c.message)",
+        UNERASED,
         ", record {}: is deleted, and its words are still there",
     ),
     (

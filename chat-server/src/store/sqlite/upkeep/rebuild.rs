@@ -14,7 +14,8 @@ use crate::store::sqlite::fault::Result;
 use crate::store::sqlite::open;
 
 /// Throws the lists and snapshots of a store away and makes them again from its logs; no record
-/// changes. It happens as a whole or not at all.
+/// changes. It happens as a whole or not at all. Words that a record says are deleted go, if they are
+/// still there.
 ///
 /// Two things that no log tells are taken from the old lists: how far members have read, as far as
 /// that can be, and by whom deleted messages were.
@@ -45,6 +46,10 @@ fn replace(db: &Connection, now: Timestamp) -> Result<()> {
     db.execute_batch(CARRY_OVER)?;
     compare::replace(db)?;
     cids::forget_expired(db, now)?;
+    let unerased = compare::UNERASED;
+    db.execute_batch(&format!(
+        "UPDATE store.records SET key = NULL, words = NULL WHERE (room, seq) IN ({unerased})"
+    ))?;
     db.execute_batch(
         "DELETE FROM store.cids;
          INSERT INTO store.cids SELECT * FROM main.cids;
