@@ -80,10 +80,8 @@ impl Session {
 
     /// How a seat hears its room.
     pub(super) fn voice(&self, dialect: Dialect, face: Face, called: &str) -> Voice {
-        let voice = Voice::for_seat(dialect, face, called);
-        let echoes = voice.echoes();
-        let wanted = dialect == Dialect::Socketio && self.node().config().socketio_echo;
-        voice.with_echo(echoes || wanted)
+        let echo = self.node().config().echoes(dialect);
+        Voice::for_seat(dialect, face, called).with_echo(echo)
     }
 
     /// Joins, or visits.
