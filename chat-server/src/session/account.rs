@@ -163,10 +163,7 @@ impl Session {
             return Err(Refusal::new(Code::Suspended));
         }
         if !self.node().admit(identity.user) {
-            let max = self.node().limits().sessions_per_user_max as u64;
-            return Err(Refusal::new(Code::TooMany)
-                .with_words(Close::TooManySessions.why())
-                .with_detail("max", max));
+            return Err(self.too_many_sessions());
         }
         self.rise_everywhere().await;
         if let Some(before) = self.identity.take() {

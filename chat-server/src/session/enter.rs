@@ -249,7 +249,7 @@ impl Session {
         if identity.suspended {
             return Err(Refusal::new(Code::Suspended));
         }
-        self.link.bind(&identity);
+        self.link.bind_also(&identity);
         self.worker
             .hub
             .borrow_mut()

@@ -115,3 +115,27 @@ impl Seats {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chat_core::Name;
+    use chat_protocol::dialect::Dialect;
+
+    use super::*;
+
+    #[test]
+    fn a_visit_is_remembered_beside_the_seat_of_somebody_else() {
+        let (room, mut seats) = (RoomId::new(7), Seats::default());
+        let guest = Actor::new(UserId::guest(3), Name::new("guest").unwrap());
+        let ann = Actor::new(UserId::new(1), Name::new("ann").unwrap());
+        let voice = || Voice::of(Dialect::Rooms);
+        seats.visit(room, guest.id);
+        seats.take(room, guest.clone(), voice());
+        assert_eq!(seats.visits(), []);
+        seats.take(room, ann.clone(), voice());
+        assert_eq!(seats.visits(), [(room, guest.id)]);
+        assert_eq!(seats.remove(room), Some(ann));
+        assert_eq!(seats.end_visits(guest.id), [room]);
+        assert_eq!(seats.visits(), []);
+    }
+}

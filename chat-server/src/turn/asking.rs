@@ -7,7 +7,7 @@ use chat_core::{
     Facts, Kind, Lifecycle, Need, Record, Rejection, Room, RoomId, Timestamp, Used, UserId,
 };
 
-use super::slot::Slot;
+use super::slot::{Answer, Slot};
 use super::{Output, Question, Supply, Turn, is_creation};
 use crate::mail::{Mail, Refused, Reply, Wish};
 use crate::store::Holder;
@@ -386,6 +386,12 @@ impl<R> Turn<R> {
         if let Some(by) = slot.presence.detach(mail.actor.id, session) {
             self.departed(mail.room, by, Some(session));
         }
+    }
+
+    /// Lets a session go. Its visit ends at once, so that one which begins later in this turn stays.
+    pub(super) fn rise(&mut self, mail: Mail<R>) {
+        self.dismiss(&mail);
+        self.hold(mail.room, Answer::Detach(mail));
     }
 
     /// Takes back that a visitor was let in, or ends his visit.

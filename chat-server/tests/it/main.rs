@@ -39,4 +39,5 @@ mod slow;
 mod socketio;
 mod store;
 mod turn;
+mod upkeep;
 mod world;

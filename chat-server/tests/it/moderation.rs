@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::people::{Heard, Kind, Person};
-use crate::world::{World, by, http};
+use crate::world::{Plain, World, by, http};
 
 /// The year 2100, in milliseconds.
 const FAR: u64 = 4_102_444_800_000;
@@ -153,9 +153,40 @@ async fn a_private_room_shows_in_no_list_and_lets_no_stranger_in() {
         (r#"{"type":"query","payload":{"query":"rooms"}}"#, "["),
         (r#"{"type":"get_groups"}"#, r#"{"type":"active-groups""#),
     ] {
-        let mut socket = crate::world::Plain::connect(world.address, "/").await;
+        let mut socket = Plain::connect(world.address, "/").await;
         let said = socket.ask(asked).await;
         assert!(said.starts_with(list) && !said.contains("Vault"), "{said}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_socket_ends_with_the_first_of_the_log_ins_that_it_came_by() {
+    let world = World::new().await;
+    let ann = world.account("ann").await;
+    let bob = world.account("bob").await;
+    let mut host = world.enter(&ann).await;
+    let (mut sockets, mut rooms) = (Vec::new(), Vec::new());
+    for alias in ["One", "Two"] {
+        rooms.push(host.create(json!({"name": alias, "alias": alias})).await);
+    }
+    for _ in 0..2 {
+        let socket = Plain::connect(world.address, "/").await;
+        let mut both = Person::of(Kind::Rooms, "both", socket, String::new());
+        for (account, room) in [(&ann, rooms[0]), (&bob, rooms[1])] {
+            let room = Kind::Rooms.spell(room, "");
+            let join = json!({"name": "x", "roomId": room, "pass": "", "token": account.token});
+            let join = json!({"type": "join", "payload": join}).to_string();
+            both.socket.send(&join).await;
+            assert!(both.other().await.starts_with(r#"{"code":0"#));
+        }
+        sockets.push(both);
+    }
+    // The one who was proven first logs out: the other's log-in doesn't keep the sockets.
+    let said = by(&world, &ann, "POST", "/v1/auth/logout", "{}").await;
+    assert_eq!(said.status, 204, "{}", said.body);
+    for mut person in sockets {
+        assert_eq!(person.socket.hear().await, Err(1008));
     }
     world.stop().await;
 }
