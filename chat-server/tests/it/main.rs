@@ -35,4 +35,5 @@ mod slow;
 mod socketio;
 mod store;
 mod turn;
+mod websocket;
 mod world;
