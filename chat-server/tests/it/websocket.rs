@@ -1,25 +1,19 @@
 //! Sockets below any dialect (RFC 6455): frames by hand, to a service that gives everything back.
 
-use std::io;
+mod raw;
+
 use std::net::SocketAddr;
 
 use chat_server::Server;
 use chat_server::config::Listen;
 use chat_server::websocket::{Peer, Settings};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::io::AsyncWriteExt;
 
-use crate::world::{self, PATIENCE};
-
-const CONTINUATION: u8 = 0x0;
-const TEXT: u8 = 0x1;
-const BINARY: u8 = 0x2;
-const CLOSE: u8 = 0x8;
-const PING: u8 = 0x9;
-const PONG: u8 = 0xa;
-/// The last frame of a message.
-const FIN: u8 = 0x80;
+use self::raw::{
+    BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, Part, Raw, TEXT, close, frame, header, join,
+    plain,
+};
+use crate::world::{self, http};
 
 /// Long enough for lengths of eight bytes.
 const MESSAGE_BYTES_MAX: usize = 200_000;
@@ -75,109 +69,6 @@ impl Echo {
     }
 }
 
-struct Raw(TcpStream);
-
-impl Raw {
-    async fn connect(address: SocketAddr) -> Self {
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        let request = format!(
-            "GET / HTTP/1.1\r\nhost: {address}\r\nconnection: keep-alive, Upgrade\r\n\
-             upgrade: WebSocket\r\nsec-websocket-version: 13\r\n\
-             sec-websocket-key: AAECAwQFBgcICQoLDA0ODw==\r\n\r\n"
-        );
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(stream.read_u8().await.unwrap());
-        }
-        assert!(head.starts_with(b"HTTP/1.1 101 "));
-        Self(stream)
-    }
-
-    async fn send(&mut self, bytes: &[u8]) {
-        // What is wrong with a connection shows when it is read.
-        drop(self.0.write_all(bytes).await);
-    }
-
-    /// The next whole frame as it came, none at the end.
-    async fn hear(&mut self) -> Option<Vec<u8>> {
-        timeout(PATIENCE, self.frame()).await.unwrap().ok()
-    }
-
-    async fn frame(&mut self) -> io::Result<Vec<u8>> {
-        let first = self.0.read_u8().await?;
-        let length = match self.0.read_u8().await? {
-            126 => usize::from(self.0.read_u16().await?),
-            127 => usize::try_from(self.0.read_u64().await?).unwrap(),
-            length => usize::from(length),
-        };
-        let mut payload = vec![0; length];
-        self.0.read_exact(&mut payload).await?;
-        Ok(plain(first, &payload))
-    }
-
-    /// The code that the connection ends with, whatever is heard before; none if it has none.
-    async fn ends(&mut self) -> Option<u16> {
-        let mut code = None;
-        while let Some(frame) = self.hear().await {
-            assert_eq!(code, None, "nothing follows a close");
-            if frame[0] == FIN | CLOSE {
-                code = Some(
-                    frame
-                        .get(2..4)
-                        .map_or(0, |it| u16::from(it[0]) << 8 | u16::from(it[1])),
-                );
-            }
-        }
-        code
-    }
-}
-
-/// A frame's header, with the shortest length there is.
-fn header(first: u8, mask: u8, length: usize) -> Vec<u8> {
-    let mut header = vec![first];
-    match length {
-        0..=125 => header.push(mask | u8::try_from(length).unwrap()),
-        126..=0xffff => {
-            header.push(mask | 126);
-            header.extend(u16::try_from(length).unwrap().to_be_bytes());
-        }
-        _ => {
-            header.push(mask | 127);
-            header.extend((length as u64).to_be_bytes());
-        }
-    }
-    header
-}
-
-/// A frame as servers send it.
-fn plain(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = header(first, 0, payload.len());
-    frame.extend(payload);
-    frame
-}
-
-/// A frame as clients send it.
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mask = [0x5a, 0x01, 0xff, 0x80];
-    let mut frame = header(first, 0x80, payload.len());
-    frame.extend(mask);
-    frame.extend(payload.iter().zip(mask.iter().cycle()).map(|(a, b)| a ^ b));
-    frame
-}
-
-/// A close frame as clients send it.
-fn close(code: u16, why: &[u8]) -> Vec<u8> {
-    frame(FIN | CLOSE, &[&code.to_be_bytes(), why].concat())
-}
-
-fn join(frames: &[(u8, &[u8])]) -> Vec<u8> {
-    frames
-        .iter()
-        .flat_map(|(first, it)| frame(*first, it))
-        .collect()
-}
-
 #[tokio::test]
 async fn messages_of_every_length_come_back_as_what_they_were() {
     let echo = Echo::new().await;
@@ -226,7 +117,7 @@ async fn control_frames_pass_between_the_parts_of_a_message() {
     let pong = |payload: &[u8]| plain(FIN | PONG, payload);
     let text = |payload: &[u8]| plain(FIN | TEXT, payload);
     let (b, c) = (BINARY, CONTINUATION);
-    let table: [(&str, &[(u8, &[u8])], &[Vec<u8>]); 8] = [
+    let table: [(&str, &[Part<'_>], &[Vec<u8>]); 8] = [
         ("an empty ping", &[(FIN | PING, b"")], &[pong(b"")]),
         (
             "the longest ping",
@@ -299,7 +190,7 @@ async fn frames_that_break_the_protocol_end_the_connection() {
         let part = join(&[(opcode, b""), (FIN | c, b"")]);
         echo.refuses("a control frame in parts", &part, 1002).await;
     }
-    let table: [(&str, &[(u8, &[u8])]); 5] = [
+    let table: [(&str, &[Part<'_>]); 5] = [
         ("nothing to continue", &[(FIN | c, b"x")]),
         (
             "nothing to begin to continue",
@@ -420,7 +311,7 @@ async fn nothing_is_heard_after_a_close() {
     ]
     .concat();
     let back = plain(FIN | CLOSE, &1000_u16.to_be_bytes());
-    echo.answers("words after the close", &after, &[back.clone()])
+    echo.answers("words after the close", &after, std::slice::from_ref(&back))
         .await;
     let before = [frame(FIN | TEXT, b"first"), close(1000, b"")].concat();
     let first = plain(FIN | TEXT, b"first");
@@ -466,7 +357,7 @@ async fn whoever_ends_his_half_hears_what_he_asked_for() {
 
 #[tokio::test]
 async fn whoever_is_silent_is_asked_once_and_then_given_up() {
-    let echo = Echo::with(|settings| settings.silence_ms_max = 50).await;
+    let echo = Echo::with(|settings| settings.silence_ms_max = 500).await;
     let mut raw = Raw::connect(echo.address).await;
     assert_eq!(raw.hear().await, Some(plain(FIN | PING, b"")));
     raw.send(&frame(FIN | PONG, b"")).await;
@@ -505,4 +396,17 @@ async fn a_server_that_stops_says_goodbye() {
     assert_eq!(raw.hear().await, Some(plain(FIN | TEXT, b"here")));
     let (code, ()) = tokio::join!(raw.ends(), echo.server.stop());
     assert_eq!(code, Some(1001));
+}
+
+#[tokio::test]
+async fn who_asks_for_no_socket_is_told_what_is_spoken() {
+    let echo = Echo::new().await;
+    let said = http(echo.address, "GET", "/", &[], b"").await;
+    assert_eq!(said.status, 426);
+    assert!(
+        said.head.contains("sec-websocket-version: 13"),
+        "{}",
+        said.head
+    );
+    echo.server.stop().await;
 }
