@@ -71,6 +71,25 @@ impl Close {
     pub const fn reconnect(self) -> bool {
         may_reconnect(self.code())
     }
+
+    /// The WebSocket's own code that comes closest (RFC 6455, section 7.4.1), for everybody who
+    /// doesn't speak the native dialect.
+    #[must_use]
+    pub const fn plain_code(self) -> u16 {
+        match self {
+            Self::ShuttingDown | Self::NoPong => 1001,
+            Self::Lagging => 1013,
+            Self::Internal => 1011,
+            Self::BadProtocol | Self::Version => 1007,
+            Self::FrameTooLarge => 1009,
+            Self::TokenExpired
+            | Self::RateLimited
+            | Self::Unauthenticated
+            | Self::OriginRefused
+            | Self::Suspended
+            | Self::TooManySessions => 1008,
+        }
+    }
 }
 
 /// Whether a client comes back after this close code, be it ours or any other.

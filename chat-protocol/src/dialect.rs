@@ -205,27 +205,9 @@ impl Dialect {
         match self {
             Self::Native => close.code(),
             Self::Rooms | Self::Socketio | Self::Rest | Self::Actions | Self::Groups => {
-                plain_code(close)
+                close.plain_code()
             }
         }
-    }
-}
-
-/// The WebSocket's own code (RFC 6455, section 7.4.1) that comes closest.
-const fn plain_code(close: Close) -> u16 {
-    match close {
-        Close::ShuttingDown => 1001,
-        Close::Lagging => 1013,
-        Close::NoPong => 1001,
-        Close::Internal => 1011,
-        Close::BadProtocol | Close::Version => 1007,
-        Close::FrameTooLarge => 1009,
-        Close::TokenExpired
-        | Close::RateLimited
-        | Close::Unauthenticated
-        | Close::OriginRefused
-        | Close::Suspended
-        | Close::TooManySessions => 1008,
     }
 }
 

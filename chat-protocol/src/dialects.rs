@@ -3,6 +3,7 @@
 pub mod actions;
 pub mod groups;
 mod lenient;
+mod lists;
 pub mod native;
 pub mod rest;
 pub mod rooms;

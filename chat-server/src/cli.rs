@@ -7,8 +7,10 @@ mod health;
 mod import;
 mod options;
 mod serve;
+mod upkeep;
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
@@ -45,6 +47,18 @@ enum Command {
     User(accounts::User),
     /// Bring users, rooms and messages of an older server here; --help shows the file's form
     Import(import::Import),
+    /// Copy the store into a file, also while a server runs on it
+    Backup {
+        /// The file; there must be none of that name
+        file: PathBuf,
+    },
+    /// Say whether the store is whole, also while a server runs on it; exit 0 if so and 65 otherwise
+    Verify(upkeep::Verify),
+    /// Print all records of a room: one JSON object a line
+    Export {
+        /// Its number, its alias, or how any dialect spells its number
+        room: String,
+    },
     /// Print an access token of an account
     Gentoken {
         /// The account's name
@@ -80,6 +94,9 @@ pub(crate) fn run() -> Result<(), Failure> {
         Some(Command::Config(Config::Default)) => print(DEFAULT_TOML),
         Some(Command::User(user)) => accounts::run(&cli.options, user),
         Some(Command::Import(wish)) => import::run(&cli.options, &wish),
+        Some(Command::Backup { file }) => upkeep::backup(&cli.options, &file),
+        Some(Command::Verify(wish)) => upkeep::verify(&cli.options, &wish),
+        Some(Command::Export { room }) => upkeep::export(&cli.options, &room),
         Some(Command::Gentoken { name }) => accounts::print_token(&cli.options, &name),
         Some(Command::Health { url }) => health::run(&cli.options, url.as_deref()),
     }

@@ -15,6 +15,7 @@ use std::num::NonZeroUsize;
 use std::thread;
 
 use chat_core::{Limits, Name};
+use chat_protocol::Dialect;
 
 pub use self::file::File;
 pub use self::listen::Listen;
@@ -82,6 +83,18 @@ impl Config {
         self.workers
             .or_else(|| thread::available_parallelism().ok())
             .unwrap_or(NonZeroUsize::MIN)
+    }
+
+    /// Whether somebody hears his own messages in a dialect.
+    pub(crate) const fn echoes(&self, dialect: Dialect) -> bool {
+        match dialect {
+            Dialect::Socketio => self.socketio_echo,
+            Dialect::Native
+            | Dialect::Rooms
+            | Dialect::Rest
+            | Dialect::Actions
+            | Dialect::Groups => dialect.hears_own(),
+        }
     }
 
     /// Switches off every bound on how fast somebody may act, for trusted use and benchmarks.

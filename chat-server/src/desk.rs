@@ -3,6 +3,7 @@
 
 pub(crate) mod older;
 
+mod guess;
 mod lists;
 mod reading;
 
@@ -88,7 +89,7 @@ impl Desk<'_> {
             (false, Some(room)) => self.resolve(room).await?,
             (false, None) => return Err(Refusal::bad_argument("room")),
         };
-        self.check_target(&command).await?;
+        self.check(&command).await?;
         let wish = Wish::Command {
             command,
             cid,
@@ -101,8 +102,21 @@ impl Desk<'_> {
         }
     }
 
-    /// Refuses to act on somebody who doesn't exist.
-    pub(crate) async fn check_target(&self, command: &Command) -> Result<(), Refusal> {
+    /// Refuses what the room can't judge, as it knows no accounts: to act on somebody who doesn't
+    /// exist, and a guest's nickname that is somebody's registered name.
+    pub(crate) async fn check(&self, command: &Command) -> Result<(), Refusal> {
+        if let Command::SetNickname(it) = command
+            && let Some(nickname) = &it.nickname
+            && self.actor.id.is_guest()
+            && !self.node.registered_names_free()
+            && self
+                .node
+                .accounts()
+                .is_registered(nickname.as_str())
+                .await?
+        {
+            return Err(Refusal::new(Code::NameTaken).with_detail("field", "nickname"));
+        }
         let Some(user) = target(command).filter(|user| !user.is_guest()) else {
             return Ok(());
         };
@@ -209,8 +223,13 @@ impl Desk<'_> {
     }
 }
 
+/// Whether a command has to be [checked](Desk::check) before its room hears of it.
+pub(crate) fn is_checked(command: &Command) -> bool {
+    target(command).is_some() || matches!(command, Command::SetNickname(_))
+}
+
 /// Whom a command is about who need not be in the room.
-pub(crate) fn target(command: &Command) -> Option<UserId> {
+fn target(command: &Command) -> Option<UserId> {
     if let Command::OpenDirect(it) = command {
         Some(it.user)
     } else if let Command::Invite(it) = command {

@@ -113,7 +113,7 @@ impl Refused {
 /// Whoever talks over the lines of one door.
 pub(crate) trait Host: Send + Sync {
     /// Talks over one, on its worker, until it ends.
-    fn talk(self: Arc<Self>, worker: Rc<Worker>, line: Line) -> Talk;
+    fn talk(self: Arc<Self>, worker: Rc<Worker>, line: Box<Line>) -> Talk;
 
     /// Whether lines end by themselves when the server stops, as sessions of the chat do.
     fn says_goodbye(&self) -> bool;
@@ -126,7 +126,7 @@ pub(crate) type Talk = Pin<Box<dyn Future<Output = ()>>>;
 pub(crate) struct Service<F>(pub(crate) F);
 
 impl<F: AsyncFn(&mut Line) + Send + Sync + 'static> Host for Service<F> {
-    fn talk(self: Arc<Self>, _: Rc<Worker>, mut line: Line) -> Talk {
+    fn talk(self: Arc<Self>, _: Rc<Worker>, mut line: Box<Line>) -> Talk {
         Box::pin(async move {
             (self.0)(&mut line).await;
             line.close().await;

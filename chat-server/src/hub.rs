@@ -1,27 +1,25 @@
 //! One worker's sessions, and what they hear: the way from a durable record to the sockets.
 
 mod audience;
+mod link;
 
-use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::cell::Cell;
+use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::time::Duration;
 
-use chat_core::{Effect, Record, RoomId, Seq, Timestamp, UserId};
+use chat_core::{Effect, Record, RoomId, Seq, UserId};
 use chat_protocol::answer::Answer;
 use chat_protocol::close::Close;
 use chat_protocol::code::Refusal;
-use chat_protocol::dialect::{Dialect, Ticket};
+use chat_protocol::dialect::Ticket;
 use chat_protocol::signal::Signal;
 use chat_protocol::voice::Voice;
 
 use self::audience::{Audience, Seat};
-use crate::auth::Identity;
+pub(crate) use self::link::{Link, News};
 use crate::frame;
 use crate::mail::{Delivery, Refused, Reply, SessionKey};
 use crate::metrics::Metrics;
-use crate::outbox::Outbox;
 
 /// What a worker knows of its sessions.
 pub(crate) struct Hub {
@@ -34,35 +32,6 @@ pub(crate) struct Hub {
     ended: Cell<u64>,
 }
 
-/// What the hub and a session share.
-pub(crate) struct Link {
-    pub(crate) key: SessionKey,
-    pub(crate) outbox: Rc<Outbox>,
-    /// The spelling, once it is known.
-    pub(crate) dialect: Cell<Option<Dialect>>,
-    /// Commands whose answers are still to come.
-    pub(crate) in_flight: Cell<usize>,
-    /// When anything was read from the socket.
-    pub(crate) heard_at: Cell<Duration>,
-    /// When its token ends.
-    pub(crate) expires_at: Cell<Option<Timestamp>>,
-    /// Whether it was told that its token ends soon.
-    pub(crate) warned: Cell<bool>,
-    /// Whether what carries it asks for signs of life by itself.
-    pub(crate) beats: Cell<bool>,
-    /// When it has to have said hello.
-    pub(crate) hello_by: Cell<Option<Duration>>,
-    /// Whether rooms that its user joins are attached to it by themselves.
-    pub(crate) follows: Cell<bool>,
-    /// The log-in that it came by.
-    pub(crate) grant: RefCell<Option<Arc<str>>>,
-    news: RefCell<VecDeque<News>>,
-    /// The users that it acts for.
-    users: RefCell<Vec<UserId>>,
-    /// Rooms in which it has a seat, or had one: where to look when it ends.
-    rooms: RefCell<BTreeSet<RoomId>>,
-}
-
 /// Who takes a seat, and how it hears.
 #[derive(Debug)]
 pub(crate) struct Sitter {
@@ -70,101 +39,6 @@ pub(crate) struct Sitter {
     pub(crate) user: UserId,
     pub(crate) voice: Voice,
 }
-
-/// What a session has to do something about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum News {
-    /// Its user is a member of this room since the record after this one.
-    Joined(RoomId, Seq),
-    /// It hears this room no more.
-    Detached(RoomId),
-    /// Something of this room after this record passed it by: it has to catch up.
-    Gap(RoomId, Seq),
-    /// It is to be pinged.
-    Ping,
-    /// Its token ends at this moment.
-    Expiring(Timestamp),
-    /// It has to end.
-    End(Close),
-}
-
-impl Link {
-    pub(crate) fn new(key: SessionKey, outbox: Rc<Outbox>, dialect: Option<Dialect>) -> Self {
-        Self {
-            key,
-            outbox,
-            dialect: Cell::new(dialect),
-            in_flight: Cell::new(0),
-            heard_at: Cell::default(),
-            expires_at: Cell::new(None),
-            warned: Cell::new(false),
-            beats: Cell::new(false),
-            hello_by: Cell::new(None),
-            follows: Cell::new(false),
-            grant: RefCell::default(),
-            news: RefCell::default(),
-            users: RefCell::default(),
-            rooms: RefCell::default(),
-        }
-    }
-
-    /// Notes by which log-in the session is here, and for how long.
-    pub(crate) fn bind(&self, identity: &Identity) {
-        self.grant.replace(identity.grant.clone());
-        self.expires_at.set(identity.expires_at);
-        self.warned.set(false);
-    }
-
-    /// Forgets the log-in: by this time somebody has to have said hello.
-    pub(crate) fn unbind(&self, hello_by: Duration) {
-        self.grant.replace(None);
-        self.expires_at.set(None);
-        self.follows.set(false);
-        self.hello_by.set(Some(hello_by));
-    }
-
-    /// Why the session has to end at this moment, if its time is over.
-    pub(crate) fn overdue(&self, now: Duration, wall: Timestamp) -> Option<Close> {
-        if self.hello_by.get().is_some_and(|by| now >= by) {
-            return Some(Close::Unauthenticated);
-        }
-        let left_ms = self
-            .expires_at
-            .get()?
-            .number()
-            .saturating_sub(wall.number());
-        if left_ms == 0 {
-            return Some(Close::TokenExpired);
-        }
-        let soon = left_ms <= EXPIRY_NOTICE_MS;
-        if soon && !self.warned.replace(soon) {
-            self.tell(News::Expiring(wall.plus_ms(left_ms)));
-        }
-        None
-    }
-
-    pub(crate) fn tell(&self, news: News) {
-        self.news.borrow_mut().push_back(news);
-        self.outbox.wake();
-    }
-
-    pub(crate) fn has_news(&self) -> bool {
-        !self.news.borrow().is_empty()
-    }
-
-    /// Whether it was told to end.
-    pub(crate) fn is_ending(&self) -> bool {
-        let news = self.news.borrow();
-        news.iter().any(|news| matches!(news, News::End(_)))
-    }
-
-    pub(crate) fn next_news(&self) -> Option<News> {
-        self.news.borrow_mut().pop_front()
-    }
-}
-
-/// How long before its end a session hears that its token ends, in milliseconds.
-const EXPIRY_NOTICE_MS: u64 = 60_000;
 
 impl Hub {
     pub(crate) fn new(metrics: Metrics) -> Self {
@@ -203,12 +77,18 @@ impl Hub {
             sessions.push(session.number);
         }
         if let Some(link) = self.links.get(&session.number) {
-            link.users.borrow_mut().push(user);
+            let mut users = link.users.borrow_mut();
+            if !users.contains(&user) {
+                users.push(user);
+            }
         }
     }
 
     /// Notes that a session acts for a user no more.
     pub(crate) fn disown(&mut self, session: SessionKey, user: UserId) {
+        if let Some(link) = self.links.get(&session.number) {
+            link.users.borrow_mut().retain(|known| *known != user);
+        }
         if let Some(sessions) = self.users.get_mut(&user) {
             sessions.retain(|number| *number != session.number);
             if sessions.is_empty() {
@@ -418,7 +298,7 @@ impl Hub {
             let Some(link) = self.links.get(number) else {
                 continue;
             };
-            let concerned = grant.is_none() || link.grant.borrow().as_deref() == grant;
+            let concerned = grant.is_none_or(|grant| link.came_by(grant));
             if concerned {
                 link.tell(News::End(close));
             }

@@ -229,6 +229,10 @@ impl Outbox {
             end = next;
         }
         queue.frames.drain(..end);
+        if queue.frames.is_empty() {
+            // What once waited for a poll isn't kept as room for the next.
+            *queue = Queue::default();
+        }
     }
 
     /// Takes over another outbox's stream: what waits there leaves first.

@@ -17,7 +17,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::net::IpAddr;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -36,7 +36,6 @@ use prometheus_client::metrics::gauge::Gauge;
 use tungstenite::Utf8Bytes;
 
 use self::carrier::{Carrier, Passed};
-pub(crate) use self::enter::judge;
 use self::seats::Seats;
 use self::straight::Sent;
 use crate::auth::Identity;
@@ -45,7 +44,7 @@ use crate::desk::Desk;
 use crate::engineio::{Host, Line, Talk};
 use crate::hub::{Link, News};
 use crate::node::{Connected, Node, Silent};
-use crate::outbox::{Outbox, State};
+use crate::outbox::State;
 use crate::websocket::{Heard, Socket};
 use crate::worker::Worker;
 
@@ -118,16 +117,17 @@ const REFUSED_MAX: u32 = 200;
 pub(crate) struct Chat;
 
 impl Host for Chat {
-    fn talk(self: Arc<Self>, worker: Rc<Worker>, mut line: Line) -> Talk {
+    fn talk(self: Arc<Self>, worker: Rc<Worker>, mut line: Box<Line>) -> Talk {
         let caller = line.caller();
         let guest = Guest {
             dialect: Some(Dialect::Socketio),
             address: caller.address,
             token: caller.token.take().map(Token::new),
-            room: None,
             silent: caller.silent.take(),
         };
-        Box::pin(talk(worker, Carrier::line(line), guest))
+        let mut carrier = Carrier::line(line);
+        let mut session = Session::begin(worker, &carrier, guest);
+        Box::pin(async move { session.talk(&mut carrier, None).await })
     }
 
     fn says_goodbye(&self) -> bool {
@@ -140,20 +140,20 @@ pub(crate) async fn run(worker: Rc<Worker>, arrival: Arrival) {
     let Ok(upgraded) = arrival.upgrade.await else {
         return;
     };
-    let Ok((wire, read)) = crate::listener::wire(upgraded) else {
+    let limits = worker.node.limits();
+    let bytes_max = limits.frame_unauthenticated_bytes_max;
+    let Ok(socket) = Socket::over(upgraded, limits.outbox_bytes_max, bytes_max) else {
         return;
     };
-    let limits = worker.node.limits();
-    let outbox = Rc::new(Outbox::new(wire, limits.outbox_bytes_max));
-    let socket = Socket::new(outbox, read, limits.frame_unauthenticated_bytes_max);
     let guest = Guest {
         dialect: arrival.dialect,
         address: arrival.address,
         token: arrival.token,
-        room: arrival.room,
         silent: Some(arrival.silent),
     };
-    talk(worker, Carrier::Socket(socket), guest).await;
+    let mut carrier = Carrier::Socket(socket);
+    let mut session = Session::begin(worker, &carrier, guest);
+    session.talk(&mut carrier, arrival.room).await;
     drop(arrival.place);
 }
 
@@ -162,53 +162,56 @@ struct Guest {
     dialect: Option<Dialect>,
     address: IpAddr,
     token: Option<Token>,
-    /// The room that his request named, and the record after which he hears it.
-    room: Option<(RoomId, Seq)>,
     silent: Option<Silent>,
 }
 
-/// Talks with whoever has come until one of both has had enough.
-async fn talk(worker: Rc<Worker>, mut carrier: Carrier, guest: Guest) {
-    let dialect = guest.dialect;
-    let link = Link::new(worker.session_key(), carrier.outbox().clone(), dialect);
-    let link = Rc::new(link);
-    let now = worker.node.clock().elapsed();
-    link.heard_at.set(now);
-    let is_line = matches!(carrier, Carrier::Line(..));
-    link.beats.set(is_line);
-    worker.hub.borrow_mut().register(link.clone());
-    let mut session = Session {
-        worker,
-        link,
-        address: guest.address,
-        token: guest.token,
-        identity: None,
-        silent: guest.silent,
-        nobody: None,
-        seats: Seats::default(),
-        bucket: Bucket::default(),
-        refused: 0,
-        unreadable: 0,
-        granted: Cell::new(false),
-        connected: None,
-        told: HashMap::new(),
-    };
-    if is_line || dialect.is_some_and(Dialect::resumes) {
-        session.link.hello_by.set(Some(session.hello_by()));
-    }
-    session.speak(dialect);
-    let refused = match guest.room {
-        Some(room) => Box::pin(session.arrive(room, &mut carrier)).await,
-        None => None,
-    };
-    let close = match refused {
-        Some(close) => Some(close),
-        None => session.converse(&mut carrier).await,
-    };
-    Box::pin(session.end(&mut carrier, close)).await;
-}
-
 impl Session {
+    /// Takes up a session.
+    fn begin(worker: Rc<Worker>, carrier: &Carrier, guest: Guest) -> Self {
+        let dialect = guest.dialect;
+        let link = Link::new(worker.session_key(), carrier.outbox().clone(), dialect);
+        let link = Rc::new(link);
+        link.heard_at.set(worker.node.clock().elapsed());
+        let is_line = matches!(carrier, Carrier::Line(..));
+        link.beats.set(is_line);
+        worker.hub.borrow_mut().register(link.clone());
+        let mut session = Self {
+            worker,
+            link,
+            address: guest.address,
+            token: guest.token,
+            identity: None,
+            silent: guest.silent,
+            nobody: None,
+            seats: Seats::default(),
+            bucket: Bucket::default(),
+            refused: 0,
+            unreadable: 0,
+            granted: Cell::new(false),
+            connected: None,
+            told: HashMap::new(),
+        };
+        if is_line || dialect.is_some_and(Dialect::resumes) {
+            session.link.hello_by.set(Some(session.hello_by()));
+        }
+        session.speak(dialect);
+        session
+    }
+
+    /// Talks with whoever has come until one of both has had enough. What is passed on is borrowed,
+    /// and what doesn't last is boxed: this is kept for every session, however long it is silent.
+    async fn talk(&mut self, carrier: &mut Carrier, room: Option<(RoomId, Seq)>) {
+        let refused = match room {
+            Some(room) => Box::pin(self.arrive(room, carrier)).await,
+            None => None,
+        };
+        let close = match refused {
+            Some(close) => Some(close),
+            None => self.converse(carrier).await,
+        };
+        Box::pin(self.end(carrier, close)).await;
+    }
+
     /// Talks until one side has had enough; gives the reason if it is ours.
     async fn converse(&mut self, carrier: &mut Carrier) -> Option<Close> {
         loop {
@@ -235,7 +238,7 @@ impl Session {
             };
             let known = self.identity.is_some();
             self.granted.set(false);
-            if let Some(close) = driven(carrier, pin!(self.hear(&text, form))).await {
+            if let Some(close) = driven(carrier, Box::pin(self.hear(&text, form)).as_mut()).await {
                 return Some(close);
             }
             match carrier.passed(self.granted.get()) {

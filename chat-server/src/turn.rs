@@ -345,7 +345,7 @@ impl<R> Turn<R> {
         match &mail.wish {
             Wish::Command { .. } => self.decide(pending, now),
             Wish::Attach => self.attach(pending, now),
-            Wish::Detach => self.hold(room, Answer::Detach(pending.mail)),
+            Wish::Detach => self.rise(pending.mail),
             Wish::Look(look) => match self.sight(*look, mail, &pending.facts, now) {
                 Ok(sight) => self.judged(pending.mail, Ok(Reply::Seen(Box::new(sight)))),
                 Err(Judging::Refused(refused)) => self.judged(pending.mail, Err(refused)),

@@ -7,8 +7,10 @@ use std::io::{self, Write};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use chat_protocol::dialect::Form;
+use hyper::upgrade::Upgraded;
 use tungstenite::protocol::frame::CloseFrame;
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Error, Message, WebSocket};
@@ -49,12 +51,21 @@ pub(crate) enum Heard {
     Closed,
 }
 
+/// How long a goodbye may take.
+pub(crate) const GOODBYE: Duration = Duration::from_secs(2);
+
 /// The bytes read at once: what is kept for each connection.
 const READ_BUFFER_BYTES: usize = 2 * 1024;
 
 impl Socket {
-    /// Takes over a connection after its handshake; `read` is what was read of it already.
-    pub(crate) fn new(outbox: Rc<Outbox>, read: Vec<u8>, frame_bytes_max: usize) -> Self {
+    /// Takes over a connection after its handshake.
+    pub(crate) fn over(
+        upgraded: Upgraded,
+        outbox_bytes_max: usize,
+        frame_bytes_max: usize,
+    ) -> io::Result<Self> {
+        let (wire, read) = crate::listener::wire(upgraded)?;
+        let outbox = Rc::new(Outbox::new(wire, outbox_bytes_max));
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES)
             .write_buffer_size(0)
@@ -63,7 +74,7 @@ impl Socket {
             .max_frame_size(Some(frame_bytes_max));
         let stream = Stream(outbox.clone());
         let protocol = WebSocket::from_partially_read(stream, read, Role::Server, Some(config));
-        Self { protocol, outbox }
+        Ok(Self { protocol, outbox })
     }
 
     /// Allows longer frames, once the client has said who it is.
@@ -72,6 +83,11 @@ impl Socket {
             config.max_message_size = Some(frame_bytes_max);
             config.max_frame_size = Some(frame_bytes_max);
         });
+    }
+
+    /// Bytes of the longest frame that is read.
+    pub(crate) fn frame_bytes_max(&self) -> Option<usize> {
+        self.protocol.get_config().max_frame_size
     }
 
     /// Reads the next text; pending if there is none yet. What waits to leave goes on leaving.
@@ -129,6 +145,15 @@ impl Socket {
         self.outbox = outbox.clone();
     }
 
+    /// Lets everything leave, and waits a little for the other side to close, too.
+    pub(crate) async fn part(&self, linger: Duration) {
+        // A peer that doesn't read its goodbye isn't waited for.
+        let flushed = tokio::time::timeout(GOODBYE, Flushed(&self.outbox)).await;
+        if flushed.is_ok() {
+            drop(tokio::time::timeout(linger, Parted::from(&self.outbox)).await);
+        }
+    }
+
     /// Sends a ping.
     pub(crate) fn ping(&mut self) {
         drop(self.protocol.send(Message::Ping(tungstenite::Bytes::new())));
@@ -154,7 +179,7 @@ fn heard(message: Message) -> Heard {
 }
 
 /// Waits until everything has left that waits, or the stream breaks.
-pub(crate) struct Flushed<'a>(pub(crate) &'a Outbox);
+struct Flushed<'a>(&'a Outbox);
 
 impl Future for Flushed<'_> {
     type Output = ();
@@ -170,7 +195,7 @@ impl Future for Flushed<'_> {
 ///
 /// What the peer still sends is passed over: to close with bytes unread would reset the connection,
 /// and our last words might never be read.
-pub(crate) struct Parted<'a> {
+struct Parted<'a> {
     outbox: &'a Outbox,
     shut: bool,
 }
@@ -179,7 +204,7 @@ pub(crate) struct Parted<'a> {
 const READS_MAX: usize = 16;
 
 impl<'a> Parted<'a> {
-    pub(crate) const fn from(outbox: &'a Outbox) -> Self {
+    const fn from(outbox: &'a Outbox) -> Self {
         let shut = false;
         Self { outbox, shut }
     }

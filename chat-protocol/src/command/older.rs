@@ -59,12 +59,12 @@ pub enum NameRule {
     Address,
 }
 
-/// A question for listed rooms, oldest first.
+/// A question for listed rooms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lobby {
     /// Whether the answer says who is present in each.
     pub people: bool,
-    /// Whether the newest come first.
+    /// Whether the newest come first, else the oldest.
     pub newest: bool,
     /// Most rooms of the answer.
     pub limit: usize,

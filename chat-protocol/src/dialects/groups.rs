@@ -13,29 +13,17 @@ use serde_json::value::RawValue;
 
 use crate::answer::{Answer, RoomCard, SignedInCard};
 use crate::code::{Code, Refusal};
-use crate::command::{Enter, Lobby, Op, SignUp};
+use crate::command::{Enter, Op, SignUp};
 use crate::dialect::{self, Call, Say};
 use crate::dialects::lenient::{object, text};
+use crate::dialects::lists::{self, Space};
 use crate::room_ref::RoomRef;
 use crate::signal::{Signal, What};
 use crate::spelling::Spelling;
 use crate::voice::Voice;
 
-/// Groups of one list.
-const GROUPS_MAX: usize = 1_000;
-
-/// Bytes of one list.
-const GROUPS_BYTES_MAX: usize = 256 * 1024;
-
 /// Groups that somebody joins by signing up.
 const SIGN_UP_GROUPS_MAX: usize = 50;
-
-/// What `get_groups` asks for.
-const ALL_GROUPS: Lobby = Lobby {
-    people: false,
-    newest: false,
-    limit: GROUPS_MAX,
-};
 
 /// Which request it was, and the group as the client spelled it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,7 +125,7 @@ impl Request<'_> {
         match &*self.kind {
             "log_in" => self.log_in(),
             "sign-up" => self.sign_up(),
-            "get_groups" => Some((Ticket::Groups, Ok(Op::Lobby(ALL_GROUPS)))),
+            "get_groups" => Some((Ticket::Groups, Ok(Op::Lobby(lists::ALL)))),
             "first-connect" => self.first_connect(),
             "message" => self.message(),
             "make_group" => self.make_group(),
@@ -335,15 +323,10 @@ fn own(card: &SignedInCard) -> (&str, &str, Vec<Cow<'_, str>>) {
 
 /// As many rooms as one list may hold.
 fn words<'a>(rooms: impl IntoIterator<Item = &'a RoomCard>) -> Vec<Cow<'a, str>> {
-    let mut left = GROUPS_BYTES_MAX;
-    let words = rooms.into_iter().take(GROUPS_MAX).map(RoomCard::word);
-    words
-        .take_while(|word| {
-            let fits = left.checked_sub(crate::json(word).len() + 1);
-            left = fits.unwrap_or(0);
-            fits.is_some()
-        })
-        .collect()
+    let mut space = Space::new();
+    let words = rooms.into_iter().take(lists::ROOMS_MAX);
+    let words = words.map(RoomCard::word);
+    words.take_while(|word| space.take(word)).collect()
 }
 
 fn author(by: &Author) -> &str {

@@ -11,7 +11,8 @@ pub(super) fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
     is_object.then(|| serde_json::from_str(text).ok()).flatten()
 }
 
-/// A value as text: a string says what it says, anything else its JSON, so a number its digits.
+/// A value as text: a string says what it says, anything else its JSON, so a number its digits;
+/// null says nothing.
 pub(super) fn text(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
     struct Said<'a>(#[serde(borrow)] Cow<'a, str>);
@@ -20,7 +21,7 @@ pub(super) fn text(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
     match serde_json::from_str::<Said<'_>>(json) {
         Ok(Said(text)) => Some(text),
         // A string that holds no text, such as half a surrogate pair.
-        Err(_) if json.starts_with('"') => None,
+        Err(_) if json.starts_with('"') || json == "null" => None,
         Err(_) => Some(Cow::Borrowed(json)),
     }
 }

@@ -15,21 +15,15 @@ use crate::code::{Code, Refusal};
 use crate::command::{Enter, Lobby, Op, Token};
 use crate::dialect::{self, Call};
 use crate::dialects::lenient::{object, text};
+use crate::dialects::lists::{self, Space};
 use crate::room_ref::RoomRef;
 use crate::spelling::Spelling;
-
-/// Rooms of one list.
-const LOBBY_ROOMS_MAX: usize = 1_000;
 
 /// What `rooms` asks for.
 const EVERYBODY: Lobby = Lobby {
     people: true,
-    newest: false,
-    limit: LOBBY_ROOMS_MAX,
+    ..lists::ALL
 };
-
-/// Bytes of one list.
-const LOBBY_BYTES_MAX: usize = 256 * 1024;
 
 /// Which request it was, and the room as the client spelled it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -314,28 +308,16 @@ fn say(code: u8, message: impl AsRef<str>) -> Vec<u8> {
 /// The bare list of rooms, as much of it as a list may hold. A room with a crowd that doesn't fit
 /// stands there without names.
 fn lobby(rooms: &[LobbyRoom]) -> Vec<u8> {
-    let mut list = vec![b'['];
-    for room in rooms.iter().take(LOBBY_ROOMS_MAX) {
-        let fits = |entry: &Vec<u8>| list.len() + entry.len() + 2 <= LOBBY_BYTES_MAX;
-        let listed = Listed::from(room);
-        let whole = Some(crate::json(&listed)).filter(fits);
-        let bare = || {
-            Some(crate::json(&Listed {
-                people: Vec::new(),
-                ..listed
-            }))
-            .filter(fits)
-        };
-        let Some(entry) = whole.or_else(bare) else {
-            break;
-        };
-        if list.len() > 1 {
-            list.push(b',');
+    let mut space = Space::new();
+    let rooms = rooms.iter().take(lists::ROOMS_MAX).map(Listed::from);
+    let rooms = rooms.map_while(|room| {
+        if space.take(&room) {
+            return Some(room);
         }
-        list.extend(entry);
-    }
-    list.push(b']');
-    list
+        let people = Vec::new();
+        Some(Listed { people, ..room }).filter(|room| space.take(room))
+    });
+    crate::json(&rooms.collect::<Vec<_>>())
 }
 
 #[derive(Serialize)]

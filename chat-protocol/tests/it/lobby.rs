@@ -2,7 +2,9 @@
 
 use chat_core::Name;
 use chat_protocol::answer::{Answer, LobbyRoom, Mode};
-use chat_protocol::{Dialect, Ticket, dialects::rooms};
+use chat_protocol::dialects::{actions, groups, rooms};
+use chat_protocol::http::{self, Site};
+use chat_protocol::{Dialect, Ticket};
 use serde_json::Value;
 
 use crate::given::card;
@@ -49,4 +51,43 @@ fn a_crowd_hides_no_other_room() {
     assert!(bytes <= 256 * 1024);
     assert_eq!(list[0]["people"].as_array().map(Vec::len), Some(0));
     assert_eq!(list[1]["people"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn every_dialect_that_lists_rooms_has_the_bound() {
+    let rooms: Vec<_> = (1..=3_000)
+        .map(|id| room(id, &format!("{id}{}", "é".repeat(200)), 0))
+        .collect();
+    let answer = Ok(Answer::Lobby(rooms));
+    let ticket = http::Ticket::Actions(actions::http::Ticket::Rooms);
+    let list = Site::Actions.reply(&ticket, &answer).body;
+    assert!(
+        list.len() <= 256 * 1024 && list.len() > 255 * 1024,
+        "{} bytes",
+        list.len()
+    );
+    let list: Vec<Value> = serde_json::from_slice(&list).unwrap();
+    assert!(
+        list.iter()
+            .zip(1..)
+            .all(|(room, id)| room["roomId"] == format!("room_{id}"))
+    );
+
+    // Names that are no aliases are short here; aliases are what counts.
+    let Ok(Answer::Lobby(mut rooms)) = answer else {
+        unreachable!()
+    };
+    for room in &mut rooms {
+        room.card.alias = room.card.name.clone();
+    }
+    let ticket = Ticket::Groups(groups::Ticket::Groups);
+    let answer = Ok(Answer::Lobby(rooms));
+    let list = said(|say| Dialect::Groups.answer(&ticket, &answer, say)).concat();
+    assert!(
+        list.len() <= 256 * 1024 && list.len() > 255 * 1024,
+        "{} bytes",
+        list.len()
+    );
+    let list: Value = serde_json::from_str(&list).unwrap();
+    assert!(list["groups"].as_array().unwrap().len() < 1_000);
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use chat_core::{Name, Password, UserId};
+use chat_core::{Name, Password, Timestamp, UserId};
 
 use crate::auth::error::{AuthError, TokenFault};
 use crate::auth::foreign::{self, ForeignRules};
@@ -312,8 +312,12 @@ impl Accounts {
             return Ok(None);
         };
         let last = self.limiter.last_log_in(account.user, address);
-        let fresh = |at| self.clock.now().ms_since(at) < self.config.lasting_ms();
-        Ok((last.is_some_and(fresh) && !account.suspended).then_some(account))
+        let fresh = |at: &Timestamp| self.clock.now().ms_since(*at) < self.config.lasting_ms();
+        let Some(last) = last.filter(fresh).filter(|_| !account.suspended) else {
+            return Ok(None);
+        };
+        let ended = self.linker.is_revoked(&account, Some(last)).await?;
+        Ok((!ended).then_some(account))
     }
 
     /// A token of a test user, as the older server of the `socketio` dialect made them.

@@ -4,14 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use chat_core::Timestamp;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::{Map, Value};
 
 use crate::auth::error::{AuthError, TokenFault};
 use crate::auth::link::{Held, Linker, Newcomer, Pass};
-use crate::auth::token::{Secret, check_times, header, open, seconds, seconds_claim};
+use crate::auth::token::{
+    Secret, check_beginning, check_times, header, open, seconds, seconds_claim,
+};
 use crate::auth::{Authenticator, Identity};
 use crate::clock::Clock;
 use crate::store::Store;
@@ -224,11 +225,6 @@ impl fmt::Debug for External {
             .field("rules", &self.rules)
             .finish_non_exhaustive()
     }
-}
-
-fn check_beginning(begins_s: Option<u64>, now: Timestamp) -> Result<(), AuthError> {
-    // A token that begins later is as good as one made later, and is judged with the same slack.
-    check_times(begins_s, u64::MAX, now)
 }
 
 fn id_of(claim: Option<&Value>) -> Option<String> {

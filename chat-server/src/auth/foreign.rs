@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::auth::Identity;
 use crate::auth::error::{AuthError, TokenFault};
 use crate::auth::link::{Held, Linker, Newcomer, Pass};
-use crate::auth::token::{check_times, seconds, seconds_claim};
+use crate::auth::token::{check_beginning, check_times, seconds, seconds_claim};
 
 /// What counts of tokens that were made elsewhere with the same secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,7 @@ pub(super) async fn admit(
         (None, None) => return Err(TokenFault::Claims.into()),
     };
     check_times(made_s, ends_s.unwrap_or(u64::MAX), now)?;
+    check_beginning(seconds_claim(claims, "nbf")?, now)?;
     let newcomer = Newcomer {
         issuer: foreign.shape,
         id: &foreign.id,

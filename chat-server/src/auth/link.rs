@@ -73,7 +73,9 @@ impl Linker {
             .token_holds(account.user, &grant, account.token_epoch)
             .await
             .map_err(|error| AuthError::storage(&error))?;
-        if !holds || self.is_revoked(&account, pass.made_s).await? {
+        let made_at = |made_s: u64| Timestamp::new(made_s.saturating_mul(1_000));
+        let made_at = pass.made_s.map(made_at);
+        if !holds || self.is_revoked(&account, made_at).await? {
             return Err(TokenFault::Revoked.into());
         }
         if account.suspended {
@@ -103,15 +105,20 @@ impl Linker {
         at.parse().map_err(|_| AuthError::Unavailable)
     }
 
-    async fn is_revoked(&self, account: &Account, made_s: Option<u64>) -> Result<bool, AuthError> {
+    /// Whether what somebody proved at a moment has ended since with all his log-ins. Who doesn't
+    /// say when that was can't show that it was later.
+    pub(super) async fn is_revoked(
+        &self,
+        account: &Account,
+        proved_at: Option<Timestamp>,
+    ) -> Result<bool, AuthError> {
         if account.token_epoch == 0 {
             return Ok(false);
         }
         let revoked_at = self
             .note_revocation(account.user, account.token_epoch)
             .await?;
-        // Who doesn't say when he was admitted elsewhere can't show that it was later.
-        Ok(made_s.is_none_or(|made_s| made_s.saturating_mul(1_000) < revoked_at))
+        Ok(proved_at.is_none_or(|at| at.number() < revoked_at))
     }
 
     async fn account_of(&self, newcomer: &Newcomer<'_>) -> Result<Account, AuthError> {

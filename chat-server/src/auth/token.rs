@@ -230,6 +230,12 @@ pub(super) fn check_times(
     Ok(())
 }
 
+/// Refuses a token that doesn't count yet.
+pub(super) fn check_beginning(begins_s: Option<u64>, now: Timestamp) -> Result<(), AuthError> {
+    // A token that begins later is as good as one made later, and is judged with the same slack.
+    check_times(begins_s, u64::MAX, now)
+}
+
 /// A claim that is a whole number of seconds, if it is there at all.
 pub(super) fn seconds_claim(
     claims: &Map<String, Value>,

@@ -44,7 +44,11 @@ impl Desk<'_> {
     /// the same.
     pub(crate) async fn found_once(&self, command: CreateRoom) -> Result<Answer, Refusal> {
         let name = command.name.clone();
-        if let Some(room) = self.named(&name).await? {
+        let before = match self.named(&name).await? {
+            Some(room) => Some(room),
+            None => self.titled(&name).await?,
+        };
+        if let Some(room) = before {
             return self.founded_before(room).await;
         }
         let alias = self.is_free(&name).await?.then(|| name.clone());
@@ -68,6 +72,24 @@ impl Desk<'_> {
         let holder = self.node.store().holder(&Key::Alias(name.skeleton())).await;
         let holder = holder.map_err(|error| unavailable(&error))?;
         Ok(holder.map(|holder| holder.room))
+    }
+
+    /// The listed room that is called so without having the name for itself.
+    async fn titled(&self, name: &Name) -> Result<Option<RoomId>, Refusal> {
+        let query = DirectoryQuery {
+            search: Some(name.as_str().to_owned()),
+            order: Order::Oldest,
+            cursor: None,
+            limit: LOBBY_ROOMS_MAX,
+        };
+        let page = self.node.store().directory(&query).await;
+        let cards = page.map_err(|error| unavailable(&error))?.items;
+        let skeleton = name.skeleton();
+        let is_called = |card: &&RoomCard| {
+            let title = card.name.as_ref();
+            title.is_some_and(|title| title.skeleton() == skeleton)
+        };
+        Ok(cards.iter().find(is_called).map(|card| card.id))
     }
 
     /// A room that there was before; one that is hidden from whoever asks is merely in his way.

@@ -101,7 +101,7 @@ impl Door {
         if by_socket {
             let (key, upgrade, place) = self.handshake(request)?;
             let errand = Errand::Upgrade(upgrade, place);
-            let sent = errands.send(errand).await;
+            let sent = errands.send(Box::new(errand)).await;
             sent.map_err(|_| refused(Refused::SidUnknown))?;
             return Ok(switch(&key, None));
         }
@@ -114,7 +114,7 @@ impl Door {
         } else {
             return Err(refused(Refused::BadRequest));
         };
-        let sent = errands.send(errand).await;
+        let sent = errands.send(Box::new(errand)).await;
         sent.map_err(|_| refused(Refused::SidUnknown))?;
         // By the end of all ways to it a session learns that the server stops.
         drop(errands);

@@ -19,7 +19,7 @@ use super::probe::{self, Probe, RELEASE, Trial};
 use super::registry::{Caller, Errand, Membership, Opening, Said};
 use super::{Refused, Settings};
 use crate::outbox::{Outbox, State, Wire};
-use crate::websocket::{Read, Socket};
+use crate::websocket::{GOODBYE, Read, Socket};
 use crate::worker::Worker;
 
 /// One Engine.IO session, as an application on the server sees it: messages in, messages out.
@@ -30,7 +30,7 @@ pub struct Line {
     worker: Rc<Worker>,
     settings: Arc<Settings>,
     membership: Option<Membership>,
-    errands: mpsc::Receiver<Errand>,
+    errands: mpsc::Receiver<Box<Errand>>,
     outbox: Rc<Outbox>,
     polling: Polling,
     /// The WebSocket that carries the session, once one does.
@@ -87,10 +87,7 @@ enum Sort {
     Bad,
 }
 
-/// How long a client that polls may take to hear goodbye.
-const GOODBYE: Duration = Duration::from_secs(2);
-
-/// The same, when the server waits for it.
+/// How long a goodbye may take for which the server waits.
 const GOODBYE_STOPPING: Duration = Duration::from_millis(200);
 
 const CLOSE: &[u8] = b"1";
@@ -99,13 +96,13 @@ const NOOP: &[u8] = b"6";
 
 impl Line {
     /// Begins a session on its worker; none if its connection has gone already.
-    pub(crate) async fn begin(worker: Rc<Worker>, opening: Opening) -> Option<Self> {
+    pub(crate) async fn begin(worker: Rc<Worker>, opening: Opening) -> Option<Box<Self>> {
         let settings = opening.settings;
         let bytes_max = settings.outbox_bytes_max;
         let socket = match opening.upgrade {
             Some(upgrade) => {
                 let upgraded = upgrade.await.ok()?;
-                let socket = probe::socket(upgraded, bytes_max, settings.payload_bytes_max).ok()?;
+                let socket = Socket::over(upgraded, bytes_max, settings.payload_bytes_max).ok()?;
                 let open = settings.open(&opening.membership.sid, &[]);
                 socket.outbox.send_text(&open);
                 Some(socket)
@@ -116,7 +113,7 @@ impl Line {
             || Rc::new(Outbox::new(Wire::Held, bytes_max)),
             |socket| socket.outbox.clone(),
         );
-        Some(Self {
+        Some(Box::new(Self {
             heartbeat: Heartbeat::new(&settings, opening.opened_at),
             worker,
             settings,
@@ -128,7 +125,7 @@ impl Line {
             probe: None,
             fate: Fate::Open,
             caller: opening.caller,
-        })
+        }))
     }
 
     /// The next message; none when the session has ended.
@@ -220,7 +217,7 @@ impl Line {
     pub(crate) async fn part(&mut self, linger: Duration) {
         self.hang_up(1000, "");
         match &self.socket {
-            Some(socket) => probe::part(socket, linger).await,
+            Some(socket) => socket.part(linger).await,
             None => {
                 let stopping = self.worker.node.is_stopping();
                 let patience = if stopping { GOODBYE_STOPPING } else { GOODBYE };
@@ -284,7 +281,7 @@ impl Line {
             && let Poll::Ready(errand) = self.errands.poll_recv(cx)
         {
             match errand {
-                Some(errand) => self.run(errand),
+                Some(errand) => self.run(*errand),
                 None if self.fate == Fate::Open => self.fate = Fate::Stopped,
                 None => break,
             }
@@ -298,8 +295,13 @@ impl Line {
             self.outbox.flush(cx);
             return;
         }
-        let payload_bytes_max = self.settings.payload_bytes_max;
-        match self.polling.serve(cx, &self.outbox, payload_bytes_max) {
+        self.serve_poll(cx);
+    }
+
+    /// Answers the poll that waits. A client that has given it up has missed what was in it.
+    fn serve_poll(&mut self, cx: &mut Context<'_>) {
+        let bytes_max = self.settings.payload_bytes_max;
+        match self.polling.serve(cx, &self.outbox, bytes_max) {
             Served::Idle | Served::Waiting | Served::Answered => {}
             Served::Gone => self.fate = Fate::Gone,
         }
@@ -387,8 +389,7 @@ impl Line {
             match probe.poll(cx) {
                 Poll::Ready(Trial::Asked) => {
                     // The client is to finish its poll before it goes on by the socket.
-                    self.polling
-                        .serve(cx, &self.outbox, self.settings.payload_bytes_max);
+                    self.serve_poll(cx);
                     self.polling.end_poll(Said::Payload(NOOP.to_vec()));
                 }
                 Poll::Ready(Trial::Passed(mut socket, place)) => {

@@ -1,7 +1,6 @@
 //! A WebSocket that a polling session may go on over: asked whether it works, then taken.
 
 use std::pin::Pin;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -12,8 +11,7 @@ use tokio::time::{Sleep, sleep};
 use tungstenite::Message;
 
 use crate::node::Connected;
-use crate::outbox::Outbox;
-use crate::websocket::{Flushed, Parted, Read, Socket};
+use crate::websocket::{GOODBYE, Read, Socket};
 
 /// The socket on trial.
 pub(super) struct Probe {
@@ -47,9 +45,6 @@ pub(super) const RELEASE: Duration = Duration::from_millis(50);
 /// Bytes of a socket's frames before it belongs to a session: `2probe` and `5`.
 const OUTBOX_BYTES_MAX: usize = 1024;
 
-/// How long a goodbye may take.
-const GOODBYE: Duration = Duration::from_secs(2);
-
 impl Probe {
     pub(super) fn new(
         upgrade: OnUpgrade,
@@ -79,7 +74,8 @@ impl Probe {
             let Ok(upgraded) = ready!(Pin::new(upgrade).poll(cx)) else {
                 return Poll::Ready(Trial::Failed);
             };
-            let Ok(socket) = socket(upgraded, OUTBOX_BYTES_MAX, self.payload_bytes_max) else {
+            let Ok(socket) = Socket::over(upgraded, OUTBOX_BYTES_MAX, self.payload_bytes_max)
+            else {
                 return Poll::Ready(Trial::Failed);
             };
             let (socket, asked) = (Box::new(socket), false);
@@ -119,34 +115,13 @@ impl Probe {
     }
 }
 
-/// Takes a connection over.
-pub(super) fn socket(
-    upgraded: hyper::upgrade::Upgraded,
-    outbox_bytes_max: usize,
-    payload_bytes_max: usize,
-) -> std::io::Result<Socket> {
-    let (wire, read) = crate::listener::wire(upgraded)?;
-    let outbox = Rc::new(Outbox::new(wire, outbox_bytes_max));
-    Ok(Socket::new(outbox, read, payload_bytes_max))
-}
-
 /// Ends a WebSocket that no session wants, with words of the WebSocket's own.
 pub(super) async fn turn_away(upgrade: OnUpgrade, place: Option<Arc<Connected>>) {
     let Ok(upgraded) = upgrade.await else { return };
-    let Ok(mut socket) = socket(upgraded, OUTBOX_BYTES_MAX, OUTBOX_BYTES_MAX) else {
+    let Ok(mut socket) = Socket::over(upgraded, OUTBOX_BYTES_MAX, OUTBOX_BYTES_MAX) else {
         return;
     };
     socket.close(1000, "");
-    part(&socket, GOODBYE).await;
+    socket.part(GOODBYE).await;
     drop(place);
-}
-
-/// Lets everything leave, and waits a little for the other side to close, too.
-pub(super) async fn part(socket: &Socket, linger: Duration) {
-    if tokio::time::timeout(GOODBYE, Flushed(&socket.outbox))
-        .await
-        .is_ok()
-    {
-        drop(tokio::time::timeout(linger, Parted::from(&socket.outbox)).await);
-    }
 }

@@ -25,13 +25,14 @@ pub(crate) struct Lines {
 pub(super) struct Asking<'a>(&'a Lines);
 
 struct Entry {
-    errands: mpsc::Sender<Errand>,
+    errands: mpsc::Sender<Box<Errand>>,
     /// Behind which door it was opened: it isn't known at others.
     door: usize,
     says_goodbye: bool,
 }
 
-/// What a request wants of a session.
+/// What a request wants of a session. Boxed on its way: each session keeps room for some, and most
+/// go over a WebSocket and never get one.
 pub(super) enum Errand {
     /// What there is to hear.
     Poll(oneshot::Sender<Said>),
@@ -57,7 +58,7 @@ pub(crate) struct Opening {
     pub(super) settings: Arc<Settings>,
     pub(super) host: Arc<dyn Host>,
     pub(super) membership: Membership,
-    pub(super) errands: mpsc::Receiver<Errand>,
+    pub(super) errands: mpsc::Receiver<Box<Errand>>,
     /// The connection, if it begins over a WebSocket.
     pub(super) upgrade: Option<OnUpgrade>,
     pub(super) caller: Caller,
@@ -110,7 +111,7 @@ impl Lines {
         self: &Arc<Self>,
         door: usize,
         says_goodbye: bool,
-    ) -> Option<(Membership, mpsc::Receiver<Errand>)> {
+    ) -> Option<(Membership, mpsc::Receiver<Box<Errand>>)> {
         let sid: Arc<str> = sid()?.into();
         let (errands, received) = mpsc::channel(ERRANDS_MAX);
         let entry = Entry {
@@ -124,7 +125,7 @@ impl Lines {
     }
 
     /// The way to a session that was opened behind this door.
-    pub(super) fn find(&self, sid: &str, door: usize) -> Option<mpsc::Sender<Errand>> {
+    pub(super) fn find(&self, sid: &str, door: usize) -> Option<mpsc::Sender<Box<Errand>>> {
         let entries = self.entries();
         let entry = entries.get(sid).filter(|entry| entry.door == door)?;
         Some(entry.errands.clone())
@@ -144,7 +145,8 @@ impl Opening {
     /// Holds the session on this worker, from its beginning to its end.
     pub(crate) async fn run(self, worker: Rc<Worker>) {
         let host = self.host.clone();
-        if let Some(line) = Line::begin(worker.clone(), self).await {
+        // What it takes to begin isn't kept for as long as the session lasts.
+        if let Some(line) = Box::pin(Line::begin(worker.clone(), self)).await {
             worker.parting.set(worker.parting.get() + 1);
             host.talk(worker.clone(), line).await;
             worker.parting.set(worker.parting.get() - 1);

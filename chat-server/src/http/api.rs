@@ -4,10 +4,10 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{Extensions, HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use chat_core::{Cid, RoomId, Seq};
+use chat_core::{Actor, Cid, RoomId, Seq};
 use chat_protocol::answer::Answer;
 use chat_protocol::code::{Code, Refusal};
 use chat_protocol::command::{History, Op, Place};
@@ -16,8 +16,9 @@ use chat_protocol::room_ref::RoomRef;
 use serde::Deserialize;
 
 use crate::auth::Identity;
+use crate::auth::limiter::Origin;
 use crate::desk::Desk;
-use crate::http::auth::bearer;
+use crate::http::auth::{bearer, origin};
 use crate::http::problem::Problem;
 use crate::node::Node;
 
@@ -38,6 +39,7 @@ const CALLS_MAX: usize = 100;
 async fn commands(
     State(node): State<Node>,
     headers: HeaderMap,
+    extensions: Extensions,
     body: Result<Bytes, axum::extract::rejection::BytesRejection>,
 ) -> Result<Response, Problem> {
     let identity = who(&node, &headers).await?;
@@ -60,11 +62,12 @@ async fn commands(
     if key.is_some() && calls.len() > 1 {
         return Err(Refusal::bad_frame("an idempotency key goes with one frame").into());
     }
+    let from = origin(&extensions, None);
     let mut replies = Vec::new();
     for call in calls {
         let Call { ticket, op } = call;
         let answer = match op {
-            Ok(op) => perform(&node, &identity, with_key(op, key.as_ref())).await,
+            Ok(op) => perform(&node, &identity, from, with_key(op, key.as_ref())).await,
             Err(refusal) => Err(refusal),
         };
         Dialect::Native.answer(&ticket, &answer, &mut |reply| {
@@ -80,7 +83,7 @@ async fn commands(
 /// The rooms that one is a member of.
 async fn rooms(State(node): State<Node>, headers: HeaderMap) -> Result<Response, Problem> {
     let identity = who(&node, &headers).await?;
-    Ok(ok(&perform(&node, &identity, Op::Rooms {}).await?))
+    Ok(ok(&query(&node, &identity, Op::Rooms {}).await?))
 }
 
 #[derive(Deserialize)]
@@ -121,23 +124,38 @@ async fn messages(
         thread,
         limit,
     };
-    Ok(ok(&perform(&node, &identity, Op::History(history)).await?))
+    Ok(ok(&query(&node, &identity, Op::History(history)).await?))
 }
 
 /// Does what can be done without a socket.
-async fn perform(node: &Node, identity: &Identity, op: Op) -> Result<Answer, Refusal> {
+async fn perform(
+    node: &Node,
+    identity: &Identity,
+    from: Origin<'_>,
+    op: Op,
+) -> Result<Answer, Refusal> {
+    let Op::InRoom { room, cid, command } = op else {
+        return query(node, identity, op).await;
+    };
     node.spend(identity.user)?;
     let actor = identity.actor();
-    let desk = Desk {
-        node,
-        actor: &actor,
-        from: None,
-    };
-    if let Op::InRoom { room, cid, command } = op {
-        return desk.command(room.as_ref(), cid, command).await;
-    }
-    let answer = desk.query(op).await;
+    let desk = desk(node, &actor);
+    desk.command_from(from, room.as_ref(), cid, command).await
+}
+
+async fn query(node: &Node, identity: &Identity, op: Op) -> Result<Answer, Refusal> {
+    node.spend(identity.user)?;
+    let actor = identity.actor();
+    let answer = desk(node, &actor).query(op).await;
     answer.unwrap_or_else(|| Err(Refusal::bad_frame("this needs a WebSocket")))
+}
+
+fn desk<'a>(node: &'a Node, actor: &'a Actor) -> Desk<'a> {
+    Desk {
+        node,
+        actor,
+        from: None,
+    }
 }
 
 async fn who(node: &Node, headers: &HeaderMap) -> Result<Identity, Problem> {

@@ -291,7 +291,8 @@ fn unstored(body: impl Serialize) -> Response {
     ([(CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }
 
-fn origin<'a>(extensions: &Extensions, device: Option<&'a str>) -> Origin<'a> {
+/// From where a request comes.
+pub(super) fn origin<'a>(extensions: &Extensions, device: Option<&'a str>) -> Origin<'a> {
     let info = extensions.get::<ConnectInfo<SocketAddr>>();
     Origin {
         address: info.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip()),

@@ -31,11 +31,12 @@ use crate::node::{Node, RECONNECT_MS};
 pub(super) fn router(node: &Node) -> Router {
     let mut router = Router::new();
     for site in Site::ALL {
-        let path = format!("{}/{{*rest}}", site.path());
         let handle = move |State(node): State<Node>, request: Request| async move {
             serve(&node, site, request).await
         };
-        router = router.route(&path, any(handle));
+        for below in ["", "/", "/{*rest}"] {
+            router = router.route(&format!("{}{below}", site.path()), any(handle));
+        }
     }
     router.with_state(node.clone())
 }
@@ -227,19 +228,12 @@ impl Counter<'_> {
         }
         let desk = self.desk(actor);
         let room = desk.resolve(&wish.room).await?;
-        let attempt = match &wish.password {
-            None => None,
-            Some(_) => {
-                let limiter = self.node.limiter();
-                let attempt = limiter.enter(room, actor.id, self.origin);
-                Some(attempt.map_err(|limited| Refusal::rate_limited(limited.retry_ms))?)
-            }
-        };
         let password = wish.password.clone();
         let join = Join { password }.into();
-        let joined = desk.command(Some(&RoomRef::id(room)), None, join).await;
-        crate::session::judge(attempt, &joined);
-        let already = matches!(joined?, Answer::Done { dup: true, .. });
+        let joined = desk
+            .command_from(self.origin, Some(&RoomRef::id(room)), None, join)
+            .await?;
+        let already = matches!(joined, Answer::Done { dup: true, .. });
         let card = older::card(self.node, room).await?;
         Ok((card.ok_or_else(no_room)?, already))
     }

@@ -94,10 +94,8 @@ impl Audience {
     }
 
     pub(super) fn sit(&mut self, voice: &Voice, seat: Seat) {
-        if let Some(old) = self.seat(seat.session) {
-            *old = seat;
-            return;
-        }
+        // It may have sat there with another voice.
+        self.leave(|old| old.session == seat.session);
         let known = self.sections.iter_mut().find(|it| it.voice == *voice);
         match known {
             Some(section) => {

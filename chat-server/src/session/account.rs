@@ -53,19 +53,18 @@ impl Session {
 
     /// Is whoever a token proves, or a guest without a name.
     pub(super) async fn connect(&mut self, token: Option<Token>) -> Performed {
-        let identity = match token {
-            Some(token) => {
-                let ended = self.worker.hub.borrow().ended();
-                let identity = self.node().authenticate(token.expose()).await?;
-                self.confirm(ended, token.expose()).await?;
-                identity
-            }
+        let ended = self.worker.hub.borrow().ended();
+        let identity = match &token {
+            Some(token) => self.node().authenticate(token.expose()).await?,
             // Who has given a secret has users who come with tokens.
             None if self.node().config().jwt_secret.is_some() => return Err(unauthenticated()),
             None if self.node().guests_welcome() => self.stranger(),
             None => return Err(unauthenticated()),
         };
         self.become_known(identity).await?;
+        if let Some(token) = &token {
+            self.confirm(ended, token.expose()).await?;
+        }
         let session = format!("{}-{}", self.link.key.worker, self.link.key.number);
         Ok((Answer::Connected { session }, After::Nothing))
     }
@@ -164,10 +163,7 @@ impl Session {
             return Err(Refusal::new(Code::Suspended));
         }
         if !self.node().admit(identity.user) {
-            let max = self.node().limits().sessions_per_user_max as u64;
-            return Err(Refusal::new(Code::TooMany)
-                .with_words(Close::TooManySessions.why())
-                .with_detail("max", max));
+            return Err(self.too_many_sessions());
         }
         self.rise_everywhere().await;
         if let Some(before) = self.identity.take() {

@@ -11,7 +11,7 @@ use tungstenite::Utf8Bytes;
 
 use crate::engineio::{self, Line};
 use crate::outbox::Outbox;
-use crate::websocket::{Flushed, Heard, Parted, Socket};
+use crate::websocket::{Heard, Socket};
 
 /// One of the two.
 pub(super) enum Carrier {
@@ -34,20 +34,20 @@ pub(super) enum Passed {
     Out,
 }
 
-/// How long a goodbye may take.
-const GOODBYE: Duration = Duration::from_secs(2);
-
 /// Attachments that a packet may have. The chat has no words for them.
 const ATTACHMENTS_MAX: usize = 16;
 
+/// Bytes of attachments that wait for the others of their packet.
+const WAITING_BYTES_MAX: usize = 4_000_000;
+
 impl Carrier {
-    pub(super) fn line(line: Line) -> Self {
+    pub(super) fn line(line: Box<Line>) -> Self {
         let gate = Gate {
             assembler: Assembler::new(ATTACHMENTS_MAX),
             passing: None,
             entered: false,
         };
-        Self::Line(Box::new(line), gate)
+        Self::Line(line, gate)
     }
 
     pub(super) const fn outbox(&self) -> &Rc<Outbox> {
@@ -66,7 +66,7 @@ impl Carrier {
         loop {
             let passed = match ready!(line.poll_heard(cx)) {
                 engineio::Heard::Text(text) => gate.text(text, line.outbox()),
-                engineio::Heard::Binary(bytes) => gate.binary(bytes),
+                engineio::Heard::Binary(bytes) => gate.binary(bytes, line.outbox()),
                 engineio::Heard::Alive => return Poll::Ready(Heard::Alive),
                 engineio::Heard::TooLarge => return Poll::Ready(Heard::TooLarge),
                 engineio::Heard::Closed => return Poll::Ready(Heard::Closed),
@@ -117,6 +117,14 @@ impl Carrier {
         }
     }
 
+    /// Bytes of the longest frame that is read; none for a line, which knows its own bound.
+    pub(super) fn frame_bytes_max(&self) -> Option<usize> {
+        match self {
+            Self::Socket(socket) => socket.frame_bytes_max(),
+            Self::Line(..) => None,
+        }
+    }
+
     /// Asks for a sign of life. A line does so by itself.
     pub(super) fn ping(&mut self) {
         match self {
@@ -136,13 +144,7 @@ impl Carrier {
     /// Lets everything leave, and waits a little for the other side to close, too.
     pub(super) async fn part(&mut self, linger: Duration) {
         match self {
-            Self::Socket(socket) => {
-                let outbox = &socket.outbox;
-                // A peer that doesn't read its goodbye isn't waited for.
-                if tokio::time::timeout(GOODBYE, Flushed(outbox)).await.is_ok() {
-                    drop(tokio::time::timeout(linger, Parted::from(outbox)).await);
-                }
-            }
+            Self::Socket(socket) => socket.part(linger).await,
             Self::Line(line, _) => line.part(linger).await,
         }
     }
@@ -153,21 +155,25 @@ impl Gate {
     fn text(&mut self, text: Utf8Bytes, outbox: &Outbox) -> Result<Option<Utf8Bytes>, Malformed> {
         let passes = match self.assembler.text(&text)? {
             Some(whole) => self.admit(&whole.packet, outbox)?,
+            None if !self.entered => return Err(Malformed::NotEntered),
             None => false,
         };
         Ok(passes.then_some(text))
     }
 
     /// Takes an attachment; with the last one its packet passes, without them.
-    fn binary(&mut self, bytes: Vec<u8>) -> Result<Option<Utf8Bytes>, Malformed> {
+    fn binary(&mut self, bytes: Vec<u8>, outbox: &Outbox) -> Result<Option<Utf8Bytes>, Malformed> {
         let Some(Whole { packet, .. }) = self.assembler.binary(bytes)? else {
-            return Ok(None);
+            let waiting = self.assembler.waiting_bytes();
+            return if waiting > WAITING_BYTES_MAX {
+                Err(Malformed::BadAttachments)
+            } else {
+                Ok(None)
+            };
         };
-        if !self.entered {
-            return Err(Malformed::NotEntered);
-        }
+        let passes = self.admit(&packet, outbox)?;
         let text = String::from_utf8(packet.encode()).unwrap_or_default();
-        Ok(Some(text.into()))
+        Ok(passes.then(|| text.into()))
     }
 
     /// Whether a packet is the dialect's business.

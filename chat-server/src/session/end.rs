@@ -2,23 +2,22 @@
 
 use std::time::Duration;
 
-use chat_core::{Actor, RoomId};
+use chat_core::{RoomId, UserId};
 use chat_protocol::close::Close;
 use chat_protocol::system::System;
 
 use super::Session;
 use super::carrier::Carrier;
+use crate::auth::Identity;
 use crate::node::RECONNECT_MS;
-
-/// How long a goodbye may take.
-const GOODBYE: Duration = Duration::from_secs(2);
+use crate::websocket::GOODBYE;
 
 /// How long a server that stops waits for a client which has been told everything to close too.
 const LINGER_STOPPING: Duration = Duration::from_millis(200);
 
 impl Session {
     /// Says goodbye and lets go of everything.
-    pub(super) async fn end(mut self, carrier: &mut Carrier, close: Option<Close>) {
+    pub(super) async fn end(&mut self, carrier: &mut Carrier, close: Option<Close>) {
         if let Some(close) = close {
             if close == Close::ShuttingDown {
                 // What was received is answered first.
@@ -30,10 +29,11 @@ impl Session {
                 self.system(&System::Lagged {});
             }
             let dialect = self.link.dialect.get();
-            if let (Close::FrameTooLarge, Some(dialect)) = (close, dialect) {
-                let bytes_max = self.node().limits().frame_bytes_max as u64;
+            if let (Close::FrameTooLarge, Some(dialect), Some(bytes_max)) =
+                (close, dialect, carrier.frame_bytes_max())
+            {
                 let outbox = &self.link.outbox;
-                dialect.too_large(bytes_max, &mut |text| outbox.send_text(text));
+                dialect.too_large(bytes_max as u64, &mut |text| outbox.send_text(text));
             }
             let jitter = self.node().draw() % RECONNECT_MS;
             let retry_ms = close.reconnect().then_some(RECONNECT_MS + jitter);
@@ -42,7 +42,7 @@ impl Session {
                 why: close.why().into(),
                 retry_ms,
             });
-            let code = dialect.map_or(1007, |dialect| dialect.close_code(close));
+            let code = dialect.map_or(close.plain_code(), |dialect| dialect.close_code(close));
             carrier.close(code, close.why());
         }
         self.worker.parting.set(self.worker.parting.get() + 1);
@@ -61,16 +61,15 @@ impl Session {
     }
 
     /// Tells the rooms that this session is gone.
-    async fn let_go(&mut self, seats: Vec<(RoomId, chat_core::UserId)>) {
+    async fn let_go(&mut self, seats: Vec<(RoomId, UserId)>) {
         for (room, user) in seats.into_iter().chain(self.seats.visits()) {
-            let name = self
-                .seats
-                .actor(room)
-                .or(self.nobody.as_ref())
-                .map(|it| it.name.clone());
-            let name = name.or_else(|| self.identity.as_ref().map(|it| it.name.clone()));
-            let Some(name) = name else { continue };
-            self.detach(room, Actor::new(user, name)).await;
+            let known = self.identity.as_ref().map(Identity::actor);
+            let actors = [self.seats.actor(room), self.nobody.as_ref(), known.as_ref()];
+            let actor = actors.into_iter().flatten().find(|it| it.id == user);
+            let Some(actor) = actor.cloned() else {
+                continue;
+            };
+            self.detach(room, actor).await;
         }
         let Some(user) = self.identity.as_ref().map(|identity| identity.user) else {
             return;

@@ -11,7 +11,7 @@ use chat_protocol::voice::{Face, Voice};
 
 use super::{After, Performed, Session, unauthenticated};
 use crate::auth::Identity;
-use crate::auth::limiter::{Attempt, Origin};
+use crate::auth::limiter::Origin;
 use crate::config::ActionsNames;
 use crate::desk::{self, no_room};
 
@@ -23,6 +23,9 @@ impl Session {
         alias_if_free: bool,
     ) -> Performed {
         let actor = self.somebody();
+        if actor.id.is_guest() && !self.node().guests_welcome() {
+            return Err(unauthenticated());
+        }
         // A guest who is in it from the start is there as long as his socket.
         let visits = command.join && actor.id.is_guest();
         command.join &= !visits;
@@ -80,10 +83,8 @@ impl Session {
 
     /// How a seat hears its room.
     pub(super) fn voice(&self, dialect: Dialect, face: Face, called: &str) -> Voice {
-        let voice = Voice::for_seat(dialect, face, called);
-        let echoes = voice.echoes();
-        let wanted = dialect == Dialect::Socketio && self.node().config().socketio_echo;
-        voice.with_echo(echoes || wanted)
+        let echo = self.node().config().echoes(dialect);
+        Voice::for_seat(dialect, face, called).with_echo(echo)
     }
 
     /// Joins, or visits.
@@ -98,13 +99,10 @@ impl Session {
         } else {
             Join { password }.into()
         };
-        let attempt = self.attempt(Some(room), actor, &command)?;
-        let entered = self
-            .desk(actor)
-            .command(Some(&RoomRef::id(room)), None, command)
-            .await;
-        judge(attempt, &entered);
-        entered?;
+        let origin = Origin::of(self.address);
+        self.desk(actor)
+            .command_from(origin, Some(&RoomRef::id(room)), None, command)
+            .await?;
         if actor.id.is_guest() {
             self.seats.visit(room, actor.id);
         }
@@ -196,8 +194,10 @@ impl Session {
         if !self.node().guests_welcome() {
             return Err(Refusal::new(Code::Unauthenticated));
         }
-        if name.chars() > self.node().engine_limits().name_chars_max {
-            return Err(Refusal::bad_argument("name"));
+        let chars_max = self.node().engine_limits().name_chars_max;
+        if name.chars() > chars_max {
+            let words = format!("a name has at most {chars_max} characters");
+            return Err(Refusal::bad_argument("name").with_words(words));
         }
         if let Some(actor) = self.vouched(&name, wish.rule).await? {
             return Ok(actor);
@@ -249,7 +249,7 @@ impl Session {
         if identity.suspended {
             return Err(Refusal::new(Code::Suspended));
         }
-        self.link.bind(&identity);
+        self.link.bind_also(&identity);
         self.worker
             .hub
             .borrow_mut()
@@ -270,41 +270,5 @@ impl Session {
                 Actor::new(UserId::guest(draw), name)
             })
             .clone()
-    }
-
-    /// Begins to try a room's password, if the command brings one.
-    pub(super) fn attempt(
-        &self,
-        room: Option<RoomId>,
-        actor: &Actor,
-        command: &Command,
-    ) -> Result<Option<Attempt>, Refusal> {
-        let password = if let Command::Join(it) = command {
-            it.password.as_ref()
-        } else if let Command::Visit(it) = command {
-            it.password.as_ref()
-        } else {
-            None
-        };
-        let (Some(room), Some(_)) = (room, password) else {
-            return Ok(None);
-        };
-        let attempt = self
-            .node()
-            .limiter()
-            .enter(room, actor.id, Origin::of(self.address));
-        attempt
-            .map(Some)
-            .map_err(|limited| Refusal::rate_limited(limited.retry_ms))
-    }
-}
-
-/// Notes how trying a password came out.
-pub(crate) fn judge(attempt: Option<Attempt>, outcome: &Result<Answer, Refusal>) {
-    let Some(attempt) = attempt else { return };
-    match outcome {
-        Ok(_) => attempt.succeed(),
-        Err(refusal) if refusal.code == Code::WrongPassword => attempt.fail(),
-        Err(_) => attempt.withdraw(),
     }
 }

@@ -1,7 +1,6 @@
 //! Who somebody is, and where he was: `hello`, and attaching many rooms at once.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use chat_core::{Author, RoomId, Seq};
 use chat_protocol::answer::{Answer, ResetReason, ResumeState, Welcome};
@@ -36,10 +35,7 @@ impl Session {
         if !self.node().admit(identity.user) {
             // Once it has been answered.
             self.link.tell(News::End(Close::TooManySessions));
-            return Err(Refusal::new(Code::TooMany)
-                .with_words(Close::TooManySessions.why())
-                .with_detail("what", "sessions")
-                .with_detail("max", self.node().limits().sessions_per_user_max as u64));
+            return Err(self.too_many_sessions());
         }
         let user = Author {
             id: identity.user,
@@ -73,6 +69,14 @@ impl Session {
         Ok((Answer::Welcome(Box::new(welcome)), After::CatchUp(follow)))
     }
 
+    /// What somebody hears who has as many sessions as he may have.
+    pub(super) fn too_many_sessions(&self) -> Refusal {
+        Refusal::new(Code::TooMany)
+            .with_words(Close::TooManySessions.why())
+            .with_detail("what", "sessions")
+            .with_detail("max", self.node().limits().sessions_per_user_max as u64)
+    }
+
     /// Attaches what the client wants to hear, once it is sure that its log-in still counts.
     async fn settle_in(&mut self, hello: &Hello, ended: u64) -> Result<Attached, Refusal> {
         if let Some(token) = self.token_of(hello) {
@@ -93,9 +97,7 @@ impl Session {
             .hub
             .borrow_mut()
             .disown(self.link.key, identity.user);
-        let node = self.node();
-        let by = node.clock().elapsed() + Duration::from_millis(node.limits().hello_ms_max);
-        self.link.unbind(by);
+        self.link.unbind(self.hello_by());
     }
 
     /// The token of the frame, else that of the request.

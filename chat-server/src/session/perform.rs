@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 
 use super::{After, Performed, Session, unauthenticated};
 use crate::auth::Identity;
+use crate::auth::limiter::Origin;
 use crate::desk::{self, unavailable};
 use crate::hub::{CatchUp, News, Sitter};
 use crate::mail::{Mail, Parcel, Reply, Wish};
@@ -120,9 +121,10 @@ impl Session {
         };
         let visits = matches!(command, Command::Visit(_));
         let room = target.map(RoomRef::id);
-        let attempt = self.attempt(target, &actor, &command)?;
-        let answer = self.desk(&actor).command(room.as_ref(), cid, command).await;
-        super::enter::judge(attempt, &answer);
+        let answer = self
+            .desk(&actor)
+            .command_from(Origin::of(self.address), room.as_ref(), cid, command)
+            .await;
         if let (Ok(_), Some(room), true) = (&answer, target, visits) {
             self.seats.visit(room, actor.id);
         }
@@ -168,13 +170,11 @@ impl Session {
         for room in self.seats.rooms() {
             self.rise(room).await;
         }
-        let visits = self.seats.visits();
-        let Some(name) = self.identity.as_ref().map(|it| it.name.clone()) else {
+        let Some(actor) = self.identity.as_ref().map(Identity::actor) else {
             return;
         };
-        for (room, user) in visits {
-            self.seats.remove(room);
-            self.detach(room, Actor::new(user, name.clone())).await;
+        for room in self.seats.end_visits(actor.id) {
+            self.detach(room, actor.clone()).await;
         }
     }
 
@@ -376,13 +376,16 @@ impl Session {
     /// Makes sure of a token once more if log-ins ended while it was checked: the news of that may
     /// have come before the session could be found by it.
     pub(super) async fn confirm(&self, ended: u64, token: &str) -> Result<(), Refusal> {
-        if self.worker.hub.borrow().ended() != ended
-            && let Err(error) = self.node().authenticate(token).await
-        {
-            self.link.tell(News::End(Close::Unauthenticated));
-            return Err(error.into());
+        if self.worker.hub.borrow().ended() == ended {
+            return Ok(());
         }
-        Ok(())
+        let (close, refusal) = match self.node().authenticate(token).await {
+            Ok(identity) if !identity.suspended => return Ok(()),
+            Ok(_) => (Close::Suspended, Refusal::new(Code::Suspended)),
+            Err(error) => (Close::Unauthenticated, error.into()),
+        };
+        self.link.tell(News::End(close));
+        Err(refusal)
     }
 
     /// Notes by which log-in the session is here, and for how long.

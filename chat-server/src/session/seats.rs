@@ -85,20 +85,57 @@ impl Seats {
         self.visited.insert((room, user));
     }
 
+    /// Gives up a seat, and the visit by which it was taken.
     pub(super) fn remove(&mut self, room: RoomId) -> Option<Actor> {
-        self.visited.retain(|(visited, _)| *visited != room);
-        self.taken.remove(&room).map(|seat| seat.actor)
+        let actor = self.taken.remove(&room)?.actor;
+        self.visited.remove(&(room, actor.id));
+        Some(actor)
     }
 
     pub(super) fn rooms(&self) -> Vec<RoomId> {
         self.taken.keys().copied().collect()
     }
 
+    /// Gives up the visits of a user that have no seat.
+    pub(super) fn end_visits(&mut self, user: UserId) -> Vec<RoomId> {
+        let visits = self.visits().into_iter();
+        let his: Vec<_> = visits.filter(|(_, visitor)| *visitor == user).collect();
+        for visit in &his {
+            self.visited.remove(visit);
+        }
+        his.into_iter().map(|(room, _)| room).collect()
+    }
+
+    /// The visits that have no seat. Whoever has a seat there may be somebody else.
     pub(super) fn visits(&self) -> Vec<(RoomId, UserId)> {
-        self.visited
-            .iter()
-            .copied()
-            .filter(|(room, _)| !self.taken.contains_key(room))
+        let visits = self.visited.iter().copied();
+        let seated = |room, user| self.actor(room).is_some_and(|actor| actor.id == user);
+        visits
+            .filter(|(room, user)| !seated(*room, *user))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chat_core::Name;
+    use chat_protocol::dialect::Dialect;
+
+    use super::*;
+
+    #[test]
+    fn a_visit_is_remembered_beside_the_seat_of_somebody_else() {
+        let (room, mut seats) = (RoomId::new(7), Seats::default());
+        let guest = Actor::new(UserId::guest(3), Name::new("guest").unwrap());
+        let ann = Actor::new(UserId::new(1), Name::new("ann").unwrap());
+        let voice = || Voice::of(Dialect::Rooms);
+        seats.visit(room, guest.id);
+        seats.take(room, guest.clone(), voice());
+        assert_eq!(seats.visits(), []);
+        seats.take(room, ann.clone(), voice());
+        assert_eq!(seats.visits(), [(room, guest.id)]);
+        assert_eq!(seats.remove(room), Some(ann));
+        assert_eq!(seats.end_visits(guest.id), [room]);
+        assert_eq!(seats.visits(), []);
     }
 }

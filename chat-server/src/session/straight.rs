@@ -56,8 +56,8 @@ impl Session {
             }
             Err(refusal) => return Sent::Refused(refusal, ticket),
         };
-        if desk::target(&command).is_some() {
-            let checked = Box::pin(self.desk(&actor).check_target(&command)).await;
+        if desk::is_checked(&command) {
+            let checked = Box::pin(self.desk(&actor).check(&command)).await;
             if let Err(refusal) = checked {
                 return Sent::Refused(refusal, ticket);
             }
@@ -120,7 +120,7 @@ impl Session {
     }
 }
 
-/// Whether a command needs nothing but its room, and somebody it names to exist.
+/// Whether a command needs nothing but its room, and to be checked.
 fn is_plain(command: &Command) -> bool {
     match command {
         Command::CreateRoom(_) | Command::OpenDirect(_) | Command::Join(_) | Command::Visit(_) => {

@@ -15,6 +15,7 @@ mod open;
 mod project;
 mod readers;
 mod rooms;
+pub mod upkeep;
 mod writer;
 
 use std::fs::File;

@@ -7,7 +7,7 @@ use chat_core::{
     Facts, Kind, Lifecycle, Need, Record, Rejection, Room, RoomId, Timestamp, Used, UserId,
 };
 
-use super::slot::Slot;
+use super::slot::{Answer, Slot};
 use super::{Output, Question, Supply, Turn, is_creation};
 use crate::mail::{Mail, Refused, Reply, Wish};
 use crate::store::Holder;
@@ -287,6 +287,7 @@ impl<R> Turn<R> {
     /// Refuses a mail for good; that somebody hears a room no more is true all the same.
     pub(super) fn refuse(&mut self, mail: Mail<R>, refused: Refused) {
         if matches!(mail.wish, Wish::Detach) {
+            self.dismiss(&mail);
             self.detach(&mail);
             return self.judged(mail, Ok(Reply::Accepted));
         }
@@ -377,7 +378,7 @@ impl<R> Turn<R> {
         }
     }
 
-    /// Takes a session out of a room.
+    /// Takes a session out of a room, where its visit has ended before.
     pub(super) fn detach(&mut self, mail: &Mail<R>) {
         let (Some(session), Some(slot)) = (mail.from, self.slots.get_mut(&mail.room)) else {
             return;
@@ -387,7 +388,13 @@ impl<R> Turn<R> {
         }
     }
 
-    /// Takes back that a visitor was let in.
+    /// Lets a session go. Its visit ends at once, so that one which begins later in this turn stays.
+    pub(super) fn rise(&mut self, mail: Mail<R>) {
+        self.dismiss(&mail);
+        self.hold(mail.room, Answer::Detach(mail));
+    }
+
+    /// Takes back that a visitor was let in, or ends his visit.
     pub(super) fn dismiss(&mut self, mail: &Mail<R>) {
         if let (Some(session), Some(slot)) = (mail.from, self.slots.get_mut(&mail.room)) {
             slot.presence.dismiss(mail.actor.id, session);

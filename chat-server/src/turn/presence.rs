@@ -69,6 +69,10 @@ impl Presence {
     /// Takes back that a session was let in as a visitor.
     pub(super) fn dismiss(&mut self, user: UserId, session: SessionKey) {
         self.end_visits(user, |it, _| it == session);
+        self.forget_gone(user);
+    }
+
+    fn forget_gone(&mut self, user: UserId) {
         if self.present.get(&user).is_some_and(Present::is_gone) {
             self.present.remove(&user);
         }
@@ -94,7 +98,8 @@ impl Presence {
         arrived
     }
 
-    /// Detaches a session; gives the user's name if he has departed by that.
+    /// Detaches a session; gives the user's name if he has departed by that. A visit that it was
+    /// granted in the meantime stays.
     pub(super) fn detach(&mut self, user: UserId, session: SessionKey) -> Option<Author> {
         let present = self.present.get_mut(&user)?;
         let attached = present.sessions.len();
@@ -105,7 +110,7 @@ impl Presence {
         if left {
             release(&mut self.workers, session.worker);
         }
-        self.dismiss(user, session);
+        self.forget_gone(user);
         name
     }
 
@@ -146,7 +151,6 @@ impl Presence {
         self.workers.keys().copied().collect()
     }
 
-    /// Who is present, by number.
     /// Who is present, in the order in which they arrived.
     pub(super) fn by_arrival(&self) -> Vec<&Author> {
         let mut here: Vec<&Present> = self.here().collect();
@@ -225,8 +229,10 @@ mod tests {
             presence.attach(&guest(), session(number));
         }
         assert_eq!(presence.visitors(), 1);
+        presence.dismiss(GUEST, session(2));
         assert_eq!(presence.detach(GUEST, session(2)), None);
         assert!(presence.is_visiting(GUEST));
+        presence.dismiss(GUEST, session(1));
         assert_eq!(presence.detach(GUEST, session(1)), Some(guest()));
         assert!(presence.is_empty());
         assert_eq!((presence.visitors(), presence.workers()), (0, vec![]));

@@ -105,19 +105,6 @@ fn an_unknown_flag_is_named() {
 }
 
 #[test]
-fn a_command_that_does_not_exist_is_neither_listed_nor_run() {
-    let help = Shell::new().run("--help");
-    for command in ["backup", "export", "verify"] {
-        let listed = help
-            .succeeds()
-            .lines()
-            .any(|line| line.trim_start().starts_with(command));
-        assert!(!listed, "{command}");
-        Shell::new().run(command).fails(2, &[command]);
-    }
-}
-
-#[test]
 fn every_setting_is_a_flag_that_the_help_tells_of() {
     let help = Shell::new().run("--help");
     for setting in Setting::ALL {

@@ -17,9 +17,9 @@ use tokio::net::TcpStream;
 use crate::world::{Account, Native, http, sign_up};
 
 /// The program as a process of its own. It dies with the test.
-struct Program {
+pub(crate) struct Program {
     child: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Program {
@@ -36,7 +36,7 @@ impl Program {
     }
 
     /// Starts it, and waits until it accepts connections.
-    fn start(folder: &Path) -> Self {
+    pub(crate) fn start(folder: &Path) -> Self {
         let mut child = Self::command(folder).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap())
@@ -50,13 +50,13 @@ impl Program {
         }
     }
 
-    fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Asks it to stop by a signal; gives its code and how long it took.
-    fn terminate(&mut self) -> (Option<i32>, Duration) {
+    pub(crate) fn terminate(&mut self) -> (Option<i32>, Duration) {
         let began = Instant::now();
         self.signal();
         let status = self.child.wait().unwrap();

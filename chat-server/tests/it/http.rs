@@ -56,6 +56,42 @@ async fn an_account_lives_from_sign_up_to_logout() {
     world.stop().await;
 }
 
+#[tokio::test]
+async fn guesses_at_a_rooms_password_count_alike_on_every_way_in() {
+    let mut config = config();
+    config.server_limits.rate_limits = true;
+    config.server_limits.attempts_burst = 4;
+    let world = World::with(config).await;
+    let (ann, eve) = (world.account("ann").await, world.account("eve").await);
+    let access = json!({"mode": "password", "password": "sesame"});
+    let made = json!({"name": "Vault", "access": access, "listed": true});
+    let room = world.enter(&ann).await.create(made).await;
+    let guess = json!({"room": room, "password": "a guess"});
+
+    let body = json!({"id": 1, "op": "join", "d": guess}).to_string();
+    let two = format!("{body}\n{body}");
+    for reply in lines(&by(&world, &eve, "POST", "/v1/cmd", &two).await) {
+        assert_eq!(reply["err"]["code"], "wrong_password", "{reply}");
+    }
+    let mut native = world.enter(&eve).await;
+    assert_eq!(native.code("join", guess.clone()).await, "wrong_password");
+    let spelled = chat_protocol::Spelling::Code.write(chat_core::RoomId::new(room));
+    let join = json!({"name": "mallory", "roomId": spelled, "pass": "a guess"});
+    let mut socket = Plain::connect(world.address, "/").await;
+    let said = socket
+        .ask(&json!({"type": "join", "payload": join}).to_string())
+        .await;
+    assert_eq!(said, r#"{"code":1,"message":"Invalid Pass Key!"}"#);
+
+    // From here on even the right one isn't heard.
+    let right = json!({"room": room, "password": "sesame"});
+    let body = json!({"id": 1, "op": "join", "d": right}).to_string();
+    let said = by(&world, &eve, "POST", "/v1/cmd", &body).await;
+    assert_eq!(lines(&said)[0]["err"]["code"], "rate_limited");
+    assert_eq!(native.code("join", right).await, "rate_limited");
+    world.stop().await;
+}
+
 fn lines(said: &Said) -> Vec<Value> {
     let lines = said.body.lines();
     lines

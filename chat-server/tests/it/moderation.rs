@@ -1,10 +1,12 @@
 //! What a moderator does in the native dialect holds for everybody, whatever he speaks; and what is
 //! private is private from every side.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use crate::people::{Heard, Kind, Person};
-use crate::world::{World, by, http};
+use crate::world::{Plain, World, by, http};
 
 /// The year 2100, in milliseconds.
 const FAR: u64 = 4_102_444_800_000;
@@ -70,6 +72,45 @@ async fn who_is_banned_hears_nothing_more_and_does_not_come_back_whatever_he_spe
 }
 
 #[tokio::test]
+async fn who_is_suspended_or_logged_out_is_cut_off_whatever_he_speaks() {
+    let world = World::new().await;
+    let mut host = world.enter(&world.account("ann").await).await;
+    let room = host.create(json!({"name": "Den", "alias": "Den"})).await;
+    let names = [
+        "bob", "cat", "dan", "eve", "fay", "gus", "hal", "ida", "joe", "kit",
+    ];
+    for (kind, names) in Kind::OLDER.into_iter().zip(names.chunks_exact(2)) {
+        for (name, suspended) in names.iter().zip([true, false]) {
+            let account = world.account(name).await;
+            let who = (*name, &account);
+            let entered = Person::enter(&world, kind, who, (room, "Den")).await;
+            let mut person = entered.unwrap_or_else(|said| panic!("{kind:?}: {said}"));
+            assert_eq!(host.event_of(room).await["ev"], "joined", "{kind:?}");
+            let began = Instant::now();
+            if suspended {
+                let id = account.id.try_into().unwrap();
+                world.server.suspend(id, true).await.unwrap();
+            } else {
+                let all = r#"{"all":true}"#;
+                let out = by(&world, &account, "POST", "/v1/auth/logout", all).await;
+                assert_eq!(out.status, 204);
+            }
+            while person.socket.hear().await.is_ok() {}
+            assert!(began.elapsed() < Duration::from_secs(1), "{kind:?}");
+            for path in ["/v1/api/chat/rooms", "/api/rooms"] {
+                let refused = by(&world, &account, "GET", path, "").await;
+                assert!(
+                    [401, 403].contains(&refused.status),
+                    "{path}: {}",
+                    refused.body
+                );
+            }
+        }
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn a_private_room_shows_in_no_list_and_lets_no_stranger_in() {
     let world = World::new().await;
     let ann = world.account("ann").await;
@@ -112,9 +153,40 @@ async fn a_private_room_shows_in_no_list_and_lets_no_stranger_in() {
         (r#"{"type":"query","payload":{"query":"rooms"}}"#, "["),
         (r#"{"type":"get_groups"}"#, r#"{"type":"active-groups""#),
     ] {
-        let mut socket = crate::world::Plain::connect(world.address, "/").await;
+        let mut socket = Plain::connect(world.address, "/").await;
         let said = socket.ask(asked).await;
         assert!(said.starts_with(list) && !said.contains("Vault"), "{said}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_socket_ends_with_the_first_of_the_log_ins_that_it_came_by() {
+    let world = World::new().await;
+    let ann = world.account("ann").await;
+    let bob = world.account("bob").await;
+    let mut host = world.enter(&ann).await;
+    let (mut sockets, mut rooms) = (Vec::new(), Vec::new());
+    for alias in ["One", "Two"] {
+        rooms.push(host.create(json!({"name": alias, "alias": alias})).await);
+    }
+    for _ in 0..2 {
+        let socket = Plain::connect(world.address, "/").await;
+        let mut both = Person::of(Kind::Rooms, "both", socket, String::new());
+        for (account, room) in [(&ann, rooms[0]), (&bob, rooms[1])] {
+            let room = Kind::Rooms.spell(room, "");
+            let join = json!({"name": "x", "roomId": room, "pass": "", "token": account.token});
+            let join = json!({"type": "join", "payload": join}).to_string();
+            both.socket.send(&join).await;
+            assert!(both.other().await.starts_with(r#"{"code":0"#));
+        }
+        sockets.push(both);
+    }
+    // The one who was proven first logs out: the other's log-in doesn't keep the sockets.
+    let said = by(&world, &ann, "POST", "/v1/auth/logout", "{}").await;
+    assert_eq!(said.status, 204, "{}", said.body);
+    for mut person in sockets {
+        assert_eq!(person.socket.hear().await, Err(1008));
     }
     world.stop().await;
 }

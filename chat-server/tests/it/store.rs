@@ -14,6 +14,7 @@ mod messages;
 mod recount;
 mod sqlite;
 mod stage;
+mod upkeep;
 
 use std::sync::Arc;
 

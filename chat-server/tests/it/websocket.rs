@@ -18,6 +18,9 @@ use crate::world::{self, http};
 /// Long enough for lengths of eight bytes.
 const MESSAGE_BYTES_MAX: usize = 200_000;
 
+/// What is told of it, what is sent, and what is heard.
+type Exchange<'a> = (&'a str, &'a [Part<'a>], &'a [Vec<u8>]);
+
 struct Echo {
     server: Server,
     address: SocketAddr,
@@ -117,7 +120,7 @@ async fn control_frames_pass_between_the_parts_of_a_message() {
     let pong = |payload: &[u8]| plain(FIN | PONG, payload);
     let text = |payload: &[u8]| plain(FIN | TEXT, payload);
     let (b, c) = (BINARY, CONTINUATION);
-    let table: [(&str, &[Part<'_>], &[Vec<u8>]); 8] = [
+    let table: [Exchange<'_>; 8] = [
         ("an empty ping", &[(FIN | PING, b"")], &[pong(b"")]),
         (
             "the longest ping",

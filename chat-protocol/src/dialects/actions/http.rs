@@ -10,22 +10,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::socket::title;
-use super::{object, room, text, words};
+use super::{room, words};
 use crate::answer::{Answer, LobbyRoom, SignedInCard, Transcript};
 use crate::code::{Class, Code, Refusal};
-use crate::command::{Enter, Lobby, NameRule, Op, Token};
+use crate::command::{Enter, NameRule, Op, Token};
+use crate::dialects::lenient::{object, text};
+use crate::dialects::lists::{self, Space};
 use crate::http::{Asked, Cors, Proof, Reply, Request, Ticket as AnyTicket};
 use crate::spelling::Spelling;
 use crate::time::rfc3339;
 
 /// Most messages of a history.
 const HISTORY_MESSAGES_MAX: u64 = 200;
-
-/// Rooms of one list.
-const LOBBY_ROOMS_MAX: usize = 1_000;
-
-/// Bytes of one list.
-const LOBBY_BYTES_MAX: usize = 256 * 1024;
 
 /// What pages of other origins may do.
 pub(crate) const CORS: Cors = Cors {
@@ -69,7 +65,7 @@ pub(crate) fn ask(request: &Request<'_>) -> Result<Asked, Reply> {
     let (ticket, op) = match (request.method, path, history) {
         ("POST", "/api/login", _) => (Ticket::LogIn, log_in(request.body)),
         ("POST", "/api/create-room", _) => create_room(request.body),
-        ("GET", "/api/rooms", _) => (Ticket::Rooms, Ok(Op::Lobby(LISTED))),
+        ("GET", "/api/rooms", _) => (Ticket::Rooms, Ok(Op::Lobby(lists::ALL))),
         ("POST", "/api/join-room", _) => join_room(request.body),
         ("GET", _, Some(spelled)) => {
             let (room, limit) = (room(spelled), HISTORY_MESSAGES_MAX);
@@ -114,13 +110,6 @@ fn proof(authorization: Option<&str>) -> Proof {
     };
     Proof::Token(Token::new(token))
 }
-
-/// What the list of rooms asks for.
-const LISTED: Lobby = Lobby {
-    people: false,
-    newest: false,
-    limit: LOBBY_ROOMS_MAX,
-};
 
 fn fields(body: &[u8]) -> Result<Fields<'_>, Refusal> {
     let text = std::str::from_utf8(body).ok();
@@ -309,26 +298,18 @@ fn list(rooms: &[LobbyRoom]) -> Vec<u8> {
         room_id: String,
         room_name: &'a str,
     }
-    let mut list = vec![b'['];
-    for LobbyRoom { card, .. } in rooms.iter().take(LOBBY_ROOMS_MAX) {
-        let entry = crate::json(&Listed {
-            room_id: Spelling::Prefixed.write(card.id),
-            // By what is listed here the second face joins, so it is what names the room alone.
-            room_name: card
-                .alias
-                .as_ref()
-                .map_or_else(|| title(card).unwrap_or_default(), Name::as_str),
-        });
-        if list.len() + entry.len() + 2 > LOBBY_BYTES_MAX {
-            break;
-        }
-        if list.len() > 1 {
-            list.push(b',');
-        }
-        list.extend(entry);
-    }
-    list.push(b']');
-    list
+    let mut space = Space::new();
+    let rooms = rooms.iter().take(lists::ROOMS_MAX);
+    let rooms = rooms.map(|LobbyRoom { card, .. }| Listed {
+        room_id: Spelling::Prefixed.write(card.id),
+        // By what is listed here the second face joins, so it is what names the room alone.
+        room_name: card
+            .alias
+            .as_ref()
+            .map_or_else(|| title(card).unwrap_or_default(), Name::as_str),
+    });
+    let rooms = rooms.take_while(|room| space.take(room));
+    crate::json(&rooms.collect::<Vec<_>>())
 }
 
 #[derive(Serialize)]

@@ -7,11 +7,13 @@ use chat_core::{Content, Event, Name, Record, Text};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{object, room, text, words};
+use super::{room, words};
 use crate::answer::{Answer, RoomCard};
 use crate::code::Refusal;
 use crate::command::{Enter, NameRule, Op, Token};
 use crate::dialect::{self, Call, Say};
+use crate::dialects::lenient::{object, text};
+use crate::room_ref::RoomRef;
 use crate::signal::{Signal, What};
 use crate::time::rfc3339;
 use crate::voice::{Face, Voice};
@@ -93,6 +95,14 @@ fn unreadable(face: Face) -> Reading {
     (Ticket::Unreadable(face), Err(refusal))
 }
 
+/// The room that a client calls so. The second face knows rooms by their names alone.
+fn called(face: Face, spelled: &str) -> RoomRef {
+    match face {
+        Face::First => room(spelled),
+        Face::Second => RoomRef::named(spelled),
+    }
+}
+
 impl Frame<'_> {
     fn read(&self) -> Reading {
         let face = match (self.action, self.kind) {
@@ -124,7 +134,7 @@ impl Frame<'_> {
                 name,
                 token: text(self.token).filter(|it| !it.is_empty()).map(Token::new),
                 rule: NameRule::Address,
-                ..Enter::new(room(spelled), spelled)
+                ..Enter::new(called(face, spelled), spelled)
             }))
         });
         (Ticket::Join(face, spelled.to_owned()), op)
@@ -140,7 +150,7 @@ impl Frame<'_> {
     fn send(&self, face: Face, spelled: &str) -> Option<Reading> {
         let op = match Text::new(&*text(self.message)?) {
             Ok(body) => Ok(Op::InRoom {
-                room: Some(room(spelled)),
+                room: Some(called(face, spelled)),
                 cid: None,
                 command: Post::plain(body).into(),
             }),

@@ -94,19 +94,30 @@ fn write(desk: &mut Desk, end: &End, records: &[Arc<Record>]) -> Result<Option<S
         insert(&mut log, desk.run, record, &entry, spot)?;
         desk.erased |= project::project(&desk.db, record, spot.idx)?;
     }
-    desk.db
-        .prepare_cached(
-            "UPDATE rooms SET head_seq = ?2, head_sum = ?3, head_idx = ?4, head_message = ?5
-             WHERE id = ?1",
-        )?
-        .execute(params![
-            int(last.room),
-            int(last.seq),
-            sum.0,
-            int(spot.idx),
-            int(spot.message)
-        ])?;
+    keep_end(&desk.db, last.room, last.seq, &sum, spot)?;
     Ok(Some(sum))
+}
+
+/// Notes where a room's log ends.
+pub(super) fn keep_end(
+    db: &Connection,
+    room: RoomId,
+    seq: Seq,
+    sum: &Sum,
+    spot: Spot,
+) -> Result<()> {
+    db.prepare_cached(
+        "UPDATE rooms SET head_seq = ?2, head_sum = ?3, head_idx = ?4, head_message = ?5
+         WHERE id = ?1",
+    )?
+    .execute(params![
+        int(room),
+        int(seq),
+        sum.0,
+        int(spot.idx),
+        int(spot.message)
+    ])?;
+    Ok(())
 }
 
 fn insert(
@@ -133,7 +144,7 @@ fn insert(
     Ok(())
 }
 
-fn keep_snapshot(db: &Connection, room: &Room, sum: &Sum) -> Result<()> {
+pub(super) fn keep_snapshot(db: &Connection, room: &Room, sum: &Sum) -> Result<()> {
     let state = serde_json::to_vec(room).map_err(|error| Fault::Unavailable(error.to_string()))?;
     db.prepare_cached(
         "INSERT OR REPLACE INTO snapshots (room, seq, state, sum, seal)

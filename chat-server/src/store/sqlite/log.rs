@@ -91,7 +91,7 @@ pub(super) fn records(
 }
 
 /// Walks a log from a position on, whose sum is known, and returns the sum at the end.
-fn follow(
+pub(super) fn follow(
     db: &Connection,
     room: RoomId,
     after: Seq,
@@ -157,7 +157,7 @@ pub(super) fn load(db: &Connection, room: RoomId) -> Result<Option<Room>> {
 
 /// The latest snapshot and the sum at its position; none if this program can't read it, for then
 /// the log says the same.
-fn snapshot(db: &Connection, room: RoomId) -> Result<Option<(Room, Sum)>> {
+pub(super) fn snapshot(db: &Connection, room: RoomId) -> Result<Option<(Room, Sum)>> {
     let mut query =
         db.prepare_cached("SELECT seq, state, sum, seal FROM snapshots WHERE room = ?1")?;
     let mut rows = query.query([int(room)])?;

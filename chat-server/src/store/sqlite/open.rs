@@ -17,7 +17,7 @@ pub(super) const BUSY: Duration = Duration::from_secs(2);
 const MIGRATIONS: &[&str] = &[include_str!("schema/0001.sql")];
 
 /// The latest schema that this program knows.
-const KNOWN: u32 = 1;
+pub(super) const KNOWN: u32 = 1;
 const _: () = assert!(
     MIGRATIONS.len() == KNOWN as usize,
     "one migration for each version"
@@ -43,7 +43,7 @@ pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
 
 /// Opens a file, and makes it if there is none: one that its owner alone may read, for it holds
 /// hashes and secrets.
-fn private(path: &Path) -> std::io::Result<File> {
+pub(super) fn private(path: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -59,9 +59,9 @@ pub(super) fn writer(path: &Path) -> Result<Connection, StoreError> {
     // The write-ahead log gets the rights of the file that it belongs to.
     private(path)
         .map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
-    let mut db = connect(path, flags)?;
+    let db = connect(path, flags)?;
     configure(&db).map_err(|error| refusal(path, error))?;
-    migrate(&mut db, path)?;
+    migrate(&db, path)?;
     Ok(db)
 }
 
@@ -95,11 +95,11 @@ fn configure(db: &Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)
 }
 
-fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let refused = |error| refusal(path, error);
+/// The schema that a database says it has: how many migrations have run.
+pub(super) fn schema(db: &Connection, path: &Path, pragma: &str) -> Result<u32, StoreError> {
     let found: i64 = db
-        .query_row("PRAGMA user_version", [], |row| row.get(0))
-        .map_err(refused)?;
+        .query_row(pragma, [], |row| row.get(0))
+        .map_err(|error| refusal(path, error))?;
     let found = u32::try_from(found)
         .map_err(|_| StoreError::Damaged(format!("{}: schema {found}", path.display())))?;
     if found > KNOWN {
@@ -108,6 +108,13 @@ fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreError> {
             known: KNOWN,
         });
     }
+    Ok(found)
+}
+
+/// Brings the schema up to date; an empty database gets all of it.
+pub(super) fn migrate(db: &Connection, path: &Path) -> Result<(), StoreError> {
+    let refused = |error| refusal(path, error);
+    let found = schema(db, path, "PRAGMA user_version")?;
     for (version, sql) in (1..=KNOWN).zip(MIGRATIONS).skip(found as usize) {
         let step = || -> rusqlite::Result<()> {
             let step = db.unchecked_transaction()?;
@@ -130,7 +137,8 @@ pub(super) fn begin_run(db: &Connection, path: &Path, epoch: &str) -> Result<i64
     .map_err(|error| refusal(path, error))
 }
 
-fn refusal(path: &Path, error: rusqlite::Error) -> StoreError {
+/// What the caller hears of an error at a file.
+pub(super) fn refusal(path: &Path, error: rusqlite::Error) -> StoreError {
     let words = format!("{}: {error}", path.display());
     match error.sqlite_error_code() {
         // A table that is missing or there already: the file says that it is of our schema.

@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use super::{create, enter, error, hears, join, join_by, log_in, moved, send, welcome};
-use crate::world::{Plain, World, config};
+use crate::world::{Plain, World, config, http};
 
 const ANOTHERS: &str = "The token is another user's";
 const INVALID: &str = "Invalid or expired token";
@@ -107,6 +107,39 @@ async fn a_registered_name_is_for_whoever_logged_in_from_there() {
         welcome(&room, "TechTalk"),
         "a free name is a guest's"
     );
+    log_in(address, "john").await;
+    enter(&world, &room, "TechTalk", "john").await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn who_logs_out_everywhere_vouches_for_nobody() {
+    let clock = Arc::new(ManualClock::new(Timestamp::new(1_733_832_000_000)));
+    let builder = Server::builder(config()).clock(clock.clone());
+    let server = builder.start().await.unwrap();
+    let address = server.listen(Listen::local(0)).await.unwrap();
+    let world = World { server, address };
+    let john = log_in(address, "john").await;
+    let room = create(address, &john, "TechTalk").await;
+    let mut first = enter(&world, &room, "TechTalk", "john").await;
+
+    clock.advance(Duration::from_millis(1));
+    let bearer = format!("Bearer {john}");
+    let headers = [("authorization", bearer.as_str())];
+    let out = http(
+        address,
+        "POST",
+        "/v1/auth/logout",
+        &headers,
+        br#"{"all":true}"#,
+    )
+    .await;
+    assert_eq!(out.status, 204);
+    assert_eq!(first.hear().await, Err(1008));
+    let mut late = Plain::connect(address, "/chat").await;
+    assert_eq!(late.ask(&join(&room, "john")).await, error(REGISTERED));
+
+    clock.advance(Duration::from_millis(1));
     log_in(address, "john").await;
     enter(&world, &room, "TechTalk", "john").await;
     world.stop().await;

@@ -135,6 +135,28 @@ async fn what_goes_wrong_over_http_is_said_in_one_envelope() {
 }
 
 #[tokio::test]
+async fn no_name_is_given_twice_whatever_it_is() {
+    let world = World::new().await;
+    let at = world.address;
+    let john = log_in(at, "john").await;
+    let ann = world.account("ann").await;
+    let mut host = world.enter(&ann).await;
+    host.create(json!({"name": "Native", "listed": true})).await;
+    // Longer than an alias, and like the number of a room that there is.
+    let long = "x".repeat(80);
+    for name in ["TechTalk", &long, "room_1", "1"] {
+        create(at, &john, name).await;
+    }
+    for name in ["TechTalk", "techtalk", &long, "room_1", "1", "Native"] {
+        let wish = json!({"roomName": name});
+        let said = api(at, &john, ("POST", "/api/create-room"), wish).await;
+        assert_eq!(said.status, 200, "{name}: {}", said.body);
+        assert_eq!(said.body, failed("RoomName already exists"), "{name}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn pages_of_other_origins_may_ask_the_routes() {
     let world = World::new().await;
     let asked = [

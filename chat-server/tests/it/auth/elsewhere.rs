@@ -121,6 +121,39 @@ async fn times_of_wrong_types_refuse_a_token_from_elsewhere() {
 }
 
 #[tokio::test]
+async fn a_token_from_elsewhere_does_not_count_before_its_time() {
+    let house = House::open().await;
+    for name in ["iat", "nbf"] {
+        let mut claims = json!({"username": "joe", "exp": NOW_S + 9_000});
+        claims[name] = json!(NOW_S + 600);
+        let token = signed(&claims);
+        let refused = house.who(&token).await.unwrap_err();
+        assert_eq!(refused, AuthError::TokenInvalid(TokenFault::Future));
+    }
+    let claims = json!({"username": "joe", "nbf": NOW_S, "exp": NOW_S + 9_000});
+    house.who(&signed(&claims)).await.unwrap();
+}
+
+#[tokio::test]
+async fn whoever_changes_his_name_elsewhere_is_the_same_here() {
+    let house = House::open().await;
+    for (claims, changed) in [
+        (
+            json!({"id": 7, "username": "sam", "iat": NOW_S}),
+            json!({"id": 7, "username": "samuel", "iat": NOW_S}),
+        ),
+        (
+            json!({"UserID": 7, "UserName": "tim", "exp": NOW_S + 9}),
+            json!({"UserID": "7", "UserName": "Timothy", "exp": NOW_S + 9}),
+        ),
+    ] {
+        let before = house.who(&signed(&claims)).await.unwrap();
+        let after = house.who(&signed(&changed)).await.unwrap();
+        assert_eq!((after.user, &after.name), (before.user, &before.name));
+    }
+}
+
+#[tokio::test]
 async fn what_was_made_before_a_revocation_stays_out() {
     let house = House::open().await;
     let old = signed(&json!({"username": "joe", "iat": NOW_S}));

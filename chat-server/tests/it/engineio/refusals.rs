@@ -143,7 +143,29 @@ async fn pages_are_told_whether_they_may_read() {
         let credentials = "access-control-allow-credentials: true";
         assert_eq!(said.head.contains(credentials), may, "{}", said.head);
         assert!(said.head.contains("vary: origin"), "{}", said.head);
+        // What is refused is read by the same pages, and they alone are told what they may send.
+        let unknown = format!("{path}&sid=nobody");
+        let said = http(world.address, "GET", &unknown, &[("origin", origin)], b"").await;
+        assert_eq!(said.status, 400);
+        assert_eq!(said.head.contains(&allowed), may, "{}", said.head);
+        let asked = [
+            ("origin", origin),
+            ("access-control-request-method", "POST"),
+            ("access-control-request-headers", "content-type"),
+        ];
+        let said = http(world.address, "OPTIONS", path, &asked, b"").await;
+        assert_eq!(said.status, 204);
+        for line in [
+            &*allowed,
+            credentials,
+            "access-control-allow-methods: get, post, options",
+            "access-control-allow-headers: content-type",
+        ] {
+            assert_eq!(said.head.contains(line), may, "{line}: {}", said.head);
+        }
     }
+    let said = get(world.address, "/socket.io?EIO=4&transport=polling").await;
+    assert!(said.body.starts_with("0{"), "{}", said.body);
     world.stop().await;
 }
 

@@ -90,3 +90,15 @@ async fn who_floods_is_slowed_down_and_then_sent_away() {
     ann.granted(said("den", "ann", "undisturbed")).await;
     world.stop().await;
 }
+
+#[tokio::test]
+async fn attachments_are_not_kept_without_bound() {
+    let world = World::new().await;
+    let mut eve = Peer::guest(&world).await;
+    eve.socket.send(r#"4516-["message",{}]"#).await;
+    for _ in 0..5 {
+        eve.socket.send_binary(&vec![0; 900_000]).await;
+    }
+    eve.socket.ends().await;
+    world.stop().await;
+}

@@ -91,6 +91,7 @@ async fn who_speaks_before_he_has_entered_is_sent_away() {
         "41",
         "430[1]",
         r#"42/foo,["message",{}]"#,
+        r#"451-["message",{"_placeholder":true,"num":0}]"#,
         "4",
         "nonsense",
     ] {

@@ -364,6 +364,31 @@ fn a_visit_that_failed_counts_no_visitor() {
     laws::nothing_is_left(&mut world);
 }
 
+#[test]
+fn a_guest_who_leaves_and_comes_back_in_one_turn_is_there() {
+    let mut world = World::one();
+    let den = world.room(named("den"), &[], &[]);
+    let guest = UserId::guest(7);
+    world.wishes(guest, den, Visit { password: None });
+    world.rest();
+    world.send(den, guest, session(guest), Wish::Attach);
+    world.rest();
+    world.send(den, guest, session(guest), Wish::Detach);
+    let again = world.wishes(guest, den, Visit { password: None });
+    world.rest();
+    assert_eq!(world.outcome(again), Ok(Reply::Accepted));
+    let seat = world.send(den, guest, session(guest), Wish::Attach);
+    let talk = world.wishes(guest, den, post("back again"));
+    world.rest();
+    assert!(matches!(world.outcome(seat), Ok(Reply::Attached { .. })));
+    assert_eq!(world.outcome(talk), done(den, 2, false));
+    world.send(den, guest, session(guest), Wish::Detach);
+    let talk = world.wishes(guest, den, post("am I still in?"));
+    world.rest();
+    assert_eq!(world.outcome(talk), Err(Rejection::NotAMember.into()));
+    laws::nothing_is_left(&mut world);
+}
+
 /// A group with Bob in it, and a room of the other worker in which its members may read.
 fn group_and_den(world: &mut World) -> (RoomId, RoomId) {
     let crew = CreateRoom {

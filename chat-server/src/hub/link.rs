@@ -1,0 +1,157 @@
+//! What the hub and a session share.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeSet, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_core::{RoomId, Seq, Timestamp, UserId};
+use chat_protocol::close::Close;
+use chat_protocol::dialect::Dialect;
+
+use crate::auth::Identity;
+use crate::mail::SessionKey;
+use crate::outbox::Outbox;
+
+/// A session, as the hub reaches it.
+pub(crate) struct Link {
+    pub(crate) key: SessionKey,
+    pub(crate) outbox: Rc<Outbox>,
+    /// The spelling, once it is known.
+    pub(crate) dialect: Cell<Option<Dialect>>,
+    /// Commands whose answers are still to come.
+    pub(crate) in_flight: Cell<usize>,
+    /// When anything was read from the socket.
+    pub(crate) heard_at: Cell<Duration>,
+    /// When its token ends.
+    pub(crate) expires_at: Cell<Option<Timestamp>>,
+    /// Whether it was told that its token ends soon.
+    pub(crate) warned: Cell<bool>,
+    /// Whether what carries it asks for signs of life by itself.
+    pub(crate) beats: Cell<bool>,
+    /// When it has to have said hello.
+    pub(crate) hello_by: Cell<Option<Duration>>,
+    /// Whether rooms that its user joins are attached to it by themselves.
+    pub(crate) follows: Cell<bool>,
+    /// The log-ins that it came by: one, or one for each person that it has been proven to be.
+    grants: RefCell<Vec<Arc<str>>>,
+    news: RefCell<VecDeque<News>>,
+    /// The users that it acts for.
+    pub(super) users: RefCell<Vec<UserId>>,
+    /// Rooms in which it has a seat, or had one: where to look when it ends.
+    pub(super) rooms: RefCell<BTreeSet<RoomId>>,
+}
+
+/// What a session has to do something about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    /// Its user is a member of this room since the record after this one.
+    Joined(RoomId, Seq),
+    /// It hears this room no more.
+    Detached(RoomId),
+    /// Something of this room after this record passed it by: it has to catch up.
+    Gap(RoomId, Seq),
+    /// It is to be pinged.
+    Ping,
+    /// Its token ends at this moment.
+    Expiring(Timestamp),
+    /// It has to end.
+    End(Close),
+}
+
+impl Link {
+    pub(crate) fn new(key: SessionKey, outbox: Rc<Outbox>, dialect: Option<Dialect>) -> Self {
+        Self {
+            key,
+            outbox,
+            dialect: Cell::new(dialect),
+            in_flight: Cell::new(0),
+            heard_at: Cell::default(),
+            expires_at: Cell::new(None),
+            warned: Cell::new(false),
+            beats: Cell::new(false),
+            hello_by: Cell::new(None),
+            follows: Cell::new(false),
+            grants: RefCell::default(),
+            news: RefCell::default(),
+            users: RefCell::default(),
+            rooms: RefCell::default(),
+        }
+    }
+
+    /// Notes by which log-in the session is here, and for how long.
+    pub(crate) fn bind(&self, identity: &Identity) {
+        self.grants
+            .replace(identity.grant.iter().cloned().collect());
+        self.expires_at.set(identity.expires_at);
+        self.warned.set(false);
+    }
+
+    /// Notes a further log-in: the session ends with the first of them.
+    pub(crate) fn bind_also(&self, identity: &Identity) {
+        if let Some(grant) = &identity.grant {
+            let mut grants = self.grants.borrow_mut();
+            if !grants.contains(grant) {
+                grants.push(grant.clone());
+            }
+        }
+        let ends = [self.expires_at.get(), identity.expires_at];
+        self.expires_at.set(ends.into_iter().flatten().min());
+    }
+
+    /// Whether it came by this log-in.
+    pub(super) fn came_by(&self, grant: &str) -> bool {
+        self.grants.borrow().iter().any(|it| **it == *grant)
+    }
+
+    /// Forgets the log-in: by this time somebody has to have said hello.
+    pub(crate) fn unbind(&self, hello_by: Duration) {
+        self.grants.take();
+        self.expires_at.set(None);
+        self.follows.set(false);
+        self.hello_by.set(Some(hello_by));
+    }
+
+    /// Why the session has to end at this moment, if its time is over.
+    pub(crate) fn overdue(&self, now: Duration, wall: Timestamp) -> Option<Close> {
+        if self.hello_by.get().is_some_and(|by| now >= by) {
+            return Some(Close::Unauthenticated);
+        }
+        let left_ms = self
+            .expires_at
+            .get()?
+            .number()
+            .saturating_sub(wall.number());
+        if left_ms == 0 {
+            return Some(Close::TokenExpired);
+        }
+        let soon = left_ms <= EXPIRY_NOTICE_MS;
+        if soon && !self.warned.replace(soon) {
+            self.tell(News::Expiring(wall.plus_ms(left_ms)));
+        }
+        None
+    }
+
+    pub(crate) fn tell(&self, news: News) {
+        self.news.borrow_mut().push_back(news);
+        self.outbox.wake();
+    }
+
+    pub(crate) fn has_news(&self) -> bool {
+        !self.news.borrow().is_empty()
+    }
+
+    /// Whether it was told to end.
+    pub(crate) fn is_ending(&self) -> bool {
+        let news = self.news.borrow();
+        news.iter().any(|news| matches!(news, News::End(_)))
+    }
+
+    pub(crate) fn next_news(&self) -> Option<News> {
+        self.news.borrow_mut().pop_front()
+    }
+}
+
+/// How long before its end a session hears that its token ends, in milliseconds.
+const EXPIRY_NOTICE_MS: u64 = 60_000;
