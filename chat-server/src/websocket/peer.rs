@@ -16,12 +16,12 @@ use chat_protocol::code::{Code, Refusal};
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::watch;
 
-use super::{Flushed, Parted, Read, Socket};
+use super::{GOODBYE, Read, Socket};
 use crate::engineio::Message;
 use crate::http::problem::Problem;
 use crate::http::upgrade::{accept_key, is_upgrade, switch};
 use crate::node::{Connected, Node, RECONNECT_MS};
-use crate::outbox::{Outbox, State as Room};
+use crate::outbox::State as Room;
 use crate::worker::Worker;
 
 /// How sockets are held.
@@ -67,10 +67,7 @@ enum Woken {
     Stop,
 }
 
-/// How long a client may take to hear goodbye, and to close, too.
-const GOODBYE: Duration = Duration::from_secs(2);
-
-/// The same, when the server waits for it.
+/// How long a client may take to close, too, when the server waits for it.
 const GOODBYE_STOPPING: Duration = Duration::from_millis(200);
 
 impl Peer {
@@ -155,15 +152,9 @@ impl Peer {
     /// Lets everything leave, and waits a little for the other side to close, too.
     async fn part(mut self, node: &Node) {
         self.close(1000, "");
-        let outbox = &self.socket.outbox;
-        let goodbye = if node.is_stopping() {
-            GOODBYE_STOPPING
-        } else {
-            GOODBYE
-        };
-        if tokio::time::timeout(GOODBYE, Flushed(outbox)).await.is_ok() {
-            drop(tokio::time::timeout(goodbye, Parted::from(outbox)).await);
-        }
+        let stopping = node.is_stopping();
+        let linger = if stopping { GOODBYE_STOPPING } else { GOODBYE };
+        self.socket.part(linger).await;
     }
 }
 
@@ -251,13 +242,17 @@ impl Opening {
             place,
         } = self;
         let Ok(upgraded) = upgrade.await else { return };
-        let Ok((wire, read)) = crate::listener::wire(upgraded) else {
+        let Settings {
+            message_bytes_max,
+            outbox_bytes_max,
+            silence_ms_max,
+        } = *door.settings;
+        let Ok(socket) = Socket::over(upgraded, outbox_bytes_max, message_bytes_max) else {
             return;
         };
-        let outbox = Rc::new(Outbox::new(wire, door.settings.outbox_bytes_max));
         let peer = Peer {
-            socket: Socket::new(outbox, read, door.settings.message_bytes_max),
-            silence_max: Duration::from_millis(door.settings.silence_ms_max),
+            socket,
+            silence_max: Duration::from_millis(silence_ms_max),
             stopping: worker.stopping.subscribe(),
             ended: false,
         };
