@@ -5,7 +5,8 @@
 //! * [`serve`] is what the binary does with it.
 //! * [`store::Store`], [`auth::Authenticator`] and [`clock::Clock`] are where an application puts
 //!   in its own.
-//! * [`engineio`] and [`socketio`] carry one dialect, and serve applications of their own.
+//! * [`engineio`] and [`socketio`] carry one dialect, and serve applications of their own;
+//!   [`websocket`] serves theirs without either.
 //! * [`turn::Turn`] is the server's duty for a room, without a socket, a disk or a clock.
 
 pub mod auth;
@@ -21,6 +22,7 @@ pub mod metrics;
 pub mod socketio;
 pub mod store;
 pub mod turn;
+pub mod websocket;
 
 mod budgets;
 mod desk;
@@ -34,7 +36,6 @@ mod outbox;
 mod server;
 mod session;
 mod status;
-mod websocket;
 mod worker;
 
 pub use self::node::Node;

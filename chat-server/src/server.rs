@@ -24,6 +24,7 @@ use crate::node::{Node, Parts};
 use crate::socketio::{self, Peer};
 use crate::status::Statuses;
 use crate::store::{self, Store, StoreError};
+use crate::websocket;
 
 /// A running chat server.
 ///
@@ -194,6 +195,35 @@ impl Server {
         self.engine_io(settings.line.clone(), async move |line: &mut Line| {
             service(&mut Peer::new(line, &settings)).await;
         })
+    }
+
+    /// Serves WebSockets of an application of its own, whose messages are nobody else's business.
+    /// Each talks with the service on one of the server's threads, and ends when that returns.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use chat_server::Server;
+    /// use chat_server::websocket::{Peer, Settings};
+    ///
+    /// fn echo(server: &Server) -> axum::Router {
+    ///     server.websocket(Settings::default(), async |peer: &mut Peer| {
+    ///         while let Some(message) = peer.next().await {
+    ///             peer.send(&message);
+    ///         }
+    ///     })
+    /// }
+    /// ```
+    pub fn websocket<F>(&self, settings: websocket::Settings, service: F) -> Router
+    where
+        F: AsyncFn(&mut websocket::Peer) + Send + Sync + 'static,
+    {
+        let door = websocket::serve(websocket::Door {
+            node: self.node.clone(),
+            settings: Arc::new(settings),
+            host: Arc::new(websocket::Service(service)),
+        });
+        Router::new().fallback(door)
     }
 
     /// The parts of the running server.

@@ -1,5 +1,7 @@
 //! A WebSocket over an outbox: tungstenite reads the socket, and writes into the outbox as
-//! everybody else does.
+//! everybody else does. An application's own service has its clients as [`Peer`]s.
+
+mod peer;
 
 use std::io::{self, Write};
 use std::pin::Pin;
@@ -13,6 +15,8 @@ use tungstenite::protocol::frame::CloseFrame;
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Error, Message, WebSocket};
 
+pub(crate) use self::peer::{Door, Opening, Service, serve};
+pub use self::peer::{Peer, Settings};
 use crate::outbox::Outbox;
 
 /// One connection's WebSocket.

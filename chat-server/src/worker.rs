@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{LocalSet, spawn_local};
 
 use chat_core::{RoomId, Seq, UserId};
@@ -23,6 +23,7 @@ use crate::node::Node;
 use crate::session::{self, Arrival};
 use crate::store::Append;
 use crate::turn::{Output, Recipients, Supply, Turn};
+use crate::websocket;
 
 /// Where the answer to a mail goes.
 #[derive(Debug)]
@@ -55,6 +56,8 @@ pub(crate) struct Slots {
     pub(crate) arrivals: mpsc::Sender<Arrival>,
     /// Engine.IO sessions to be held.
     pub(crate) openings: mpsc::Sender<Opening>,
+    /// Sockets of an application's own service.
+    pub(crate) sockets: mpsc::Sender<websocket::Opening>,
     /// What concerns many sessions at once.
     pub(crate) orders: mpsc::Sender<Order>,
 }
@@ -76,6 +79,7 @@ pub(crate) struct Inboxes {
     parcels: mpsc::Receiver<Vec<Parcel<Address>>>,
     arrivals: mpsc::Receiver<Arrival>,
     openings: mpsc::Receiver<Opening>,
+    sockets: mpsc::Receiver<websocket::Opening>,
     orders: mpsc::Receiver<Order>,
 }
 
@@ -88,8 +92,10 @@ pub(crate) struct Worker {
     /// Where answers to the turn's questions go.
     supplies: mpsc::Sender<(u64, Supply)>,
     next_session: Cell<u64>,
-    /// Sessions that have ended and say goodbye, and Engine.IO lines.
+    /// Sessions that have ended and say goodbye, Engine.IO lines, and an application's sockets.
     pub(crate) parting: Cell<usize>,
+    /// Tells an application's sockets that the server stops.
+    pub(crate) stopping: watch::Sender<bool>,
 }
 
 thread_local! {
@@ -107,6 +113,7 @@ pub(crate) fn boxes(mail_max: usize) -> (Slots, Inboxes) {
     let (parcels, parcels_in) = mpsc::channel(1024);
     let (arrivals, arrivals_in) = mpsc::channel(1024);
     let (openings, openings_in) = mpsc::channel(1024);
+    let (sockets, sockets_in) = mpsc::channel(1024);
     let (orders, orders_in) = mpsc::channel(1024);
     (
         Slots {
@@ -114,6 +121,7 @@ pub(crate) fn boxes(mail_max: usize) -> (Slots, Inboxes) {
             parcels,
             arrivals,
             openings,
+            sockets,
             orders,
         },
         Inboxes {
@@ -121,6 +129,7 @@ pub(crate) fn boxes(mail_max: usize) -> (Slots, Inboxes) {
             parcels: parcels_in,
             arrivals: arrivals_in,
             openings: openings_in,
+            sockets: sockets_in,
             orders: orders_in,
         },
     )
@@ -149,6 +158,7 @@ pub(crate) fn run(node: Node, index: usize, inboxes: Inboxes) -> std::io::Result
         supplies,
         next_session,
         parting: Cell::new(0),
+        stopping: watch::Sender::new(false),
     });
     LocalSet::new().block_on(&runtime, worker.serve(inboxes, supplied));
     Ok(())
@@ -161,12 +171,14 @@ impl Worker {
             parcels,
             arrivals,
             openings,
+            sockets,
             mut orders,
         } = inboxes;
         let turns = spawn_local(self.clone().turns(mail, supplied));
         spawn_local(self.clone().pump(parcels));
         spawn_local(self.clone().adopt(arrivals));
         spawn_local(self.clone().hold(openings));
+        spawn_local(self.clone().receive(sockets));
         spawn_local(self.clone().heartbeat());
         if self.index == 0 {
             spawn_local(crate::janitor::run(self.node.clone()));
@@ -188,6 +200,7 @@ impl Worker {
 
     /// Ends all sessions, and waits until they have said goodbye.
     async fn stop(&self) {
+        self.stopping.send_replace(true);
         for link in self.hub.borrow().links() {
             link.tell(News::End(Close::ShuttingDown));
         }
@@ -438,6 +451,12 @@ impl Worker {
 
     async fn hold(self: Rc<Self>, mut openings: mpsc::Receiver<Opening>) {
         while let Some(opening) = openings.recv().await {
+            spawn_local(opening.run(self.clone()));
+        }
+    }
+
+    async fn receive(self: Rc<Self>, mut sockets: mpsc::Receiver<websocket::Opening>) {
+        while let Some(opening) = sockets.recv().await {
             spawn_local(opening.run(self.clone()));
         }
     }

@@ -40,4 +40,5 @@ mod socketio;
 mod store;
 mod turn;
 mod upkeep;
+mod websocket;
 mod world;

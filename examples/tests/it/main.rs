@@ -8,6 +8,7 @@
 
 mod bot;
 mod dialects;
+mod echo;
 mod embed;
 mod hello;
 mod person;
