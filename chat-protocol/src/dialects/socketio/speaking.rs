@@ -121,7 +121,7 @@ pub(crate) fn event(record: &Record, voice: &Voice) -> Option<Vec<u8>> {
     };
     let content = posted.content.as_ref()?;
     let (name, room_id) = match voice.manner() {
-        (Face::First, Some(room)) => ("message", Some(Json::read(room))),
+        (Face::First, Some(room)) => ("message", Some(Json::word(room))),
         // Who isn't in the room hears nothing of it.
         (Face::First, None) => return None,
         (Face::Second, _) => ("receive_message", None),
@@ -163,7 +163,7 @@ pub(crate) fn signal(signal: &Signal, voice: &Voice, say: Say<'_>) {
     };
     for name in names {
         let somebody = Somebody {
-            room_id: Json::read(room),
+            room_id: Json::word(room),
             username: signal.by.name.as_ref().map_or("", Name::as_str),
         };
         say(&Packet::event(name, &[somebody]).encode());
@@ -181,6 +181,11 @@ enum Json<'a> {
 }
 
 impl<'a> Json<'a> {
+    /// Takes a client's word for a room, which is a JSON string or number, as it stands.
+    fn word(text: &'a str) -> Self {
+        serde_json::from_str(text).map_or(Self::Text(text), Self::Said)
+    }
+
     /// Takes JSON as it stands, and anything else as a text: also what is nested so deep that some
     /// client might not read it.
     fn read(text: &'a str) -> Self {
