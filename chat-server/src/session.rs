@@ -30,7 +30,6 @@ use chat_protocol::code::{Code, Refusal};
 use chat_protocol::command::Token;
 use chat_protocol::dialect::{Call, Dialect, Form, Ticket};
 use chat_protocol::system::System;
-use chat_protocol::voice::Voice;
 use hyper::upgrade::OnUpgrade;
 use prometheus_client::metrics::gauge::Gauge;
 use tungstenite::Utf8Bytes;
@@ -113,14 +112,14 @@ const UNREADABLE_MAX: u32 = 10;
 /// Commands refused in a row for coming too fast, before the socket closes.
 const REFUSED_MAX: u32 = 200;
 
-/// The chat, as what is spoken over Engine.IO lines.
-pub(crate) struct Chat;
+/// The chat, as what is spoken over Engine.IO lines, in this dialect.
+pub(crate) struct Chat(pub(crate) Dialect);
 
 impl Host for Chat {
     fn talk(self: Arc<Self>, worker: Rc<Worker>, mut line: Box<Line>) -> Talk {
         let caller = line.caller();
         let guest = Guest {
-            dialect: Some(Dialect::Socketio),
+            dialect: Some(self.0),
             address: caller.address,
             token: caller.token.take().map(Token::new),
             silent: caller.silent.take(),
@@ -407,11 +406,9 @@ impl Session {
         match news {
             News::Joined(room, before) => {
                 if let Some(actor) = self.identity.as_ref().map(Identity::actor)
+                    && let Ok(voice) = self.own_voice()
                     && !self.seats.contains(room)
-                    && self
-                        .take_seat(room, actor, Voice::of(Dialect::Native))
-                        .await
-                        .is_ok()
+                    && self.take_seat(room, actor, voice).await.is_ok()
                 {
                     self.catch_up(room, before).await;
                 }

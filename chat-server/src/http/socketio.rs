@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use axum::{Json, Router};
+use chat_protocol::Dialect;
 
 use crate::engineio::{self, Cors};
 use crate::node::Node;
@@ -29,7 +30,7 @@ pub(super) fn lines(node: &Node) -> MethodRouter {
         // However often the server is mounted, its sessions are the same.
         number: 0,
         settings: Arc::new(settings),
-        host: Arc::new(crate::session::Chat),
+        host: Arc::new(crate::session::Chat(Dialect::Socketio)),
         welcome,
     })
 }

@@ -7,8 +7,6 @@ use chat_protocol::answer::{Answer, ResetReason, ResumeState, Welcome};
 use chat_protocol::close::Close;
 use chat_protocol::code::{Code, Refusal};
 use chat_protocol::command::{Hello, Subscribe, Token};
-use chat_protocol::dialect::Dialect;
-use chat_protocol::voice::Voice;
 
 use super::{After, Performed, Session, unauthenticated};
 use crate::auth::Identity;
@@ -160,7 +158,7 @@ impl Session {
             if self.seats.contains(room) {
                 self.rise(room).await;
             }
-            let voice = Voice::of(Dialect::Native);
+            let voice = self.own_voice()?;
             let seat = match self.take_seat(room, actor.clone(), voice).await {
                 Ok(seat) => seat,
                 Err(refusal) if refusal.code == Code::TooMany => return Err(refusal),

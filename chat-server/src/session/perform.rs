@@ -9,7 +9,6 @@ use chat_protocol::answer::{Answer, Position, Snapshot};
 use chat_protocol::close::Close;
 use chat_protocol::code::{Code, Refusal};
 use chat_protocol::command::{Op, Status};
-use chat_protocol::dialect::Dialect;
 use chat_protocol::room_ref::RoomRef;
 use chat_protocol::signal::{Signal, What};
 use chat_protocol::system::System;
@@ -192,6 +191,12 @@ impl Session {
         drop(self.node().send(mail).await);
     }
 
+    /// How the session hears a room that it attached by its number.
+    pub(super) fn own_voice(&self) -> Result<Voice, Refusal> {
+        let dialect = self.link.dialect.get();
+        dialect.map(Voice::of).ok_or_else(unauthenticated)
+    }
+
     /// Takes a seat in a room; the session is behind until it has caught up from the head that is
     /// given, or from an earlier position.
     pub(super) async fn take_seat(
@@ -301,7 +306,7 @@ impl Session {
         let room = desk::resolve(self.node(), room).await?;
         let attach = !self.seats.contains(room);
         if attach {
-            let voice = Voice::of(Dialect::Native);
+            let voice = self.own_voice()?;
             self.take_seat(room, actor.clone(), voice).await?;
         }
         let snapshot = self.snapshot_at(room, &actor).await;
