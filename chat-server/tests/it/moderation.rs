@@ -6,10 +6,24 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::people::{Heard, Kind, Person};
-use crate::world::{Plain, World, by, http};
+use crate::world::{Account, Native, Plain, World, by, http};
 
 /// The year 2100, in milliseconds.
 const FAR: u64 = 4_102_444_800_000;
+
+/// The name of the room for people of a kind.
+fn den(kind: Kind) -> String {
+    format!("Den{kind:?}")
+}
+
+/// Bob, in a room of the host's for people of his kind.
+async fn enter_den(world: &World, host: &mut Native, kind: Kind, bob: &Account) -> (Person, u64) {
+    let alias = den(kind);
+    let room = host.create(json!({"name": alias, "alias": alias})).await;
+    let entered = Person::enter(world, kind, ("bob", bob), (room, &alias)).await;
+    let person = entered.unwrap_or_else(|said| panic!("{kind:?}: {said}"));
+    (person, room)
+}
 
 #[tokio::test]
 async fn who_is_muted_is_not_heard_whatever_he_speaks() {
@@ -18,10 +32,7 @@ async fn who_is_muted_is_not_heard_whatever_he_speaks() {
     let bob = world.account("bob").await;
     let mut host = world.enter(&ann).await;
     for kind in Kind::OLDER {
-        let alias = format!("Den{kind:?}");
-        let room = host.create(json!({"name": alias, "alias": alias})).await;
-        let entered = Person::enter(&world, kind, ("bob", &bob), (room, &alias)).await;
-        let mut person = entered.unwrap_or_else(|said| panic!("{kind:?}: {said}"));
+        let (mut person, room) = enter_den(&world, &mut host, kind, &bob).await;
         assert_eq!(host.event_of(room).await["ev"], "joined", "{kind:?}");
         person.say("one").await;
         assert_eq!(host.event_of(room).await["d"]["content"]["body"], "one");
@@ -54,18 +65,14 @@ async fn who_is_banned_hears_nothing_more_and_does_not_come_back_whatever_he_spe
     let bob = world.account("bob").await;
     let mut host = world.enter(&ann).await;
     for kind in Kind::OLDER {
-        let alias = format!("Den{kind:?}");
-        let room = host.create(json!({"name": alias, "alias": alias})).await;
-        let who = ("bob", &bob);
-        let entered = Person::enter(&world, kind, who, (room, &alias)).await;
-        let mut person = entered.unwrap_or_else(|said| panic!("{kind:?}: {said}"));
+        let (mut person, room) = enter_den(&world, &mut host, kind, &bob).await;
         host.post(room, "before").await;
         let before = Heard::Line("ann".to_owned(), "before".to_owned());
         assert_eq!(person.hear().await, before, "{kind:?}");
         host.ok("ban", json!({"room": room, "user": bob.id})).await;
         host.post(room, "after").await;
         person.settle().await;
-        let again = Person::enter(&world, kind, who, (room, &alias)).await;
+        let again = Person::enter(&world, kind, ("bob", &bob), (room, &den(kind))).await;
         assert!(again.is_err(), "{kind:?} is in again");
     }
     world.stop().await;
