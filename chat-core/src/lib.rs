@@ -49,6 +49,8 @@ extern crate alloc;
 pub mod commands;
 pub mod event;
 pub mod limits;
+#[cfg(sabotage)]
+pub mod sabotage;
 
 mod bucket;
 mod content;

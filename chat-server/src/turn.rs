@@ -234,6 +234,11 @@ impl<R> Turn<R> {
             touched.iter().copied().zip(answers).collect();
         let mut again = VecDeque::new();
         for held in mem::take(&mut self.held) {
+            #[cfg(sabotage)]
+            if chat_core::sabotage::planted("answered_without_commit") {
+                self.release(held, &Fate::Durable, &mut again, now);
+                continue;
+            }
             let fate = match verdicts.get(&held.room) {
                 None | Some(Some(Appended::Done)) => Fate::Durable,
                 Some(Some(Appended::Conflict { .. })) => Fate::Again,
