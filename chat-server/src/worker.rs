@@ -4,7 +4,7 @@ mod heartbeat;
 mod questions;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -135,7 +135,7 @@ pub(crate) fn boxes(mail_max: usize) -> (Slots, Inboxes) {
     )
 }
 
-/// Runs a worker on the current thread until it is told to stop.
+/// Runs a worker on the current thread, which is its own, until it is told to stop.
 ///
 /// # Errors
 ///
@@ -145,6 +145,12 @@ pub(crate) fn run(node: Node, index: usize, inboxes: Inboxes) -> std::io::Result
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    LocalSet::new().block_on(&runtime, live(node, index, inboxes));
+    Ok(())
+}
+
+/// A worker's life, as a task that starts its others beside itself.
+pub(crate) async fn live(node: Node, index: usize, inboxes: Inboxes) {
     let waiting_max = node.limits().mailbox_requests_max;
     let turn = RefCell::new(Turn::new(node.engine_limits().clone(), waiting_max));
     let hub = RefCell::new(Hub::new(node.metrics().clone()));
@@ -160,8 +166,7 @@ pub(crate) fn run(node: Node, index: usize, inboxes: Inboxes) -> std::io::Result
         parting: Cell::new(0),
         stopping: watch::Sender::new(false),
     });
-    LocalSet::new().block_on(&runtime, worker.serve(inboxes, supplied));
-    Ok(())
+    worker.serve(inboxes, supplied).await;
 }
 
 impl Worker {
@@ -321,7 +326,7 @@ impl Worker {
     /// Does what a turn asks for: parcels to this worker's sessions go by a call, those to others
     /// in one push for each worker.
     async fn dispatch(self: &Rc<Self>, outputs: impl IntoIterator<Item = Output<Address>>) {
-        let mut bundles: HashMap<usize, Vec<Parcel<Address>>> = HashMap::new();
+        let mut bundles: BTreeMap<usize, Vec<Parcel<Address>>> = BTreeMap::new();
         for output in outputs {
             match output {
                 Output::Parcel { to, parcel } => self.sort(to, parcel, &mut bundles),
@@ -352,7 +357,7 @@ impl Worker {
         &self,
         to: Recipients,
         parcel: Parcel<Address>,
-        bundles: &mut HashMap<usize, Vec<Parcel<Address>>>,
+        bundles: &mut BTreeMap<usize, Vec<Parcel<Address>>>,
     ) {
         let workers = match to {
             Recipients::Addressee => {
