@@ -4,7 +4,7 @@ mod audience;
 mod link;
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use chat_core::{Effect, Record, RoomId, Seq, UserId};
@@ -16,7 +16,7 @@ use chat_protocol::signal::Signal;
 use chat_protocol::voice::Voice;
 
 use self::audience::{Audience, Seat};
-pub(crate) use self::link::{Link, News};
+pub(crate) use self::link::{Link, LogIn, News};
 use crate::frame;
 use crate::mail::{Delivery, Refused, Reply, SessionKey};
 use crate::metrics::Metrics;
@@ -106,6 +106,11 @@ impl Hub {
         self.links.values()
     }
 
+    /// The log-ins by which somebody is here.
+    pub(crate) fn log_ins(&self) -> BTreeSet<LogIn> {
+        self.links().flat_map(|link| link.log_ins()).collect()
+    }
+
     /// How far a room is heard here.
     pub(crate) fn head(&self, room: RoomId) -> Option<Seq> {
         self.rooms.get(&room).map(|audience| audience.head)
@@ -166,7 +171,7 @@ impl Hub {
             return CatchUp::Gone;
         }
         if audience.head > position {
-            return CatchUp::Behind;
+            return CatchUp::Behind(audience.head);
         }
         if audience.head < position {
             return CatchUp::Ahead;
@@ -362,8 +367,9 @@ impl Hub {
 pub(crate) enum CatchUp {
     /// It hears the room by itself from here on.
     Live,
-    /// The room is further: there is something to read.
-    Behind,
+    /// The room has come this far: there is something to read. What the store has beyond that may
+    /// be for others alone.
+    Behind(Seq),
     /// What the session has read is still on its way to this worker.
     Ahead,
     /// It has no seat any more.

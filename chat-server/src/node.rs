@@ -20,6 +20,7 @@ use crate::auth::hashing::Hasher;
 use crate::auth::limiter::Limiter;
 use crate::auth::{Accounts, AuthError, Authenticator, Identity, Revocation};
 use crate::budgets::Budgets;
+use crate::bus::{Bus, Hint};
 use crate::clock::Clock;
 use crate::config::{Config, RegisteredNames};
 use crate::engineio::Lines;
@@ -43,6 +44,7 @@ pub(crate) struct Parts {
     pub(crate) authenticator: Arc<dyn Authenticator>,
     pub(crate) hasher: Arc<Hasher>,
     pub(crate) limiter: Arc<Limiter>,
+    pub(crate) bus: Arc<dyn Bus>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) metrics: Metrics,
@@ -107,6 +109,11 @@ impl Node {
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.0.store
+    }
+
+    /// What connects it with other nodes.
+    pub(crate) fn bus(&self) -> &dyn Bus {
+        &*self.0.bus
     }
 
     /// The accounts that are built in.
@@ -245,8 +252,22 @@ impl Node {
         }
     }
 
-    /// Ends the live sessions that a revocation concerns.
+    /// Ends the live sessions that a revocation concerns, on every node.
     pub(crate) async fn revoke(&self, revocation: &Revocation, close: Close) {
+        self.publish_end(revocation, close);
+        self.revoke_here(revocation, close).await;
+    }
+
+    fn publish_end(&self, revocation: &Revocation, close: Close) {
+        self.bus().publish(vec![Hint::Ended {
+            user: revocation.user,
+            grant: revocation.grant.clone(),
+            close,
+        }]);
+    }
+
+    /// Ends those on this node.
+    pub(crate) async fn revoke_here(&self, revocation: &Revocation, close: Close) {
         for slots in &self.0.workers {
             let order = Order::Revoke(revocation.user, revocation.grant.clone(), close);
             // Refused only if the worker ends, and its sessions with it.
@@ -256,6 +277,7 @@ impl Node {
 
     /// Does the same from where nobody can wait.
     pub(crate) fn revoke_soon(&self, revocation: &Revocation, close: Close) {
+        self.publish_end(revocation, close);
         for slots in &self.0.workers {
             let order = Order::Revoke(revocation.user, revocation.grant.clone(), close);
             if let Err(error) = slots.orders.try_send(order) {

@@ -1,6 +1,7 @@
 //! One thread: the rooms that hash to it, and the connections that it accepted.
 
 mod heartbeat;
+mod nodes;
 mod parcels;
 mod questions;
 
@@ -17,6 +18,7 @@ use chat_core::{RoomId, Seq, UserId};
 use chat_protocol::close::Close;
 use chat_protocol::dialect::Ticket;
 
+use crate::bus::Hint;
 use crate::engineio::Opening;
 use crate::hub::{Hub, News, Sitter};
 use crate::mail::{Mail, Parcel, Refused, Reply, SessionKey};
@@ -61,6 +63,8 @@ pub(crate) struct Slots {
     pub(crate) sockets: mpsc::Sender<websocket::Opening>,
     /// What concerns many sessions at once.
     pub(crate) orders: mpsc::Sender<Order>,
+    /// What other nodes tell of its rooms.
+    pub(crate) hints: mpsc::Sender<Vec<Hint>>,
 }
 
 /// What the node tells a worker.
@@ -82,6 +86,7 @@ pub(crate) struct Inboxes {
     openings: mpsc::Receiver<Opening>,
     sockets: mpsc::Receiver<websocket::Opening>,
     orders: mpsc::Receiver<Order>,
+    hints: mpsc::Receiver<Vec<Hint>>,
 }
 
 /// What the tasks of one worker share.
@@ -116,6 +121,7 @@ pub(crate) fn boxes(mail_max: usize) -> (Slots, Inboxes) {
     let (openings, openings_in) = mpsc::channel(1024);
     let (sockets, sockets_in) = mpsc::channel(1024);
     let (orders, orders_in) = mpsc::channel(1024);
+    let (hints, hints_in) = mpsc::channel(1024);
     (
         Slots {
             mail,
@@ -124,6 +130,7 @@ pub(crate) fn boxes(mail_max: usize) -> (Slots, Inboxes) {
             openings,
             sockets,
             orders,
+            hints,
         },
         Inboxes {
             mail: mail_in,
@@ -132,6 +139,7 @@ pub(crate) fn boxes(mail_max: usize) -> (Slots, Inboxes) {
             openings: openings_in,
             sockets: sockets_in,
             orders: orders_in,
+            hints: hints_in,
         },
     )
 }
@@ -179,14 +187,17 @@ impl Worker {
             openings,
             sockets,
             mut orders,
+            hints,
         } = inboxes;
-        let turns = spawn_local(self.clone().turns(mail, supplied));
+        let turns = spawn_local(self.clone().turns(mail, supplied, hints));
         spawn_local(self.clone().pump(parcels));
         spawn_local(self.clone().adopt(arrivals));
         spawn_local(self.clone().hold(openings));
         spawn_local(self.clone().receive(sockets));
         spawn_local(self.clone().heartbeat());
+        spawn_local(self.clone().watch_log_ins());
         if self.index == 0 {
+            spawn_local(self.clone().hear_nodes());
             spawn_local(crate::janitor::run(self.node.clone()));
         }
         while let Some(order) = orders.recv().await {
@@ -234,9 +245,11 @@ impl Worker {
         self: Rc<Self>,
         mut mail: mpsc::Receiver<Mail<Address>>,
         mut supplied: mpsc::Receiver<(u64, Supply)>,
+        mut hints: mpsc::Receiver<Vec<Hint>>,
     ) {
         let most = self.node.limits().batch_requests_max;
         let mut sweep = tokio::time::interval(SWEEP);
+        let mut poll = self.poll_interval();
         let mut batch = Vec::new();
         loop {
             let first = tokio::select! {
@@ -248,12 +261,21 @@ impl Worker {
                     }
                     None
                 }
+                Some(told) = hints.recv() => {
+                    self.follow(told, &mut hints);
+                    None
+                }
+                _ = poll.tick() => {
+                    self.poll();
+                    None
+                }
                 _ = sweep.tick() => {
                     let (now, idle) = (self.node.clock().now(), self.node.limits().room_idle_ms);
                     self.turn.borrow_mut().sweep(now, idle);
                     None
                 }
             };
+            self.follow(Vec::new(), &mut hints);
             let now = self.node.clock().now();
             {
                 let mut turn = self.turn.borrow_mut();
@@ -328,6 +350,7 @@ impl Worker {
     /// in one push for each worker.
     async fn dispatch(self: &Rc<Self>, outputs: impl IntoIterator<Item = Output<Address>>) {
         let mut bundles: BTreeMap<usize, Vec<Parcel<Address>>> = BTreeMap::new();
+        let mut hints = Vec::new();
         for output in outputs {
             match output {
                 Output::Parcel { to, parcel } => self.sort(to, parcel, &mut bundles),
@@ -339,6 +362,9 @@ impl Worker {
                         drop(supplies.send((number, supply)).await);
                     });
                 }
+                Output::Publish(hint) => hints.push(hint),
+                Output::Subscribe(room) => self.node.bus().subscribe(room),
+                Output::Unsubscribe(room) => self.node.bus().unsubscribe(room),
                 Output::Forward(mail) => {
                     let to = self.node.worker_of(mail.room).mail.clone();
                     spawn_local(async move { drop(to.send(mail).await) });
@@ -346,6 +372,9 @@ impl Worker {
             }
         }
         self.hub.borrow_mut().flush();
+        if !hints.is_empty() {
+            self.node.bus().publish(hints);
+        }
         for (worker, bundle) in bundles {
             if let Some(slots) = self.node.worker(worker) {
                 // Nobody listens only if the worker ends.

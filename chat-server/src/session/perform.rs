@@ -197,6 +197,23 @@ impl Session {
         dialect.map(Voice::of).ok_or_else(unauthenticated)
     }
 
+    /// Lets a room come as far as the client has heard it on another node.
+    pub(super) async fn reach(&self, room: RoomId, actor: &Actor, seq: Seq) -> Result<(), Refusal> {
+        if self.node().bus().is_alone() {
+            return Ok(());
+        }
+        // Nobody waits for the answer: what the session sends next is judged after it.
+        let (reply, _) = oneshot::channel();
+        let mail = Mail {
+            room,
+            actor: actor.clone(),
+            from: Some(self.link.key),
+            wish: Wish::Reach(seq),
+            reply: Address::Once(reply),
+        };
+        self.node().send(mail).await
+    }
+
     /// Takes a seat in a room; the session is behind until it has caught up from the head that is
     /// given, or from an earlier position.
     pub(super) async fn take_seat(
@@ -257,7 +274,7 @@ impl Session {
                 CatchUp::Live => break,
                 CatchUp::Gone => return,
                 CatchUp::Ahead => tokio::task::yield_now().await,
-                CatchUp::Behind => {
+                CatchUp::Behind(head) => {
                     let read = self.node().store().records(room, position, PAGE).await;
                     self.node().metrics().catch_up_reads.inc();
                     let Ok(records) = read else {
@@ -266,7 +283,7 @@ impl Session {
                         return;
                     };
                     let user = self.seats.actor(room).map(|actor| actor.id);
-                    for record in records {
+                    for record in records.into_iter().take_while(|it| it.seq <= head) {
                         position = record.seq;
                         let own = Some(record.by.id) == user;
                         voice.event(&record, own, &mut |text| self.link.outbox.send_text(text));

@@ -73,7 +73,7 @@ impl World {
         Self::started(server).await
     }
 
-    async fn started(server: Builder) -> Self {
+    pub(crate) async fn started(server: Builder) -> Self {
         let cheap = HashingCost {
             memory_kib: 8,
             passes: 1,
