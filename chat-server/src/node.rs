@@ -259,6 +259,10 @@ impl Node {
     }
 
     fn publish_end(&self, revocation: &Revocation, close: Close) {
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("local_only_revocation") {
+            return;
+        }
         self.bus().publish(vec![Hint::Ended {
             user: revocation.user,
             grant: revocation.grant.clone(),

@@ -348,6 +348,10 @@ impl<R> Turn<R> {
             }
             Ok(Decision::New(record)) => {
                 self.engine.evolve(&record);
+                #[cfg(sabotage)]
+                if chat_core::sabotage::planted("published_before_commit") {
+                    self.publish(|| Hint::Appended(Arc::new(record.clone())));
+                }
                 let slot = self
                     .slots
                     .get_mut(&room)

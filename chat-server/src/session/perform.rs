@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use super::{After, Performed, Session, unauthenticated};
 use crate::auth::Identity;
 use crate::auth::limiter::Origin;
+use crate::bus::Hint;
 use crate::desk::{self, unavailable};
 use crate::hub::{CatchUp, News, Sitter};
 use crate::mail::{Mail, Parcel, Reply, Wish};
@@ -275,6 +276,12 @@ impl Session {
                 CatchUp::Gone => return,
                 CatchUp::Ahead => tokio::task::yield_now().await,
                 CatchUp::Behind(head) => {
+                    #[cfg(sabotage)]
+                    let head = if chat_core::sabotage::planted("caught_up_past_the_head") {
+                        Seq::new(u64::MAX)
+                    } else {
+                        head
+                    };
                     let read = self.node().store().records(room, position, PAGE).await;
                     self.node().metrics().catch_up_reads.inc();
                     let Ok(records) = read else {
@@ -433,6 +440,10 @@ impl Session {
             let (status, text) = said.clone();
             let what = What::Status { status, text };
             let signal = Arc::new(Signal { room, by, what });
+            if !self.node().bus().is_alone() {
+                let passing = Hint::Passing(signal.clone());
+                self.node().bus().publish(vec![passing]);
+            }
             for worker in 0..self.node().workers() {
                 let parcel = Parcel::Signal {
                     signal: signal.clone(),

@@ -43,6 +43,10 @@ impl Ahead {
 
     /// The record that follows what was heard, if it is known.
     fn next(&mut self, heard: Seq) -> Option<Arc<Record>> {
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("ignored_gap") {
+            return self.records.pop_first().map(|(_, record)| record);
+        }
         self.records = self.records.split_off(&heard.next());
         self.records.remove(&heard.next())
     }
@@ -65,6 +69,13 @@ impl<R> Turn<R> {
             Hint::Appended(record) => {
                 let room = record.room;
                 match self.slots.get_mut(&room) {
+                    #[cfg(sabotage)]
+                    Some(slot)
+                        if slot.heard >= Some(record.seq)
+                            && chat_core::sabotage::planted("hint_heard_twice") =>
+                    {
+                        self.broadcast(record, None, now);
+                    }
                     Some(slot) => {
                         slot.ahead.note(slot.heard, record.clone());
                         self.advance(room, now);
@@ -82,6 +93,10 @@ impl<R> Turn<R> {
     /// Compares all that is known here with the store, in case a hint was lost. What is found comes
     /// by an answer.
     pub fn poll(&mut self) {
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("lost_hint_never_missed") {
+            return;
+        }
         let loaded = self.slots.iter().filter(|(_, slot)| slot.is_ready());
         let groups = self.engine.directory().groups();
         let rooms: std::collections::BTreeSet<RoomId> =
@@ -208,6 +223,10 @@ impl<R> Turn<R> {
     /// Makes sure that a refusal isn't owed to what other nodes have done meanwhile; gives the mail
     /// back if it is to be refused.
     pub(super) fn doubt(&mut self, mut pending: Pending<R>) -> Option<Pending<R>> {
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("refused_by_a_stale_state") {
+            return Some(pending);
+        }
         let room = pending.mail.room;
         let heard = self.slots.get(&room).and_then(|slot| slot.heard);
         let after =

@@ -81,6 +81,10 @@ impl Worker {
             if self.node.bus().is_alone() {
                 continue;
             }
+            #[cfg(sabotage)]
+            if chat_core::sabotage::planted("log_ins_never_watched") {
+                continue;
+            }
             let here = self.hub.borrow().log_ins();
             for log_in in here {
                 match self.ended(&log_in).await {

@@ -160,6 +160,9 @@ async fn two_nodes_are_one_chat() {
         a.ok("typing", json!({"room": room, "on": true})).await;
         assert_eq!(b.signal("typing").await["d"]["on"], true);
 
+        a.ok("set_status", json!({"status": "away"})).await;
+        assert_eq!(b.signal("status").await["d"]["status"], "away");
+
         let kick = json!({"room": room, "user": bob.id});
         let kicked = a.ok("kick", kick).await["seq"].as_u64().unwrap();
         a.post(room, "he is gone").await;
