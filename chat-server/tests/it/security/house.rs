@@ -3,7 +3,7 @@
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
-use chat_server::config::Secret;
+use chat_server::config::{ActionsNames, Secret};
 
 use crate::world::{Account, Native, World, by, config, http};
 
@@ -217,6 +217,8 @@ impl House {
     pub(crate) async fn open() -> Self {
         let mut config = config();
         config.jwt_secret = Secret::new(SECRET);
+        // Else whoever comes from where all of them logged in may use their names in one dialect.
+        config.actions_names = ActionsNames::Strict;
         config.server_limits.sessions_per_user_max = 1_000;
         config.server_limits.silent_sockets_per_address_max = 10_000;
         let world = World::with(config).await;

@@ -12,15 +12,15 @@ use super::house::{House, Mark, Marked, Someone, Standing, Which, command};
 use crate::world::Native;
 
 /// One way of asking.
-struct Row {
-    op: &'static str,
-    d: Value,
+pub(super) struct Row {
+    pub(super) op: &'static str,
+    pub(super) d: Value,
     /// What the owner reads by it in the room that is hidden.
     shows: &'static [Mark],
     /// Who may know of it hears an answer.
     open: bool,
     /// Whether it needs a socket.
-    live: bool,
+    pub(super) live: bool,
 }
 
 const LINE: &[Mark] = &[Mark::Line];
@@ -29,7 +29,7 @@ const PERSON: &[Mark] = &[Mark::Person];
 const ALL: &[Mark] = &[Mark::Line, Mark::Name, Mark::Person];
 
 /// All ways to ask by this op; none for one that tells nothing of any room.
-fn rows(op: &'static str, room: &Value, line: u64, host: u64) -> Vec<Row> {
+pub(super) fn rows(op: &'static str, room: &Value, line: u64, host: u64) -> Vec<Row> {
     let row = |shows, d: Value| Row {
         op,
         d,
