@@ -414,7 +414,7 @@ impl Session {
 
     /// Notes by which log-in the session is here, and for how long.
     pub(super) fn hold(&mut self, identity: Identity) {
-        self.link.bind(&identity);
+        self.link.bind(&identity, self.node().clock());
         self.silent = None;
         self.identity = Some(identity);
     }
