@@ -21,6 +21,8 @@ use crate::engineio::{Door, Line, Service, Settings};
 use crate::limits::ServerLimits;
 use crate::metrics::Metrics;
 use crate::node::{Node, Parts};
+use crate::places::Places;
+use crate::reads::Reads;
 use crate::socketio::{self, Peer};
 use crate::status::Statuses;
 use crate::store::{self, Store, StoreError};
@@ -349,8 +351,9 @@ impl Builder {
             sessions: Mutex::new(HashMap::new()),
             statuses: Statuses::default(),
             budgets: Budgets::default(),
-            connections: AtomicUsize::new(0),
-            silent: Mutex::default(),
+            places: Places::default(),
+            exhausted: Mutex::default(),
+            reads: Reads::default(),
             lines: Arc::default(),
             next_worker: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),

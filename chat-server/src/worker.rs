@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{LocalSet, spawn_local};
 
-use chat_core::{RoomId, Seq, UserId};
+use chat_core::{Event, RoomId, Seq, UserId};
 use chat_protocol::close::Close;
 use chat_protocol::dialect::Ticket;
 
@@ -299,8 +299,16 @@ impl Worker {
             return Ok(Vec::new());
         }
         let records = appends.iter().map(|append| append.records.len()).sum();
+        let erased: Vec<RoomId> = appends
+            .iter()
+            .filter(|it| erases(it))
+            .map(|it| it.room)
+            .collect();
         let began = self.node.clock().elapsed();
         let appended = self.node.store().append(appends).await;
+        for room in erased {
+            self.node.reads().erase(room);
+        }
         self.node
             .metrics()
             .appended(records, self.node.clock().elapsed().saturating_sub(began));
@@ -465,6 +473,12 @@ impl Worker {
     pub(crate) fn position(&self, room: RoomId) -> Option<Seq> {
         self.hub.borrow().head(room)
     }
+}
+
+/// Whether words go with what is appended.
+fn erases(append: &Append) -> bool {
+    let mut records = append.records.iter();
+    records.any(|record| matches!(record.event, Event::Deleted(_)))
 }
 
 /// A parcel for a further worker; answers go to one alone.
