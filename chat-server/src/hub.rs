@@ -4,7 +4,7 @@ mod audience;
 mod link;
 
 use std::cell::Cell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use crate::metrics::Metrics;
 /// What a worker knows of its sessions.
 pub(crate) struct Hub {
     metrics: Metrics,
-    links: HashMap<u64, Rc<Link>>,
+    links: BTreeMap<u64, Rc<Link>>,
     users: HashMap<UserId, Vec<u64>>,
     rooms: HashMap<RoomId, Audience>,
     dirty: Vec<RoomId>,
@@ -47,7 +47,7 @@ impl Hub {
     pub(crate) fn new(metrics: Metrics) -> Self {
         Self {
             metrics,
-            links: HashMap::new(),
+            links: BTreeMap::new(),
             users: HashMap::new(),
             rooms: HashMap::new(),
             ended: Cell::default(),

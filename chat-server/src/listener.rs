@@ -22,6 +22,7 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 use tower::ServiceExt;
@@ -29,6 +30,7 @@ use tower::ServiceExt;
 use self::guarded::Guarded;
 use crate::config::client;
 use crate::http::problem::Problem;
+use crate::node::Node;
 use crate::outbox::Wire;
 use crate::places::Connected;
 use crate::worker::Worker;
@@ -95,8 +97,10 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: Arc<TcpListener>, route
                         let caller = Caller {
                             peer,
                             place: Arc::new(place),
-                            worker: worker.clone(),
+                            node: worker.node.clone(),
                         };
+                        // A socket that refuses this is about to fail anyway.
+                        drop(stream.set_nodelay(true));
                         spawn_local(serve(stream, caller, router.clone()));
                     }
                     Err(refusal) if Rc::strong_count(&refusals) <= REFUSED_MAX => {
@@ -135,11 +139,11 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 /// Who is at the other end of a connection.
-struct Caller {
-    peer: SocketAddr,
+pub(crate) struct Caller {
+    pub(crate) peer: SocketAddr,
     /// Its place goes along with what it is upgraded to.
-    place: Arc<Connected>,
-    worker: Rc<Worker>,
+    pub(crate) place: Arc<Connected>,
+    pub(crate) node: Node,
 }
 
 /// A request that came through a proxy: its client isn't the connection's peer.
@@ -147,18 +151,15 @@ struct Caller {
 pub(crate) struct Carried;
 
 /// Serves one connection.
-async fn serve(stream: TcpStream, caller: Caller, router: Router) {
-    // A socket that refuses this is about to fail anyway.
-    drop(stream.set_nodelay(true));
-    let Caller {
-        peer,
-        place,
-        worker,
-    } = caller;
-    let limits = worker.node.limits();
+pub(crate) async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    caller: Caller,
+    router: Router,
+) {
+    let Caller { peer, place, node } = caller;
+    let limits = node.limits();
     let header_read = Duration::from_millis(limits.header_read_ms_max);
     let unread = Duration::from_millis(limits.request_ms_max);
-    let node = worker.node.clone();
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         let trusted = &node.config().trusted_proxies;
         let client = client(peer.ip(), request.headers(), trusted);
@@ -211,7 +212,7 @@ async fn refuse(stream: TcpStream, refusal: Refusal) {
 /// The socket itself is taken where it can be reached, and belongs to this thread from then on;
 /// what lies in a stream of an unknown host stays in it.
 pub(crate) fn wire(upgraded: Upgraded) -> io::Result<(Wire, Vec<u8>)> {
-    let upgraded = match upgraded.downcast::<Guarded>() {
+    let upgraded = match upgraded.downcast::<Guarded<TcpStream>>() {
         Ok(parts) => return Ok((here(parts.io.into_inner())?, parts.read_buf.to_vec())),
         Err(upgraded) => upgraded,
     };

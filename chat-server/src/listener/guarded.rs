@@ -7,20 +7,20 @@ use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Sleep, sleep};
 
 /// A socket that breaks when it has taken nothing for too long of what is written to it. HTTP
 /// alone has no bound for that: an answer that nobody reads would stay for ever.
-pub(super) struct Guarded {
-    stream: TokioIo<TcpStream>,
+pub(super) struct Guarded<S> {
+    stream: TokioIo<S>,
     patience: Duration,
     /// Since when nothing is taken, as the time at which that ends.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
-impl Guarded {
-    pub(super) fn new(stream: TcpStream, patience: Duration) -> Self {
+impl<S> Guarded<S> {
+    pub(super) fn new(stream: S, patience: Duration) -> Self {
         Self {
             stream: TokioIo::new(stream),
             patience,
@@ -29,12 +29,8 @@ impl Guarded {
     }
 
     /// The socket, which whoever takes it watches himself.
-    pub(super) fn into_inner(self) -> TcpStream {
+    pub(super) fn into_inner(self) -> S {
         self.stream.into_inner()
-    }
-
-    fn stream(&mut self) -> Pin<&mut TokioIo<TcpStream>> {
-        Pin::new(&mut self.stream)
     }
 
     /// Passes on what became of a write, unless it has been waited for too long.
@@ -58,23 +54,23 @@ impl Guarded {
     }
 }
 
-impl Read for Guarded {
+impl<S: AsyncRead + Unpin> Read for Guarded<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        self.stream().poll_read(cx, buffer)
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
 
-impl Write for Guarded {
+impl<S: AsyncWrite + Unpin> Write for Guarded<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = self.stream().poll_write(cx, bytes);
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.watch(cx, written)
     }
 
@@ -83,7 +79,7 @@ impl Write for Guarded {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = self.stream().poll_write_vectored(cx, slices);
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
         self.watch(cx, written)
     }
 
@@ -92,12 +88,12 @@ impl Write for Guarded {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = self.stream().poll_flush(cx);
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
         self.watch(cx, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let shut = self.stream().poll_shutdown(cx);
+        let shut = Pin::new(&mut self.stream).poll_shutdown(cx);
         self.watch(cx, shut)
     }
 }
