@@ -279,6 +279,10 @@ fn hidden(room: &RoomCard) -> impl FnOnce(Refusal) -> Refusal {
     let listed = room.listed;
     move |refusal| {
         let is_ours = refusal.class == Class::Server;
-        if listed || is_ours { refusal } else { no_room() }
+        if listed || is_ours {
+            refusal
+        } else {
+            no_room()
+        }
     }
 }

@@ -31,7 +31,9 @@ impl Mark {
     /// Every mark of a room that a text contains.
     pub(crate) fn of(which: Which, text: &str) -> Vec<Self> {
         let marks = Self::ALL.into_iter();
-        marks.filter(|mark| text.contains(&mark.word(which))).collect()
+        marks
+            .filter(|mark| text.contains(&mark.word(which)))
+            .collect()
     }
 }
 
@@ -249,7 +251,8 @@ impl House {
     }
 
     async fn found_group(&mut self) -> u64 {
-        let group = json!({"name": "Crew", "kind": "group", "listed": false, "access": {"mode": "invite"}});
+        let group =
+            json!({"name": "Crew", "kind": "group", "listed": false, "access": {"mode": "invite"}});
         self.host.create(group).await
     }
 
@@ -345,7 +348,14 @@ impl House {
 
     async fn guest(&self, name: &str) -> Account {
         let body = json!({"name": name}).to_string();
-        let said = http(self.world.address, "POST", "/v1/auth/guest", &[], body.as_bytes()).await;
+        let said = http(
+            self.world.address,
+            "POST",
+            "/v1/auth/guest",
+            &[],
+            body.as_bytes(),
+        )
+        .await;
         let said = said.json();
         Account {
             id: said["user"]["id"].as_u64().unwrap(),
@@ -374,7 +384,8 @@ impl House {
                 self.command(&account, "join", json!({"room": group})).await;
                 if someone.standing == Standing::Expelled {
                     let room = self.room(Which::Hidden).id;
-                    self.command(&account, "history", json!({"room": room})).await;
+                    self.command(&account, "history", json!({"room": room}))
+                        .await;
                     self.host.ok("kick", user).await;
                 }
             }
