@@ -244,11 +244,18 @@ impl Counter<'_> {
         if !actor.id.is_guest() {
             return self.join(actor, wish).await.map(|(room, _)| room);
         }
-        let room = self.desk(actor).resolve(&wish.room).await?;
-        match older::card(self.node, room).await? {
-            Some(card) if card.access == Mode::Open => Ok(card),
-            Some(card) if card.listed => Err(Refusal::new(Code::NotAMember)),
-            Some(_) | None => Err(no_room()),
+        let desk = self.desk(actor);
+        let room = desk.resolve(&wish.room).await?;
+        let card = older::card(self.node, room).await?.ok_or_else(no_room)?;
+        if !card.listed {
+            desk.query(Op::Room { room: room.into() })
+                .await
+                .unwrap_or_else(|| Err(no_room()))?;
+        }
+        if card.access == Mode::Open {
+            Ok(card)
+        } else {
+            Err(Refusal::new(Code::NotAMember))
         }
     }
 
