@@ -103,7 +103,9 @@ pub(super) async fn handle(State(door): State<Door>, mut request: Request) -> Re
         Ok(place) => place,
         Err(refusal) => return Problem::from(refusal).into_response(),
     };
+    let page = foreign_page(request.headers(), &door.node.config().origins);
     let arrival = Arrival {
+        page: page.map(String::into_boxed_str),
         upgrade,
         dialect,
         address,
@@ -171,13 +173,25 @@ fn speaks(headers: &HeaderMap) -> bool {
     has_word(headers, &SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL)
 }
 
+/// The origin of the page that a request comes from, if it is neither one of the server's own nor
+/// one that is allowed.
+pub(crate) fn foreign_page(headers: &HeaderMap, allowed: &[String]) -> Option<String> {
+    let said = || {
+        let origins = headers.get_all(ORIGIN).iter();
+        let origins = origins.map(|origin| String::from_utf8_lossy(origin.as_bytes()));
+        origins.collect::<Vec<_>>().join(" ")
+    };
+    (!is_welcome(headers, allowed)).then(said)
+}
+
 /// Whether a page of this origin may connect: one of the server's own, one that is allowed, or no
 /// page at all.
 pub(crate) fn is_welcome(headers: &HeaderMap, allowed: &[String]) -> bool {
-    let Some(origin) = headers.get(ORIGIN) else {
+    let mut origins = headers.get_all(ORIGIN).iter();
+    let Some(origin) = origins.next() else {
         return true;
     };
-    let Ok(origin) = origin.to_str() else {
+    let (Ok(origin), None) = (origin.to_str(), origins.next()) else {
         return false;
     };
     if allowed
@@ -187,10 +201,11 @@ pub(crate) fn is_welcome(headers: &HeaderMap, allowed: &[String]) -> bool {
         return true;
     }
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    let (Some(host), Some((_, authority))) = (host, origin.split_once("://")) else {
+    let (Some(host), Some((scheme, authority))) = (host, origin.split_once("://")) else {
         return false;
     };
-    host.eq_ignore_ascii_case(authority)
+    // What is https to a page may be http here, behind a proxy; other schemes are no pages of ours.
+    matches!(scheme, "http" | "https") && host.eq_ignore_ascii_case(authority)
 }
 
 /// The token of a query, where the dialect has it there.

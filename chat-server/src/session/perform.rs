@@ -14,7 +14,6 @@ use tokio::sync::oneshot;
 
 use super::{After, Performed, Session, unauthenticated};
 use crate::auth::Identity;
-use crate::auth::limiter::Origin;
 use crate::desk::{self, unavailable};
 use crate::hub::{News, Sitter};
 use crate::mail::{Mail, Parcel, Reply, Wish};
@@ -115,7 +114,7 @@ impl Session {
         let room = target.map(RoomRef::id);
         let answer = self
             .desk(&actor)
-            .command_from(Origin::of(self.address), room.as_ref(), cid, command)
+            .command_from(self.origin(), room.as_ref(), cid, command)
             .await;
         if let (Ok(_), Some(room), true) = (&answer, target, visits) {
             self.seats.visit(room, actor.id);
