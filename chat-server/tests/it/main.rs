@@ -34,6 +34,7 @@ mod resume;
 mod rooms;
 mod secrets;
 mod session;
+mod simulation;
 mod six;
 mod slow;
 mod socketio;
