@@ -35,6 +35,7 @@ mod rooms;
 mod secrets;
 mod security;
 mod session;
+mod simulation;
 mod six;
 mod slow;
 mod socketio;
