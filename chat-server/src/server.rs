@@ -354,6 +354,7 @@ impl Builder {
             lines: Arc::default(),
             next_worker: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
+            parted: AtomicUsize::new(0),
             threads: Mutex::default(),
         };
         let node = Node::start(make, workers, mail_max).map_err(RunError::Thread)?;
