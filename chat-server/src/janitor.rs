@@ -47,6 +47,7 @@ async fn tidy(node: &Node) -> Result<(), StoreError> {
             node,
             actor: &actor,
             from: None,
+            origin: None,
         };
         let left = desk
             .command(Some(&RoomRef::id(member.room)), None, Leave {}.into())

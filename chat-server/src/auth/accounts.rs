@@ -1,7 +1,6 @@
 //! The accounts of this server: signing up, logging in, tokens, and their end.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -153,6 +152,7 @@ impl Accounts {
         if !self.config.sign_ups {
             return Err(AuthError::SignUpsClosed);
         }
+        self.limiter.sign_up(origin)?;
         let signed_in = self.sign_up(wish, password_bytes_min).await?;
         self.limiter.remember(signed_in.identity.user, origin);
         Ok(signed_in)
@@ -297,7 +297,7 @@ impl Accounts {
         account.ok_or(AuthError::AccountNeeded)
     }
 
-    /// The account of this name, if it was logged in to with its password from this address within
+    /// The account of this name, if it was logged in to with its password from this origin within
     /// the life of a token that isn't refreshed, and isn't suspended.
     ///
     /// # Errors
@@ -306,12 +306,12 @@ impl Accounts {
     pub async fn here_from(
         &self,
         login: &str,
-        address: IpAddr,
+        origin: Origin<'_>,
     ) -> Result<Option<Account>, AuthError> {
         let Some(account) = self.find(login).await? else {
             return Ok(None);
         };
-        let last = self.limiter.last_log_in(account.user, address);
+        let last = self.limiter.last_log_in(account.user, origin);
         let fresh = |at: &Timestamp| self.clock.now().ms_since(*at) < self.config.lasting_ms();
         let Some(last) = last.filter(fresh).filter(|_| !account.suspended) else {
             return Ok(None);

@@ -297,5 +297,6 @@ pub(super) fn origin<'a>(extensions: &Extensions, device: Option<&'a str>) -> Or
     Origin {
         address: info.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip()),
         device,
+        page: None,
     }
 }

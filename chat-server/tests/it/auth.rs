@@ -351,7 +351,13 @@ async fn who_made_an_account_here_counts_as_logged_in_from_here() {
     let made = accounts.log_in_or_sign_up("john", &word, from(1));
     made.await.unwrap();
     let address = from(1).address;
-    assert!(accounts.here_from("john", address).await.unwrap().is_some());
+    assert!(
+        accounts
+            .here_from("john", Origin::of(address))
+            .await
+            .unwrap()
+            .is_some()
+    );
 }
 
 #[tokio::test]
@@ -363,7 +369,7 @@ async fn an_address_is_trusted_for_the_life_of_a_token() {
     assert!(
         house
             .accounts
-            .here_from("ann", home)
+            .here_from("ann", Origin::of(home))
             .await
             .unwrap()
             .is_some()
@@ -371,7 +377,7 @@ async fn an_address_is_trusted_for_the_life_of_a_token() {
     assert!(
         house
             .accounts
-            .here_from("ann", cafe)
+            .here_from("ann", Origin::of(cafe))
             .await
             .unwrap()
             .is_none()
@@ -380,7 +386,7 @@ async fn an_address_is_trusted_for_the_life_of_a_token() {
     assert!(
         house
             .accounts
-            .here_from("ann", home)
+            .here_from("ann", Origin::of(home))
             .await
             .unwrap()
             .is_some()
@@ -389,7 +395,7 @@ async fn an_address_is_trusted_for_the_life_of_a_token() {
     assert!(
         house
             .accounts
-            .here_from("ann", home)
+            .here_from("ann", Origin::of(home))
             .await
             .unwrap()
             .is_none()
