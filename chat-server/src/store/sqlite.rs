@@ -76,6 +76,7 @@ impl Sqlite {
         let db = open::writer(path)?;
         let epoch = draw_epoch()?;
         let run = open::begin_run(&db, path, &epoch)?;
+        open::keep_names(path)?;
         let connections = (0..READERS)
             .map(|_| open::reader(path))
             .collect::<Result<Vec<_>, _>>()?;

@@ -351,7 +351,13 @@ async fn who_made_an_account_here_counts_as_logged_in_from_here() {
     let made = accounts.log_in_or_sign_up("john", &word, from(1));
     made.await.unwrap();
     let address = from(1).address;
-    assert!(accounts.here_from("john", Origin::of(address)).await.unwrap().is_some());
+    assert!(
+        accounts
+            .here_from("john", Origin::of(address))
+            .await
+            .unwrap()
+            .is_some()
+    );
 }
 
 #[tokio::test]
