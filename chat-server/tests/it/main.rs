@@ -17,6 +17,7 @@ mod conversation;
 mod crash;
 mod engineio;
 mod groups;
+mod hostile;
 mod http;
 mod identity;
 mod import;
