@@ -2,6 +2,7 @@
 //! sound.
 
 mod frames;
+mod json;
 pub(crate) mod properties;
 mod world;
 
