@@ -3,6 +3,7 @@
 
 mod frames;
 mod json;
+pub(crate) mod names;
 pub(crate) mod properties;
 mod world;
 
