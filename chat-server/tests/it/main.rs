@@ -26,6 +26,7 @@ mod lobby;
 mod membership;
 mod moderation;
 mod mounted;
+mod names;
 mod pages;
 mod people;
 mod rejections;
