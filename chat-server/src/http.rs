@@ -3,6 +3,7 @@
 pub mod auth;
 pub mod problem;
 
+mod admin;
 mod api;
 mod health;
 mod older;
@@ -77,7 +78,7 @@ fn in_time(router: Router, node: &Node) -> Router {
 
 /// What is served to operators.
 pub(crate) fn admin_router(node: &Node) -> Router {
-    admin_routes(node, true)
+    admin_routes(node, true).merge(admin::router(node))
 }
 
 fn admin_routes(node: &Node, metrics: bool) -> Router {

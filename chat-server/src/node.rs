@@ -245,6 +245,14 @@ impl Node {
         }
     }
 
+    /// Suspends an account, or lets it act again. Its live sessions end at once.
+    pub(crate) async fn suspend(&self, user: UserId, on: bool) -> Result<(), AuthError> {
+        if let Some(ended) = self.accounts().suspend(user, on).await? {
+            self.revoke(&ended, Close::Suspended).await;
+        }
+        Ok(())
+    }
+
     /// Ends the live sessions that a revocation concerns.
     pub(crate) async fn revoke(&self, revocation: &Revocation, close: Close) {
         for slots in &self.0.workers {

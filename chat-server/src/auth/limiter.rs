@@ -165,7 +165,11 @@ impl Limiter {
     /// [`RateLimited`] if there were too many.
     pub fn sign_up(&self, origin: Origin<'_>) -> Result<(), RateLimited> {
         let burst = SIGN_UPS_BURST.max(self.rules.burst);
-        self.spend(Key::SigningUp(network(origin.address)), burst, SIGN_UP_REFILL_MS)
+        self.spend(
+            Key::SigningUp(network(origin.address)),
+            burst,
+            SIGN_UP_REFILL_MS,
+        )
     }
 
     /// Takes one room off what the guests of an address may make of them in a day: each of their
@@ -187,7 +191,9 @@ impl Limiter {
         let now = self.now();
         let mut state = self.lock();
         if !state.make_place(1, now) {
-            return Err(RateLimited { retry_ms: refill_ms });
+            return Err(RateLimited {
+                retry_ms: refill_ms,
+            });
         }
         let budget = state.budgets.entry(key).or_default();
         match budget.bucket.wait_ms(now, burst, refill_ms) {
@@ -267,7 +273,10 @@ impl Limiter {
     }
 
     fn page(&self, address: IpAddr, page: &str) -> Device {
-        Device::Page(self.keys.hash_one((network(address), page.to_ascii_lowercase())))
+        Device::Page(
+            self.keys
+                .hash_one((network(address), page.to_ascii_lowercase())),
+        )
     }
 
     fn now(&self) -> Timestamp {

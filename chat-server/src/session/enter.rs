@@ -240,7 +240,8 @@ impl Session {
         }
         let by_address =
             rule == NameRule::Address && node.config().actions_names == ActionsNames::Session;
-        if by_address && let Some(account) = accounts.here_from(name.as_str(), self.origin()).await?
+        if by_address
+            && let Some(account) = accounts.here_from(name.as_str(), self.origin()).await?
         {
             let mut hub = self.worker.hub.borrow_mut();
             hub.identify(self.link.key, account.user);
@@ -286,6 +287,10 @@ fn hidden(room: &RoomCard) -> impl FnOnce(Refusal) -> Refusal {
     let listed = room.listed;
     move |refusal| {
         let is_ours = refusal.class == Class::Server;
-        if listed || is_ours { refusal } else { no_room() }
+        if listed || is_ours {
+            refusal
+        } else {
+            no_room()
+        }
     }
 }

@@ -2,6 +2,9 @@
 //! that don't count, guessing passwords, and staying when they were told to go.
 
 mod faces;
+mod guessing;
 mod hidden;
 mod house;
+mod origins;
 mod reading;
+mod tokens;

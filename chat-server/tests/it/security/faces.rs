@@ -12,20 +12,50 @@ use crate::world::{Native, Plain, Said, by, http};
 const ROUTES: &[(&str, &str, &str, &[Mark])] = &[
     ("GET", "/v1/rooms", "", &[Mark::Name]),
     ("GET", "/v1/rooms/ROOM/messages", "", &[Mark::Line]),
-    ("GET", "/v1/rooms/ROOM/messages?before=1000", "", &[Mark::Line]),
+    (
+        "GET",
+        "/v1/rooms/ROOM/messages?before=1000",
+        "",
+        &[Mark::Line],
+    ),
     ("GET", "/v1/rooms/ROOM/messages?after=0", "", &[Mark::Line]),
-    ("GET", "/v1/rooms/ROOM/messages?around=LINE", "", &[Mark::Line]),
-    ("GET", "/v1/rooms/ROOM/messages?thread=LINE", "", &[Mark::Line]),
+    (
+        "GET",
+        "/v1/rooms/ROOM/messages?around=LINE",
+        "",
+        &[Mark::Line],
+    ),
+    (
+        "GET",
+        "/v1/rooms/ROOM/messages?thread=LINE",
+        "",
+        &[Mark::Line],
+    ),
     ("GET", "/v1/me", "", &[]),
     ("GET", "/v1/api/chat/rooms", "", &[]),
     ("POST", "/v1/api/chat/rooms", "", &[]),
-    ("POST", "/v1/api/chat/room-messages", r#"{"roomId":ROOM}"#, &[Mark::Line]),
+    (
+        "POST",
+        "/v1/api/chat/room-messages",
+        r#"{"roomId":ROOM}"#,
+        &[Mark::Line],
+    ),
     ("POST", "/v1/api/chat/create", r#"{"name":"ALIAS"}"#, &[]),
     ("GET", "/api/rooms", "", &[]),
     ("GET", "/api/chat-history/room_ROOM", "", &[Mark::Line]),
     ("GET", "/api/chat-history/ALIAS", "", &[Mark::Line]),
-    ("POST", "/api/join-room", r#"{"roomId":"room_ROOM","username":"WHO"}"#, &[]),
-    ("POST", "/api/create-room", r#"{"roomName":"ALIAS","creator":"WHO"}"#, &[]),
+    (
+        "POST",
+        "/api/join-room",
+        r#"{"roomId":"room_ROOM","username":"WHO"}"#,
+        &[],
+    ),
+    (
+        "POST",
+        "/api/create-room",
+        r#"{"roomName":"ALIAS","creator":"WHO"}"#,
+        &[],
+    ),
     ("GET", "/metrics", "", &[]),
     ("GET", "/readyz", "", &[]),
 ];
@@ -81,7 +111,10 @@ async fn every_described_route_has_a_row(house: &House) {
     for path in said.json()["paths"].as_object().unwrap().keys() {
         let spelled = path.replace("{id}", "ROOM");
         let asked = ROUTES.iter().any(|(_, path, _, _)| *path == spelled);
-        assert!(asked || OWN_ROUTES.contains(&path.as_str()), "{path} has no row");
+        assert!(
+            asked || OWN_ROUTES.contains(&path.as_str()),
+            "{path} has no row"
+        );
     }
 }
 
@@ -107,8 +140,13 @@ async fn whoever_is_turned_away_by_an_older_dialect_has_heard_nothing() {
                 }
                 let entered = Person::enter(&house.world, kind, (name, &who.account), called).await;
                 match entered {
-                    Ok(person) if who.standing.reads(room.which) => listening.push((who.clone(), room.which, person.socket)),
-                    Ok(_) => panic!("{:?} is in the {:?} room by {kind:?}", who.standing, room.which),
+                    Ok(person) if who.standing.reads(room.which) => {
+                        listening.push((who.clone(), room.which, person.socket))
+                    }
+                    Ok(_) => panic!(
+                        "{:?} is in the {:?} room by {kind:?}",
+                        who.standing, room.which
+                    ),
                     Err(said) => check(&who, &format!("entering by {kind:?}"), &said),
                 }
             }
@@ -131,7 +169,11 @@ async fn whoever_is_turned_away_by_an_older_dialect_has_heard_nothing() {
         let heard = socket.ping().await.join("\n");
         for which in Which::ALL {
             let hears = !Mark::of(which, &heard).is_empty();
-            assert!(!hears || who.standing.reads(which), "{:?} hears {heard}", who.standing);
+            assert!(
+                !hears || who.standing.reads(which),
+                "{:?} hears {heard}",
+                who.standing
+            );
         }
         heard_live += usize::from(!Mark::of(which, &heard).is_empty());
     }
@@ -191,10 +233,15 @@ async fn a_handshake_does_not_tell_a_hidden_room_from_none() {
     let token = &house.people[0].account.token;
     owner.ok("hello", json!({"token": token})).await;
     let made = json!({"name": "Open but hidden", "listed": false, "access": {"mode": "open"}});
-    let open = owner.ok("create_room", made).await["room"].as_u64().unwrap();
+    let open = owner.ok("create_room", made).await["room"]
+        .as_u64()
+        .unwrap();
     let hidden = house.room(Which::Hidden).id;
     for who in &house.people {
-        if !matches!(who.standing, Standing::Guest | Standing::Stranger | Standing::Kicked) {
+        if !matches!(
+            who.standing,
+            Standing::Guest | Standing::Stranger | Standing::Kicked
+        ) {
             continue;
         }
         let mut answers: Vec<Value> = Vec::new();
