@@ -95,7 +95,9 @@ fn admin_routes(node: &Node, metrics: bool) -> Router {
 fn accounts(node: &Node) -> Router {
     let revoker = node.clone();
     let on_revoked = Arc::new(move |revocation: Revocation| {
-        revoker.revoke_soon(&revocation, Close::Unauthenticated);
+        let node = revoker.clone();
+        let told = async move { node.revoke(&revocation, Close::Unauthenticated).await };
+        Box::pin(told) as auth::Closing
     });
     auth::router(
         node.accounts().clone(),
