@@ -7,6 +7,7 @@
 mod file;
 mod listen;
 mod merge;
+mod network;
 mod secret;
 mod setting;
 mod url;
@@ -20,6 +21,8 @@ use chat_protocol::Dialect;
 pub use self::file::File;
 pub use self::listen::Listen;
 pub use self::merge::{ConfigError, Given, Loaded, load};
+pub use self::network::Network;
+pub(crate) use self::network::client;
 pub use self::secret::Secret;
 pub use self::setting::Setting;
 pub use self::url::{BusUrl, StoreUrl};
@@ -57,6 +60,8 @@ pub struct Config {
     pub jwt_ttl_hours: u64,
     /// Origins of browser pages that may connect, beside the server's own.
     pub origins: Vec<String>,
+    /// Proxies that are believed when they tell who speaks through them.
+    pub trusted_proxies: Vec<Network>,
     /// How log lines look.
     pub log_format: LogFormat,
     /// Whether a message in the `socketio` dialect comes back to its sender.
@@ -121,6 +126,7 @@ impl Default for Config {
             jwt_secret: None,
             jwt_ttl_hours: 24,
             origins: Vec::new(),
+            trusted_proxies: Vec::new(),
             log_format: LogFormat::Text,
             socketio_echo: false,
             actions_names: ActionsNames::Session,

@@ -70,7 +70,7 @@ impl Desk<'_> {
             wish,
             reply: Address::Once(answer),
         };
-        self.node.send(mail).await?;
+        self.node.offer(mail)?;
         Ok(answered)
     }
 

@@ -22,6 +22,8 @@ use crate::entropy::{Entropy, SystemEntropy};
 use crate::limits::ServerLimits;
 use crate::metrics::Metrics;
 use crate::node::{Node, Parts};
+use crate::places::Places;
+use crate::reads::Reads;
 use crate::socketio::{self, Peer};
 use crate::status::Statuses;
 use crate::store::{self, Store, StoreError};
@@ -377,8 +379,9 @@ impl Builder {
             sessions: Mutex::new(HashMap::new()),
             statuses: Statuses::default(),
             budgets: Budgets::default(),
-            connections: AtomicUsize::new(0),
-            silent: Mutex::default(),
+            places: Places::default(),
+            exhausted: Mutex::default(),
+            reads: Reads::default(),
             lines: Arc::default(),
             next_worker: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),

@@ -6,6 +6,7 @@
 
 mod account;
 mod carrier;
+mod catch_up;
 mod end;
 mod enter;
 mod hello;
@@ -43,8 +44,9 @@ use crate::budgets;
 use crate::desk::Desk;
 use crate::engineio::{Host, Line, Talk};
 use crate::hub::{Link, News};
-use crate::node::{Connected, Node, Silent};
+use crate::node::Node;
 use crate::outbox::State;
+use crate::places::{Connected, Silent};
 use crate::websocket::{Heard, Socket};
 use crate::worker::Worker;
 
@@ -307,6 +309,10 @@ impl Session {
         let unreadable = |call: &Call| matches!(&call.op, Err(it) if it.code == Code::BadFrame);
         let unread = calls.iter().any(unreadable);
         self.unreadable = if unread { self.unreadable + 1 } else { 0 };
+        // What asks for nothing is read all the same.
+        if calls.is_empty() && self.afford().is_err() && self.refused >= REFUSED_MAX {
+            return Some(Close::RateLimited);
+        }
         for call in calls {
             if let Some(close) = self.call(dialect, call).await {
                 return Some(close);

@@ -88,6 +88,7 @@ fn honoured(setting: Setting, given: &mut Given) -> Result<(), ConfigError> {
             | Setting::JwtSecret
             | Setting::JwtTtlHours
             | Setting::Origins
+            | Setting::TrustedProxies
             | Setting::LogFormat
             | Setting::SocketioEcho
             | Setting::ActionsNames

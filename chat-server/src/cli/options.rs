@@ -66,6 +66,11 @@ pub(crate) struct Options {
     #[arg(long, global = true, value_name = "LIST")]
     origins: Option<String>,
 
+    /// Addresses and networks of proxies that are believed when they tell whom they speak for,
+    /// separated by commas
+    #[arg(long, global = true, value_name = "LIST")]
+    trusted_proxies: Option<String>,
+
     /// How log lines look [default: text]
     #[arg(long, global = true, value_name = "text|json")]
     log_format: Option<String>,
@@ -119,6 +124,7 @@ impl Options {
                 Setting::JwtSecret => self.jwt_secret.iter().cloned().collect(),
                 Setting::JwtTtlHours => self.jwt_ttl_hours.iter().cloned().collect(),
                 Setting::Origins => self.origins.iter().cloned().collect(),
+                Setting::TrustedProxies => self.trusted_proxies.iter().cloned().collect(),
                 Setting::LogFormat => self.log_format.iter().cloned().collect(),
                 Setting::SocketioEcho => self.socketio_echo.iter().cloned().collect(),
                 Setting::ActionsNames => self.actions_names.iter().cloned().collect(),

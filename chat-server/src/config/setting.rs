@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use chat_core::Name;
 
-use super::{ActionsNames, Config, Listen, LogFormat, RegisteredNames, Secret};
+use super::{ActionsNames, Config, Listen, LogFormat, Network, RegisteredNames, Secret};
 
 /// One setting. Its flag is `--jwt-ttl-hours`, its variable `CHAT_JWT_TTL_HOURS` and its key
 /// `jwt_ttl_hours`, for example.
@@ -27,6 +27,7 @@ pub enum Setting {
     JwtSecret,
     JwtTtlHours,
     Origins,
+    TrustedProxies,
     LogFormat,
     SocketioEcho,
     ActionsNames,
@@ -52,6 +53,7 @@ impl Setting {
         Self::JwtSecret,
         Self::JwtTtlHours,
         Self::Origins,
+        Self::TrustedProxies,
         Self::LogFormat,
         Self::SocketioEcho,
         Self::ActionsNames,
@@ -78,6 +80,7 @@ impl Setting {
             Self::JwtSecret => "jwt_secret",
             Self::JwtTtlHours => "jwt_ttl_hours",
             Self::Origins => "origins",
+            Self::TrustedProxies => "trusted_proxies",
             Self::LogFormat => "log_format",
             Self::SocketioEcho => "socketio_echo",
             Self::ActionsNames => "actions_names",
@@ -112,6 +115,7 @@ impl Setting {
             | Self::SignUps
             | Self::RegisteredNames
             | Self::RateLimits
+            | Self::TrustedProxies
             | Self::LogFormat
             | Self::SocketioEcho
             | Self::ActionsNames
@@ -131,7 +135,10 @@ impl Setting {
     /// Whether it takes several values, separated by commas where they stand in one text.
     #[must_use]
     pub const fn is_list(self) -> bool {
-        matches!(self, Self::Listen | Self::Origins | Self::Groups)
+        matches!(
+            self,
+            Self::Listen | Self::Origins | Self::TrustedProxies | Self::Groups
+        )
     }
 
     /// Puts a value as it was written into a configuration, or says what is wrong with it.
@@ -159,6 +166,7 @@ impl Setting {
                     some => several(some, origin)?,
                 }
             }
+            Self::TrustedProxies => config.trusted_proxies = networks(&listed(texts))?,
             Self::LogFormat => config.log_format = log_format(single(texts)?)?,
             Self::SocketioEcho => config.socketio_echo = switch(single(texts)?)?,
             Self::ActionsNames => config.actions_names = actions_names(single(texts)?)?,
@@ -252,6 +260,10 @@ fn actions_names(text: &str) -> Result<ActionsNames, String> {
 fn group_names(parts: &[&str]) -> Result<Vec<Name>, String> {
     let read = |part: &&str| Name::new(part).map_err(|error| format!("\"{part}\": {error}"));
     parts.iter().map(read).collect()
+}
+
+fn networks(parts: &[&str]) -> Result<Vec<Network>, String> {
+    parts.iter().map(|part| part.parse()).collect()
 }
 
 fn log_format(text: &str) -> Result<LogFormat, String> {

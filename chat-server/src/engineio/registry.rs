@@ -9,7 +9,7 @@ use hyper::upgrade::OnUpgrade;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Host, Line, Refused, Settings};
-use crate::node::{Connected, Silent};
+use crate::places::{Connected, Silent};
 use crate::worker::Worker;
 
 /// The sessions of a process, by their names.

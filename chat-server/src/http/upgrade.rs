@@ -21,7 +21,9 @@ use tungstenite::handshake::derive_accept_key;
 
 use crate::http::problem::Problem;
 use crate::http::{older, rest};
-use crate::node::{Connected, Node, RECONNECT_MS};
+use crate::listener::Carried;
+use crate::node::Node;
+use crate::places::Connected;
 use crate::session::Arrival;
 
 /// Where connections come in.
@@ -75,10 +77,9 @@ pub(super) async fn handle(State(door): State<Door>, mut request: Request) -> Re
         return Problem::from(Refusal::new(Code::ShuttingDown)).into_response();
     }
     let address = address(&request);
-    let Some(silent) = door.node.hush(address) else {
-        let max = door.node.limits().silent_sockets_per_address_max as u64;
-        let refusal = Refusal::new(Code::TooMany).with_detail("max", max);
-        return Problem::from(refusal.with_retry(RECONNECT_MS)).into_response();
+    let silent = match door.node.hush(address) {
+        Ok(silent) => silent,
+        Err(refusal) => return Problem::from(refusal).into_response(),
     };
     let (token, room) = if dialect == Some(Dialect::Rest) {
         let admitted = rest::admit(&door.node, request.uri(), request.headers(), address).await;
@@ -98,7 +99,10 @@ pub(super) async fn handle(State(door): State<Door>, mut request: Request) -> Re
             "this connection can't be upgraded",
         );
     };
-    let place = request.extensions_mut().remove::<Arc<Connected>>();
+    let place = match place(&door.node, &mut request) {
+        Ok(place) => place,
+        Err(refusal) => return Problem::from(refusal).into_response(),
+    };
     let page = foreign_page(request.headers(), &door.node.config().origins);
     let arrival = Arrival {
         page: page.map(String::into_boxed_str),
@@ -229,6 +233,18 @@ pub(crate) fn address(request: &Request) -> IpAddr {
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
         .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip())
+}
+
+/// The place of a request's connection, if we accepted it; of its client's own, if a proxy's
+/// connection carries it.
+pub(crate) fn place(node: &Node, request: &mut Request) -> Result<Option<Arc<Connected>>, Refusal> {
+    let client = address(request);
+    let extensions = request.extensions_mut();
+    let is_carried = extensions.get::<Carried>().is_some();
+    match extensions.remove::<Arc<Connected>>() {
+        Some(below) if is_carried => Ok(Some(Arc::new(node.carry(client, below)?))),
+        place => Ok(place),
+    }
 }
 
 fn not_a_socket(dialect: Option<Dialect>) -> Response {

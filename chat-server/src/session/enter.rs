@@ -261,7 +261,7 @@ impl Session {
         if identity.suspended {
             return Err(Refusal::new(Code::Suspended));
         }
-        self.link.bind_also(&identity);
+        self.link.bind_also(&identity, self.node().clock());
         self.worker
             .hub
             .borrow_mut()
