@@ -24,7 +24,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 pub(crate) use self::plain::Plain;
-pub(crate) use self::request::{Said, by, http, raw};
+pub(crate) use self::request::{Said, by, http, raw, raw_over};
 
 /// How long anything may take before a test gives up: never waited for when all is well.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);

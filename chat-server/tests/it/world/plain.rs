@@ -16,6 +16,11 @@ pub(crate) struct Plain(WebSocketStream<TcpStream>);
 impl Plain {
     pub(crate) async fn connect(address: SocketAddr, path: &str) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
+        Self::over(stream, address, path).await
+    }
+
+    /// Shakes hands over a stream that is connected.
+    pub(crate) async fn over(stream: TcpStream, address: SocketAddr, path: &str) -> Self {
         Self(shake_hands(stream, address, path).await)
     }
 
