@@ -27,6 +27,8 @@ pub(super) struct State {
     /// When guests who are members were last here.
     pub(super) guests_seen: BTreeMap<UserId, Timestamp>,
     pub(super) settings: HashMap<String, String>,
+    /// Who was erased, and when.
+    pub(super) erased: BTreeMap<UserId, Timestamp>,
 }
 
 /// Where a cid was used, and when.
@@ -47,7 +49,7 @@ impl State {
         }
         for record in &append.records {
             self.claim(record);
-            self.follow(record);
+            self.follow(&self.kept(record));
         }
         Appended::Done
     }

@@ -1,12 +1,15 @@
 //! The one thread that writes: what waits goes to disk in one transaction.
 
+use std::collections::BTreeSet;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use chat_core::{RoomId, Timestamp, UserId};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::fault::{Fault, Result};
+use super::scrub::Scrub;
 use crate::store::StoreError;
 
 /// Pieces of work that wait; callers beyond that wait themselves.
@@ -42,8 +45,15 @@ pub(super) struct Desk {
     pub(super) db: Connection,
     /// The number of this opening of the store.
     pub(super) run: i64,
+    /// Who was erased: nothing of them is kept with words.
+    pub(super) gone: BTreeSet<UserId>,
+    /// Those of them who aren't if this transaction fails.
+    going: Vec<UserId>,
+    /// The last room whose words were taken in.
+    pub(super) place: RoomId,
     /// Whether words were erased that the write-ahead log still has.
-    pub(super) erased: bool,
+    erased: bool,
+    scrub: Scrub,
 }
 
 /// What an error of one piece of work means to the others.
@@ -64,13 +74,8 @@ struct Work<F, T> {
 
 impl Writer {
     /// Starts the thread. It ends when the last sender is gone and the queue is empty.
-    pub(super) fn start(db: Connection, run: i64) -> Result<Self> {
+    pub(super) fn start(desk: Desk) -> Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE_JOBS_MAX);
-        let desk = Desk {
-            db,
-            run,
-            erased: false,
-        };
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || write(desk, jobs))
@@ -149,6 +154,49 @@ where
 }
 
 impl Desk {
+    /// What a piece of work finds at the beginning.
+    pub(super) fn new(db: Connection, run: i64, gone: BTreeSet<UserId>, scrub: Scrub) -> Self {
+        Self {
+            db,
+            run,
+            gone,
+            going: Vec::new(),
+            place: RoomId::default(),
+            // A process that was killed may have left words behind.
+            erased: true,
+            scrub,
+        }
+    }
+
+    /// Notes that words were erased, so that every trace of them goes.
+    pub(super) fn note_erased(&mut self) -> Result<()> {
+        self.erased = true;
+        self.scrub.owe(&self.db)
+    }
+
+    /// Notes who was erased, from this piece of work on.
+    pub(super) fn note_gone(&mut self, user: UserId) {
+        self.gone.insert(user);
+        self.going.push(user);
+    }
+
+    /// Has a part of the file cleaned after this transaction, if it is time for that; whether there
+    /// is something to clean.
+    pub(super) fn scrub(&mut self, now: Timestamp) -> Result<bool> {
+        self.scrub.want(&self.db, now)
+    }
+
+    /// Cleans a part of the file. Nothing may be in the write-ahead log meanwhile.
+    fn clean(&mut self) {
+        self.forget();
+        if self.erased {
+            return self.scrub.wait();
+        }
+        if let Err(fault) = self.scrub.step(&self.db) {
+            tracing::warn!(?fault, "the file could not be cleaned");
+        }
+    }
+
     fn execute(&self, sql: &str) -> Result<()> {
         self.db.prepare_cached(sql)?.execute([])?;
         Ok(())
@@ -157,6 +205,10 @@ impl Desk {
     /// Does what waits in one transaction, and then answers everybody.
     fn commit(&mut self, mut jobs: Vec<Box<dyn Job>>) -> Result<()> {
         let outcome = self.transact(&mut jobs);
+        let going = std::mem::take(&mut self.going);
+        if outcome.is_err() {
+            self.gone.retain(|user| !going.contains(user));
+        }
         if outcome.is_err() && !self.db.is_autocommit() {
             // If even this fails, the next BEGIN does too, and its callers hear of it.
             drop(self.execute("ROLLBACK"));
@@ -211,6 +263,9 @@ fn write(mut desk: Desk, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
                 batches_since_erased = 0;
             }
         }
+        if desk.scrub.is_wanted() {
+            desk.clean();
+        }
     }
 }
 
@@ -234,7 +289,8 @@ mod tests {
         let db = Connection::open_in_memory().unwrap();
         db.execute_batch("CREATE TABLE lines (line TEXT UNIQUE)")
             .unwrap();
-        Writer::start(db, 1).unwrap()
+        let scrub = Scrub::none();
+        Writer::start(Desk::new(db, 1, BTreeSet::new(), scrub)).unwrap()
     }
 
     async fn note(writer: &Writer, line: &str) -> Result<(), StoreError> {
