@@ -252,7 +252,7 @@ async fn heard(answer: Awaited) -> Result<Reply, Refusal> {
 /// The room that a client's word means: the dialect's own spelling first, then an alias, then the
 /// other spellings.
 pub(crate) async fn resolve(node: &Node, room: &RoomRef) -> Result<RoomId, Refusal> {
-    if let (Some(own), None, true) = (room.own, &room.alias, room.others.is_empty()) {
+    if let (Some(own), true) = (room.own, is_number(room)) {
         return Ok(own);
     }
     let store = node.store();
@@ -284,6 +284,11 @@ pub(crate) async fn resolve(node: &Node, room: &RoomRef) -> Result<RoomId, Refus
         }
     }
     Err(no_room())
+}
+
+/// Whether a client's word for a room can mean but one number.
+pub(crate) fn is_number(room: &RoomRef) -> bool {
+    room.own.is_some() && room.alias.is_none() && room.others.is_empty()
 }
 
 /// What a client hears when the store fails; what failed is for the operator.

@@ -4,7 +4,7 @@ mod audience;
 mod link;
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use chat_core::{Effect, Record, RoomId, Seq, UserId};
@@ -24,7 +24,7 @@ use crate::metrics::Metrics;
 /// What a worker knows of its sessions.
 pub(crate) struct Hub {
     metrics: Metrics,
-    links: HashMap<u64, Rc<Link>>,
+    links: BTreeMap<u64, Rc<Link>>,
     users: HashMap<UserId, Vec<u64>>,
     rooms: HashMap<RoomId, Audience>,
     dirty: Vec<RoomId>,
@@ -44,7 +44,7 @@ impl Hub {
     pub(crate) fn new(metrics: Metrics) -> Self {
         Self {
             metrics,
-            links: HashMap::new(),
+            links: BTreeMap::new(),
             users: HashMap::new(),
             rooms: HashMap::new(),
             ended: Cell::default(),

@@ -13,6 +13,7 @@ pub mod auth;
 pub mod clock;
 pub mod config;
 pub mod engineio;
+pub mod entropy;
 pub mod http;
 pub mod import;
 pub mod limits;

@@ -53,6 +53,8 @@ pub struct ServerLimits {
     pub mailbox_requests_max: usize,
     /// Requests that are decided in one turn.
     pub batch_requests_max: usize,
+    /// How long the store may take to append before it counts as unavailable, in milliseconds.
+    pub append_ms_max: u64,
     /// Passwords that wait to be hashed.
     pub hashing_queue_max: usize,
     /// How long a room without listeners stays in memory, in milliseconds.
@@ -95,6 +97,7 @@ impl Default for ServerLimits {
             page_items_max: 200,
             mailbox_requests_max: 4_096,
             batch_requests_max: 1_024,
+            append_ms_max: 1_800,
             hashing_queue_max: 256,
             room_idle_ms: 5 * 60_000,
             guest_grace_ms: 24 * 60 * 60_000,

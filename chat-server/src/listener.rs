@@ -15,6 +15,7 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 use tower::ServiceExt;
@@ -69,6 +70,8 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: Arc<TcpListener>, route
                 };
                 let router = router.clone();
                 let limit = worker.node.limits().header_read_ms_max;
+                // A socket that refuses this is about to fail anyway.
+                drop(stream.set_nodelay(true));
                 spawn_local(async move {
                     let connected = Arc::new(connected);
                     serve(
@@ -102,15 +105,13 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 /// Serves one connection. Its place goes along with what it is upgraded to.
-async fn serve(
-    stream: TcpStream,
+pub(crate) async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: SocketAddr,
     router: Router,
     header_read: Duration,
     place: Arc<Connected>,
 ) {
-    // A socket that refuses this is about to fail anyway.
-    drop(stream.set_nodelay(true));
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         request.extensions_mut().insert(place.clone());

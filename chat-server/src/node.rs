@@ -23,12 +23,13 @@ use crate::budgets::Budgets;
 use crate::clock::Clock;
 use crate::config::{Config, RegisteredNames};
 use crate::engineio::Lines;
+use crate::entropy::Entropy;
 use crate::limits::ServerLimits;
 use crate::mail::Mail;
 use crate::metrics::Metrics;
 use crate::status::Statuses;
 use crate::store::Store;
-use crate::worker::{self, Address, Order, Slots};
+use crate::worker::{self, Address, Inboxes, Order, Slots};
 
 /// A handle to the process's parts. Cheap to clone, of use on any thread.
 #[derive(Clone)]
@@ -43,6 +44,7 @@ pub(crate) struct Parts {
     pub(crate) hasher: Arc<Hasher>,
     pub(crate) limiter: Arc<Limiter>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) metrics: Metrics,
     pub(crate) workers: Vec<Slots>,
     /// Live sessions of each user.
@@ -66,23 +68,27 @@ pub(crate) const RECONNECT_MS: u64 = 1_000;
 const STOP: Duration = Duration::from_secs(5);
 
 impl Node {
-    /// Puts the parts together and starts a thread for each worker.
-    pub(crate) fn start(
+    /// Puts the parts together. Nothing happens until somebody gives each worker its inboxes.
+    pub(crate) fn new(
         make: impl FnOnce(Vec<Slots>) -> Parts,
         workers: usize,
         mail_max: usize,
-    ) -> io::Result<Self> {
+    ) -> (Self, Vec<Inboxes>) {
         let (slots, inboxes): (Vec<_>, Vec<_>) =
             (0..workers).map(|_| worker::boxes(mail_max)).unzip();
-        let node = Self(Arc::new(make(slots)));
+        (Self(Arc::new(make(slots))), inboxes)
+    }
+
+    /// Starts a thread for each worker.
+    pub(crate) fn start(&self, inboxes: Vec<Inboxes>) -> io::Result<()> {
         for (index, inboxes) in inboxes.into_iter().enumerate() {
-            let its = node.clone();
+            let its = self.clone();
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{index}"))
                 .spawn(move || worker::run(its, index, inboxes))?;
-            node.threads().push(thread);
+            self.threads().push(thread);
         }
-        Ok(node)
+        Ok(())
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -154,7 +160,7 @@ impl Node {
 
     /// Random bits.
     pub(crate) fn draw(&self) -> u64 {
-        getrandom::u64().unwrap_or_else(|_| {
+        self.0.entropy.draw().unwrap_or_else(|| {
             // A system without randomness has nothing better than its clock.
             u64::try_from(self.clock().elapsed().as_nanos()).unwrap_or(u64::MAX)
         })

@@ -3,7 +3,7 @@
 use chat_core::commands::{CreateRoom, Join, Leave, Visit};
 use chat_core::{Actor, Command, Name, Password, RoomId, UserId};
 use chat_protocol::answer::{Answer, RoomCard};
-use chat_protocol::code::{Code, Refusal};
+use chat_protocol::code::{Class, Code, Refusal};
 use chat_protocol::command::{Enter, NameRule, Token};
 use chat_protocol::dialect::Dialect;
 use chat_protocol::room_ref::RoomRef;
@@ -62,7 +62,7 @@ impl Session {
         }
         let actor = match actor {
             Some(actor) => actor,
-            None => self.whoever(&wish).await?,
+            None => self.whoever(&wish).await.map_err(hidden(&room))?,
         };
         // An account's name is its own, whoever else may use it.
         if wish.unique && actor.id.is_guest() {
@@ -249,7 +249,7 @@ impl Session {
         if identity.suspended {
             return Err(Refusal::new(Code::Suspended));
         }
-        self.link.bind_also(&identity);
+        self.link.bind_also(&identity, self.node().clock());
         self.worker
             .hub
             .borrow_mut()
@@ -270,5 +270,15 @@ impl Session {
                 Actor::new(UserId::guest(draw), name)
             })
             .clone()
+    }
+}
+
+/// What somebody hears who can't show who he is: that there is no such room, where only some may
+/// know that there is one.
+fn hidden(room: &RoomCard) -> impl FnOnce(Refusal) -> Refusal {
+    let listed = room.listed;
+    move |refusal| {
+        let is_ours = refusal.class == Class::Server;
+        if listed || is_ours { refusal } else { no_room() }
     }
 }

@@ -140,7 +140,11 @@ impl Session {
     async fn subscribe(&mut self, rooms: &[RoomRef]) -> Performed {
         let mut wanted = Vec::with_capacity(rooms.len());
         for room in rooms {
-            wanted.push((desk::resolve(self.node(), room).await?, None));
+            let id = desk::resolve(self.node(), room).await?;
+            if !desk::is_number(room) {
+                self.check_known(id).await?;
+            }
+            wanted.push((id, None));
         }
         let (rooms, follow) = self.attach_all(wanted).await?;
         Ok((Answer::Subscribed { rooms }, After::CatchUp(follow)))
@@ -149,10 +153,25 @@ impl Session {
     async fn unsubscribe(&mut self, rooms: &[RoomRef]) -> Performed {
         self.actor()?;
         for room in rooms {
-            let room = desk::resolve(self.node(), room).await?;
-            self.rise(room).await;
+            match desk::resolve(self.node(), room).await {
+                Ok(room) => drop(self.rise(room).await),
+                // Nobody hears anything of it, as was wished; a hidden room is answered alike.
+                Err(refusal) if refusal.code == Code::RoomNotFound => {}
+                Err(refusal) => return Err(refusal),
+            }
         }
         Ok((Answer::Accepted {}, After::Nothing))
+    }
+
+    /// Refuses a room of which whoever asks may not know, as if there were none: a name that is
+    /// answered otherwise tells that there is one.
+    async fn check_known(&self, room: RoomId) -> Result<(), Refusal> {
+        let actor = self.actor()?;
+        let card = Op::Room { room: room.into() };
+        match self.desk(&actor).query(card).await {
+            Some(Err(refusal)) if refusal.code == Code::RoomNotFound => Err(refusal),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Gives up a seat; gives whoever had it.
@@ -395,7 +414,7 @@ impl Session {
 
     /// Notes by which log-in the session is here, and for how long.
     pub(super) fn hold(&mut self, identity: Identity) {
-        self.link.bind(&identity);
+        self.link.bind(&identity, self.node().clock());
         self.silent = None;
         self.identity = Some(identity);
     }

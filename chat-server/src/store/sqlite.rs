@@ -82,7 +82,9 @@ impl Sqlite {
         let run = open::begin_run(&db, path, &epoch)?;
         let scrub = scrub::Scrub::new(&db, path).map_err(|fault| StoreError::from(&fault))?;
         let gone = erase::everybody(&db).map_err(|fault| StoreError::from(&fault))?;
-        let desk = Desk::new(db, run, gone, scrub);
+        let again = path.to_owned();
+        let reopen = move || open::writer_again(&again);
+        let desk = Desk::new(db, run, reopen, gone, scrub);
         let connections = (0..READERS)
             .map(|_| open::reader(path))
             .collect::<Result<Vec<_>, _>>()?;

@@ -33,6 +33,7 @@ mod rest;
 mod resume;
 mod rooms;
 mod secrets;
+mod security;
 mod session;
 mod six;
 mod slow;

@@ -17,6 +17,16 @@ impl State {
         }
     }
 
+    /// A message that came when its author was erased already reads as if it had been there then.
+    pub(super) fn mark_erased(&mut self, record: &Record) {
+        if let Some(at) = self.erased.get(&record.by.id)
+            && let Some(log) = self.rooms.get_mut(&record.room)
+            && let Some(line) = log.messages.get_mut(&record.seq)
+        {
+            line.erased_at = Some(*at);
+        }
+    }
+
     pub(super) fn erase(&mut self, user: UserId, at: Timestamp) -> bool {
         if self.erased.contains_key(&user) {
             return false;

@@ -50,6 +50,7 @@ impl State {
         for record in &append.records {
             self.claim(record);
             self.follow(&self.kept(record));
+            self.mark_erased(record);
         }
         Appended::Done
     }

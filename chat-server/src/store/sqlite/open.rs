@@ -65,7 +65,28 @@ pub(super) fn writer(path: &Path) -> Result<Connection, StoreError> {
     let db = connect(path, flags)?;
     configure(&db).map_err(|error| refusal(path, error))?;
     migrate(&db, path)?;
+    let settled = settle(&db).map_err(|error| refusal(path, error))?;
+    if !settled {
+        tracing::warn!("another program reads the store; its log is moved into it later");
+    }
     Ok(db)
+}
+
+/// Opens a connection in the place of one that failed. The file itself isn't opened and closed
+/// beside SQLite, for that would let go of the locks that this process has on it.
+pub(super) fn writer_again(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = connect(path, flags)?;
+    configure(&db).map_err(|error| refusal(path, error))?;
+    Ok(db)
+}
+
+/// Moves what the write-ahead log holds into the database and cuts it off; whether nobody was in
+/// the way. What an earlier process left there was written and perhaps never synchronised: whoever
+/// hears of it from here on has to find it after a power cut, too.
+pub(super) fn settle(db: &Connection) -> rusqlite::Result<bool> {
+    let busy: i64 = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    Ok(busy == 0)
 }
 
 /// Opens a connection for reading.

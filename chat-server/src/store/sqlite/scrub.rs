@@ -114,6 +114,11 @@ impl Scrub {
         Ok(self.wanted && !std::mem::take(&mut self.waits))
     }
 
+    /// Whether something was erased that the file may still have.
+    pub(super) const fn is_owed(&self) -> bool {
+        self.owed
+    }
+
     /// Whether a part is to be cleaned.
     pub(super) const fn is_wanted(&self) -> bool {
         self.wanted
