@@ -4,7 +4,7 @@
 mod answers;
 mod archive;
 mod bus;
-mod dice;
+pub(crate) mod dice;
 mod errand;
 mod faults;
 mod laws;

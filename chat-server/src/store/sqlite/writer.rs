@@ -1,12 +1,15 @@
 //! The one thread that writes: what waits goes to disk in one transaction.
 
+use std::collections::BTreeSet;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use chat_core::{RoomId, Timestamp, UserId};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::fault::{Fault, Result};
+use super::scrub::Scrub;
 use crate::store::StoreError;
 
 /// Pieces of work that wait; callers beyond that wait themselves.
@@ -42,9 +45,21 @@ pub(super) struct Desk {
     pub(super) db: Connection,
     /// The number of this opening of the store.
     pub(super) run: i64,
+    /// Who was erased: nothing of them is kept with words.
+    pub(super) gone: BTreeSet<UserId>,
+    /// Those of them who aren't if this transaction fails.
+    going: Vec<UserId>,
+    /// The last room whose words were taken in.
+    pub(super) place: RoomId,
     /// Whether words were erased that the write-ahead log still has.
-    pub(super) erased: bool,
+    erased: bool,
+    /// Opens another connection in the place of this one.
+    reopen: Reopen,
+    scrub: Scrub,
 }
+
+/// How the writing thread gets another connection.
+type Reopen = Box<dyn Fn() -> Result<Connection, StoreError> + Send>;
 
 /// What an error of one piece of work means to the others.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -64,13 +79,8 @@ struct Work<F, T> {
 
 impl Writer {
     /// Starts the thread. It ends when the last sender is gone and the queue is empty.
-    pub(super) fn start(db: Connection, run: i64) -> Result<Self> {
+    pub(super) fn start(desk: Desk) -> Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE_JOBS_MAX);
-        let desk = Desk {
-            db,
-            run,
-            erased: false,
-        };
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || write(desk, jobs))
@@ -149,6 +159,55 @@ where
 }
 
 impl Desk {
+    /// What a piece of work finds at the beginning.
+    pub(super) fn new(
+        db: Connection,
+        run: i64,
+        reopen: impl Fn() -> Result<Connection, StoreError> + Send + 'static,
+        gone: BTreeSet<UserId>,
+        scrub: Scrub,
+    ) -> Self {
+        Self {
+            db,
+            run,
+            reopen: Box::new(reopen),
+            gone,
+            going: Vec::new(),
+            place: RoomId::default(),
+            // A process that was killed may have left words behind.
+            erased: scrub.is_owed(),
+            scrub,
+        }
+    }
+
+    /// Notes that words were erased, so that every trace of them goes.
+    pub(super) fn note_erased(&mut self) -> Result<()> {
+        self.erased = true;
+        self.scrub.owe(&self.db)
+    }
+
+    /// Notes who was erased, from this piece of work on.
+    pub(super) fn note_gone(&mut self, user: UserId) {
+        self.gone.insert(user);
+        self.going.push(user);
+    }
+
+    /// Has a part of the file cleaned after this transaction, if it is time for that; whether there
+    /// is something to clean.
+    pub(super) fn scrub(&mut self, now: Timestamp) -> Result<bool> {
+        self.scrub.want(&self.db, now)
+    }
+
+    /// Cleans a part of the file. Nothing may be in the write-ahead log meanwhile.
+    fn clean(&mut self) -> Result<()> {
+        self.forget()?;
+        if self.erased {
+            self.scrub.wait();
+            return Ok(());
+        }
+        self.scrub.step(&self.db)
+    }
+
     fn execute(&self, sql: &str) -> Result<()> {
         self.db.prepare_cached(sql)?.execute([])?;
         Ok(())
@@ -156,11 +215,33 @@ impl Desk {
 
     /// Does what waits in one transaction, and then answers everybody.
     fn commit(&mut self, mut jobs: Vec<Box<dyn Job>>) -> Result<()> {
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("answered_before_the_fsync") {
+            self.execute("BEGIN IMMEDIATE")?;
+            for mut job in jobs {
+                job.run(self)?;
+                job.answer(Ok(()));
+            }
+            return self.execute("COMMIT");
+        }
         let outcome = self.transact(&mut jobs);
+        let going = std::mem::take(&mut self.going);
+        if outcome.is_err() {
+            self.gone.retain(|user| !going.contains(user));
+        }
         if outcome.is_err() && !self.db.is_autocommit() {
             // If even this fails, the next BEGIN does too, and its callers hear of it.
             drop(self.execute("ROLLBACK"));
         }
+        #[cfg(sabotage)]
+        let outcome = match outcome {
+            Err(fault)
+                if fault.breaks_trust() && chat_core::sabotage::planted("failed_fsync_ignored") =>
+            {
+                Ok(())
+            }
+            outcome => outcome,
+        };
         for job in jobs {
             job.answer(outcome.as_ref().copied());
         }
@@ -175,51 +256,95 @@ impl Desk {
         self.execute("COMMIT")
     }
 
+    /// Makes sure, after a failure, that all which can be read is on disk; else nothing may be
+    /// written upon it.
+    ///
+    /// After a failed fsync the system may take pages for written that aren't, and the next fsync
+    /// says nothing of them. So everything that the write-ahead log holds is written once more, to
+    /// its place in the database, where an fsync means these very writes; then the log is cut off,
+    /// and with it whatever of a failed transaction lies in it.
+    fn regain(&mut self) -> Result<()> {
+        let reopened = (self.reopen)().map_err(|error| Fault::Unavailable(error.to_string()))?;
+        self.db = reopened;
+        if super::open::settle(&self.db)? {
+            Ok(())
+        } else {
+            let words = "somebody reads what has to be written again";
+            Err(Fault::Unavailable(words.into()))
+        }
+    }
+
     /// Moves the write-ahead log into the database and cuts it off, so that what was erased is in
     /// neither. A reader in the way is not waited for long: there will be another time.
-    fn forget(&mut self) {
-        let busy: std::result::Result<i64, _> = self.db.busy_timeout(FORGET_WAIT).and_then(|()| {
-            self.db
-                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
-        });
-        self.erased = busy != Ok(0);
-        if let Err(error) = self.db.busy_timeout(super::open::BUSY) {
-            tracing::warn!(%error, "the wait for a busy database could not be set");
-        }
+    fn forget(&mut self) -> Result<()> {
+        self.db.busy_timeout(FORGET_WAIT)?;
+        let settled = super::open::settle(&self.db);
+        self.erased = settled != Ok(true);
+        self.db.busy_timeout(super::open::BUSY)?;
+        settled?;
+        Ok(())
     }
 }
 
 fn write(mut desk: Desk, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
     let mut batches_since_erased = 0;
-    while let Some(first) = jobs.blocking_recv() {
-        let mut batch = vec![first];
-        while batch.len() < BATCH_JOBS_MAX
-            && let Ok(job) = jobs.try_recv()
-        {
-            batch.push(job);
-        }
-        if let Err(fault) = desk.commit(batch) {
-            tracing::error!(?fault, "a transaction failed");
-            if fault.breaks_trust() {
-                return refuse(jobs, &fault);
+    let mut doubt = None;
+    while let Some(batch) = next_batch(&mut jobs) {
+        if let Some(fault) = &doubt {
+            match desk.regain() {
+                Ok(()) => tracing::warn!("the store is written to again"),
+                Err(error) => {
+                    tracing::debug!(?error, "nothing is written");
+                    refuse(batch, fault);
+                    continue;
+                }
             }
+            doubt = None;
         }
-        if desk.erased {
+        let mut outcome = desk.commit(batch);
+        if outcome.is_ok() && desk.erased {
             batches_since_erased += 1;
             if jobs.is_empty() || batches_since_erased >= ERASED_BATCHES_MAX {
-                desk.forget();
+                outcome = desk.forget();
                 batches_since_erased = 0;
+            }
+        }
+        if outcome.is_ok() && desk.scrub.is_wanted() {
+            outcome = desk.clean();
+        }
+        if let Err(fault) = outcome {
+            tracing::error!(?fault, "a transaction failed");
+            if fault.is_damage() {
+                while let Some(batch) = next_batch(&mut jobs) {
+                    refuse(batch, &fault);
+                }
+                return;
+            }
+            doubt = fault.breaks_trust().then_some(fault);
+            if doubt.is_some() {
+                tracing::error!("nothing is written until it is certain what is on disk");
             }
         }
     }
 }
 
-/// Answers everybody that nothing is written any more, until the store is opened again.
-fn refuse(mut jobs: mpsc::Receiver<Box<dyn Job>>, fault: &Fault) {
+/// Waits for work, and takes what waits behind it along.
+fn next_batch(jobs: &mut mpsc::Receiver<Box<dyn Job>>) -> Option<Vec<Box<dyn Job>>> {
+    let mut batch = vec![jobs.blocking_recv()?];
+    while batch.len() < BATCH_JOBS_MAX
+        && let Ok(job) = jobs.try_recv()
+    {
+        batch.push(job);
+    }
+    Some(batch)
+}
+
+/// Answers that nothing is written.
+fn refuse(jobs: Vec<Box<dyn Job>>, fault: &Fault) {
     let fault = Fault::Unavailable(format!(
         "nothing is written since a failure that put earlier writes in doubt: {fault:?}"
     ));
-    while let Some(job) = jobs.blocking_recv() {
+    for job in jobs {
         job.answer(Err(&fault));
     }
 }
@@ -230,11 +355,20 @@ mod tests {
 
     use super::*;
 
-    fn writer() -> Writer {
+    fn database() -> Connection {
         let db = Connection::open_in_memory().unwrap();
         db.execute_batch("CREATE TABLE lines (line TEXT UNIQUE)")
             .unwrap();
-        Writer::start(db, 1).unwrap()
+        db
+    }
+
+    fn desk(reopen: impl Fn() -> Result<Connection, StoreError> + Send + 'static) -> Desk {
+        Desk::new(database(), 1, reopen, BTreeSet::new(), Scrub::none())
+    }
+
+    /// A writer whose file can't be opened a second time.
+    fn writer() -> Writer {
+        Writer::start(desk(|| Err(StoreError::Unavailable("gone".into())))).unwrap()
     }
 
     async fn note(writer: &Writer, line: &str) -> Result<(), StoreError> {
@@ -304,5 +438,20 @@ mod tests {
                 "{refused:?}"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn once_all_is_certain_it_is_written_again() {
+        let writer = Writer::start(desk(|| Ok(database()))).unwrap();
+        fail(&writer, ffi::SQLITE_IOERR_FSYNC).await.unwrap_err();
+        note(&writer, "b").await.unwrap();
+        assert_eq!(lines(&writer).await, 1);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_ever_written_upon_damage() {
+        let writer = Writer::start(desk(|| Ok(database()))).unwrap();
+        fail(&writer, ffi::SQLITE_CORRUPT).await.unwrap_err();
+        note(&writer, "b").await.unwrap_err();
     }
 }
