@@ -18,13 +18,17 @@ use crate::budgets::Budgets;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Listen};
 use crate::engineio::{Door, Line, Service, Settings};
+use crate::entropy::{Entropy, SystemEntropy};
 use crate::limits::ServerLimits;
 use crate::metrics::Metrics;
 use crate::node::{Node, Parts};
+use crate::places::Places;
+use crate::reads::Reads;
 use crate::socketio::{self, Peer};
 use crate::status::Statuses;
 use crate::store::{self, Store, StoreError};
 use crate::websocket;
+use crate::worker::Inboxes;
 
 /// A running chat server.
 ///
@@ -59,6 +63,7 @@ pub struct Builder {
     store: Option<Arc<dyn Store>>,
     authenticators: Vec<Arc<dyn Authenticator>>,
     clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
     metrics: Option<Metrics>,
     hashing: HashingCost,
 }
@@ -99,6 +104,7 @@ impl Server {
             store: None,
             authenticators: Vec::new(),
             clock: Arc::new(SystemClock::new()),
+            entropy: Arc::new(SystemEntropy),
             metrics: None,
             hashing: HashingCost::default(),
         }
@@ -226,6 +232,15 @@ impl Server {
         Router::new().fallback(door)
     }
 
+    /// Makes the groups that exist from the beginning, or stops.
+    pub(crate) async fn found(&self) -> Result<(), RunError> {
+        let founded = crate::founding::found_groups(&self.node).await;
+        if founded.is_err() {
+            self.stop().await;
+        }
+        founded
+    }
+
     /// The parts of the running server.
     #[must_use]
     pub const fn node(&self) -> &Node {
@@ -238,10 +253,7 @@ impl Server {
     ///
     /// If there is no such account, or the store can't be written to.
     pub async fn suspend(&self, user: UserId, on: bool) -> Result<(), AuthError> {
-        if let Some(ended) = self.node.accounts().suspend(user, on).await? {
-            self.node.revoke(&ended, Close::Suspended).await;
-        }
-        Ok(())
+        self.node.suspend(user, on).await
     }
 
     /// Ends the live sessions of somebody whose log-in ended where his identity comes from, such as
@@ -286,6 +298,14 @@ impl Builder {
         self
     }
 
+    /// Draws guests' numbers, and how long clients wait before they come back, from here. Secrets
+    /// come from the system whatever is said here.
+    #[must_use]
+    pub fn entropy(mut self, entropy: Arc<dyn Entropy>) -> Self {
+        self.entropy = entropy;
+        self
+    }
+
     /// Counts here.
     #[must_use]
     pub fn metrics(mut self, metrics: Metrics) -> Self {
@@ -306,11 +326,20 @@ impl Builder {
     ///
     /// [`RunError`] says what can't be had.
     pub async fn start(self) -> Result<Server, RunError> {
+        let (server, inboxes) = self.prepare().await?;
+        server.node.start(inboxes).map_err(RunError::Thread)?;
+        server.found().await?;
+        Ok(server)
+    }
+
+    /// Puts a server together that does nothing until its workers live.
+    pub(crate) async fn prepare(self) -> Result<(Server, Vec<Inboxes>), RunError> {
         let Self {
             config,
             store,
             authenticators,
             clock,
+            entropy,
             metrics,
             hashing,
         } = self;
@@ -344,25 +373,23 @@ impl Builder {
             hasher,
             limiter,
             clock,
+            entropy,
             metrics,
             workers,
             sessions: Mutex::new(HashMap::new()),
             statuses: Statuses::default(),
             budgets: Budgets::default(),
-            connections: AtomicUsize::new(0),
-            silent: Mutex::default(),
+            places: Places::default(),
+            exhausted: Mutex::default(),
+            reads: Reads::default(),
             lines: Arc::default(),
             next_worker: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
+            parted: AtomicUsize::new(0),
             threads: Mutex::default(),
         };
-        let node = Node::start(make, workers, mail_max).map_err(RunError::Thread)?;
-        let server = Server { node };
-        if let Err(error) = crate::founding::found_groups(&server.node).await {
-            server.stop().await;
-            return Err(error);
-        }
-        Ok(server)
+        let (node, inboxes) = Node::new(make, workers, mail_max);
+        Ok((Server { node }, inboxes))
     }
 }
 

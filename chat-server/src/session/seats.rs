@@ -1,6 +1,6 @@
 //! The rooms that a session hears, and as whom.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use chat_core::{Actor, RoomId, UserId};
 use chat_protocol::room_ref::RoomRef;
@@ -9,9 +9,9 @@ use chat_protocol::voice::Voice;
 /// A session's seats.
 #[derive(Debug, Default)]
 pub(super) struct Seats {
-    taken: HashMap<RoomId, Taken>,
+    taken: BTreeMap<RoomId, Taken>,
     /// Rooms that a guest was let into, with or without a seat.
-    visited: HashSet<(RoomId, UserId)>,
+    visited: BTreeSet<(RoomId, UserId)>,
 }
 
 /// A seat, from the session's side.
