@@ -224,6 +224,10 @@ impl Case<'_> {
     /// What somebody hears who has no role here: that he is no member, or, where he may not even
     /// know of the room, that there is none.
     pub(crate) fn not_a_member(&self) -> Result<Rejection, Stop> {
+        #[cfg(sabotage)]
+        if crate::sabotage::planted("hidden_room_told") {
+            return Ok(Rejection::NotAMember);
+        }
         let known = self.room.listed
             || self.room.is_invited(self.actor.id, self.at)
             || self.entering_group()?.is_some();

@@ -40,6 +40,8 @@ pub struct Config {
     pub listen: Vec<Listen>,
     /// Where metrics and the operator's face are served apart from the public port, if they are.
     pub admin_listen: Option<Listen>,
+    /// What an operator proves there that he is one. Without it nothing can be done there, only read.
+    pub admin_token: Option<Secret>,
     /// Where rooms and accounts are kept.
     pub store: StoreUrl,
     /// How nodes hear of each other.
@@ -114,6 +116,7 @@ impl Default for Config {
         Self {
             listen: vec![Listen::default()],
             admin_listen: None,
+            admin_token: None,
             store: StoreUrl::default(),
             bus: BusUrl::Local,
             workers: None,

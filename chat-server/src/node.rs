@@ -292,22 +292,25 @@ impl Node {
         }
     }
 
+    /// Suspends an account, or lets it act again. Its live sessions end at once.
+    pub(crate) async fn suspend(&self, user: UserId, on: bool) -> Result<(), AuthError> {
+        if let Some(ended) = self.accounts().suspend(user, on).await? {
+            self.revoke(&ended, Close::Suspended).await;
+        }
+        Ok(())
+    }
+
     /// Ends the live sessions that a revocation concerns.
     pub(crate) async fn revoke(&self, revocation: &Revocation, close: Close) {
-        for slots in &self.0.workers {
+        let workers = self.0.workers.iter();
+        #[cfg(sabotage)]
+        let alone = chat_core::sabotage::planted("revoked_on_own_worker_only");
+        #[cfg(sabotage)]
+        let workers = workers.take(if alone { 1 } else { usize::MAX });
+        for slots in workers {
             let order = Order::Revoke(revocation.user, revocation.grant.clone(), close);
             // Refused only if the worker ends, and its sessions with it.
             drop(slots.orders.send(order).await);
-        }
-    }
-
-    /// Does the same from where nobody can wait.
-    pub(crate) fn revoke_soon(&self, revocation: &Revocation, close: Close) {
-        for slots in &self.0.workers {
-            let order = Order::Revoke(revocation.user, revocation.grant.clone(), close);
-            if let Err(error) = slots.orders.try_send(order) {
-                tracing::warn!(%error, "a worker hears late that a log-in has ended");
-            }
         }
     }
 

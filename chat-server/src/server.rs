@@ -253,10 +253,7 @@ impl Server {
     ///
     /// If there is no such account, or the store can't be written to.
     pub async fn suspend(&self, user: UserId, on: bool) -> Result<(), AuthError> {
-        if let Some(ended) = self.node.accounts().suspend(user, on).await? {
-            self.node.revoke(&ended, Close::Suspended).await;
-        }
-        Ok(())
+        self.node.suspend(user, on).await
     }
 
     /// Ends the live sessions of somebody whose log-in ended where his identity comes from, such as

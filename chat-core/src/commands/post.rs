@@ -44,7 +44,10 @@ pub struct Post {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attachment>,
     /// The sender's own labels, passed on untouched.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        deserialize_with = "crate::distinct_keys",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     pub ext: BTreeMap<Text, Text>,
 }
 

@@ -216,6 +216,10 @@ impl Accounts {
         password: &Password,
         origin: Origin<'_>,
     ) -> Result<SignedIn, AuthError> {
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("secret_logged") {
+            tracing::trace!(login, password = password.expose(), "a log-in");
+        }
         let account = self.find(login).await?;
         let account = self.prove(account, login, password, origin).await?;
         if account.suspended {
@@ -343,6 +347,8 @@ impl Accounts {
         let hash = account.as_ref().and_then(|it| it.password_hash.as_deref());
         let outcome = match hash {
             Some(hash) => self.hasher.verify(password, hash).await,
+            #[cfg(sabotage)]
+            None if chat_core::sabotage::planted("unknown_user_unhashed") => Ok(false),
             None => self.hasher.verify_nobody(password).await,
         };
         let settle = match &outcome {
@@ -410,6 +416,10 @@ impl Authenticator for Accounts {
     async fn authenticate(&self, token: &str) -> Result<Identity, AuthError> {
         let now = self.clock.now();
         match self.signer.open(token, now)? {
+            #[cfg(sabotage)]
+            Opened::Own(claims) if chat_core::sabotage::planted("refresh_token_acts") => {
+                self.standing(&claims).await
+            }
             Opened::Own(claims) => match claims.usage {
                 Use::Access => self.standing(&claims).await,
                 Use::Guest if claims.user()?.is_guest() => self.standing(&claims).await,

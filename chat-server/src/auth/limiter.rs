@@ -110,6 +110,11 @@ impl Limiter {
             None => Subject::Login(self.keys.hash_one(login.trim().to_lowercase())),
         };
         let shared = vec![Key::Subject(subject), Key::Address(network(origin.address))];
+        #[cfg(sabotage)]
+        let shared = match chat_core::sabotage::planted("accounts_unbudgeted") {
+            true => vec![Key::Address(network(origin.address))],
+            false => shared,
+        };
         self.begin(subject, shared, self.devices(origin))
     }
 
@@ -150,7 +155,10 @@ impl Limiter {
     /// comes from his address, too.
     #[must_use]
     pub fn last_log_in(&self, account: UserId, origin: Origin<'_>) -> Option<Timestamp> {
-        let device = match origin.page {
+        let page = origin.page;
+        #[cfg(sabotage)]
+        let page = page.filter(|_| !chat_core::sabotage::planted("page_lends_its_name"));
+        let device = match page {
             Some(page) => self.page(origin.address, page),
             None => Device::Address(network(origin.address)),
         };
@@ -164,6 +172,10 @@ impl Limiter {
     ///
     /// [`RateLimited`] if there were too many.
     pub fn sign_up(&self, origin: Origin<'_>) -> Result<(), RateLimited> {
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("sign_ups_unbudgeted") {
+            return Ok(());
+        }
         let burst = SIGN_UPS_BURST.max(self.rules.burst);
         self.spend(
             Key::SigningUp(network(origin.address)),
@@ -216,6 +228,8 @@ impl Limiter {
         let known = devices
             .iter()
             .find(|device| state.success(subject, **device).is_some());
+        #[cfg(sabotage)]
+        let known = known.filter(|_| !chat_core::sabotage::planted("known_devices_forgotten"));
         let keys = match known {
             _ if !self.rules.counted => Vec::new(),
             Some(device) => vec![Key::Own(subject, *device)],

@@ -22,6 +22,10 @@ pub(crate) struct Options {
     #[arg(long, global = true, value_name = "ADDR")]
     admin_listen: Option<String>,
 
+    /// What proves at the operator's address that one may do something there [default: nobody may]
+    #[arg(long, global = true, value_name = "TOKEN", hide_short_help = true)]
+    admin_token: Option<String>,
+
     /// Where rooms and accounts are kept: sqlite:PATH or memory: [default: sqlite:chat.db]
     #[arg(long, global = true, value_name = "URL")]
     store: Option<String>,
@@ -109,6 +113,7 @@ impl Options {
             let texts: Vec<String> = match setting {
                 Setting::Listen => self.listen.clone(),
                 Setting::AdminListen => self.admin_listen.iter().cloned().collect(),
+                Setting::AdminToken => self.admin_token.iter().cloned().collect(),
                 Setting::Store => self.store.iter().cloned().collect(),
                 Setting::Bus => self.bus.iter().cloned().collect(),
                 Setting::Workers => self.workers.iter().cloned().collect(),

@@ -16,6 +16,7 @@ use super::{ActionsNames, Config, Listen, LogFormat, Network, RegisteredNames, S
 pub enum Setting {
     Listen,
     AdminListen,
+    AdminToken,
     Store,
     Bus,
     Workers,
@@ -38,9 +39,10 @@ pub enum Setting {
 
 impl Setting {
     /// Every setting.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Listen,
         Self::AdminListen,
+        Self::AdminToken,
         Self::Store,
         Self::Bus,
         Self::Workers,
@@ -67,6 +69,7 @@ impl Setting {
         match self {
             Self::Listen => "listen",
             Self::AdminListen => "admin_listen",
+            Self::AdminToken => "admin_token",
             Self::Store => "store",
             Self::Bus => "bus",
             Self::Workers => "workers",
@@ -104,6 +107,7 @@ impl Setting {
             Self::JwtTtlHours => &["JWT_TTL"],
             Self::Origins => &["CLIENT_URL"],
             Self::AdminListen
+            | Self::AdminToken
             | Self::Store
             | Self::Bus
             | Self::Workers
@@ -125,7 +129,7 @@ impl Setting {
     /// Whether a variable with `_FILE` behind its name may name a file that holds it.
     #[must_use]
     pub const fn is_secret(self) -> bool {
-        matches!(self, Self::JwtSecret)
+        matches!(self, Self::JwtSecret | Self::AdminToken)
     }
 
     /// Whether it takes several values, separated by commas where they stand in one text.
@@ -142,6 +146,7 @@ impl Setting {
         match self {
             Self::Listen => config.listen = several(&listed(texts), str::parse)?,
             Self::AdminListen => config.admin_listen = Some(admin(single(texts)?)?),
+            Self::AdminToken => config.admin_token = Some(admin_token(single(texts)?)?),
             Self::Store => config.store = single(texts)?.parse()?,
             Self::Bus => config.bus = single(texts)?.parse()?,
             Self::Workers => config.workers = workers(single(texts)?)?,
@@ -212,6 +217,16 @@ fn admin(text: &str) -> Result<Listen, String> {
         Some(_) => Err("the operator's address speaks no dialect".into()),
     }
 }
+
+fn admin_token(text: &str) -> Result<Secret, String> {
+    if text.len() < ADMIN_TOKEN_BYTES_MIN {
+        return Err(format!("has at least {ADMIN_TOKEN_BYTES_MIN} bytes"));
+    }
+    secret(text)
+}
+
+/// Nobody guesses so much.
+const ADMIN_TOKEN_BYTES_MIN: usize = 16;
 
 fn workers(text: &str) -> Result<Option<NonZeroUsize>, String> {
     if text == "auto" {

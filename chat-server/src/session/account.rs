@@ -77,6 +77,11 @@ impl Session {
     ) -> Performed {
         let ended = self.worker.hub.borrow().ended();
         let origin = self.origin();
+        #[cfg(sabotage)]
+        let origin = match chat_core::sabotage::planted("limiter_per_transport") {
+            true => crate::auth::limiter::Origin::of(std::net::Ipv4Addr::UNSPECIFIED.into()),
+            false => origin,
+        };
         let signed_in = older::log_in(self.node(), login, password, make, origin).await;
         let signed_in = match signed_in {
             Ok(signed_in) => signed_in,

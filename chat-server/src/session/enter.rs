@@ -72,6 +72,10 @@ impl Session {
         self.admit(id, &actor, wish.password).await?;
         let (head, _) = self.take_seat(id, actor.clone(), voice).await?;
         // Two who ask in the same moment were both told that it is free: the first to sit has it.
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("unique_name_checked_once") {
+            wish.unique = false;
+        }
         if wish.unique
             && actor.id.is_guest()
             && let Err(refusal) = self.check_unique(&room, &actor).await
