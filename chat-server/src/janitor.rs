@@ -13,15 +13,18 @@ use chat_protocol::room_ref::RoomRef;
 /// How often the store is tidied.
 const EVERY: Duration = Duration::from_secs(60);
 
+/// How long after the start it is tidied first.
+const FIRST: Duration = Duration::from_secs(2);
+
 /// Memberships that end at once.
 const GUESTS_MAX: usize = 1_000;
 
 /// Tidies up for as long as the node runs.
 pub(crate) async fn run(node: Node) {
+    // Whoever comes right after the start isn't to wait for this.
+    tokio::time::sleep(FIRST).await;
     let mut tick = tokio::time::interval(EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    // Whoever comes right after the start isn't to wait for this.
-    tick.tick().await;
     loop {
         tick.tick().await;
         if let Err(error) = tidy(&node).await {
