@@ -146,7 +146,10 @@ impl Simulation {
         let users = world.users.borrow().clone();
         let devices = dice.between(users.len() as u64, 8);
         let owners = users.iter().copied().cycle();
-        for (number, user) in (1..).zip(owners).take(usize::try_from(devices).unwrap_or(1)) {
+        for (number, user) in (1..)
+            .zip(owners)
+            .take(usize::try_from(devices).unwrap_or(1))
+        {
             let device = Device::new(world.clone(), number, user, dice.fork());
             spawn_local(device.live());
         }
@@ -156,7 +159,9 @@ impl Simulation {
 
 /// Gives somebody an account, behind the server's back.
 async fn register(world: &World, number: u64) {
-    let Some(store) = world.host.sound() else { return };
+    let Some(store) = world.host.sound() else {
+        return;
+    };
     let Ok(name) = chat_core::Name::new(&format!("u{number}")) else {
         return;
     };
@@ -170,7 +175,9 @@ async fn register(world: &World, number: u64) {
     };
     match store.create_account(account).await {
         Ok(Created::Account(account)) => world.users.borrow_mut().push(account.user),
-        refused => world.trace.wrong(format!("no account can be made: {:?}", refused.err())),
+        refused => world
+            .trace
+            .wrong(format!("no account can be made: {:?}", refused.err())),
     }
 }
 
@@ -185,7 +192,11 @@ async fn rest(world: &World) {
         if world.trace.is_wrong() {
             return;
         }
-        still = if world.lacking().is_none() { still + 1 } else { 0 };
+        still = if world.lacking().is_none() {
+            still + 1
+        } else {
+            0
+        };
         if still == STILL_STEPS {
             return report::compare_store(world).await;
         }

@@ -241,7 +241,12 @@ impl Store for Faulty {
         self.pass().await?.account(user).await
     }
 
-    async fn set_password(&self, user: UserId, hash: &str, at: Timestamp) -> Result<(), StoreError> {
+    async fn set_password(
+        &self,
+        user: UserId,
+        hash: &str,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         self.pass().await?.set_password(user, hash, at).await
     }
 

@@ -101,7 +101,8 @@ impl Host {
                 Ok((server, inboxes)) => {
                     let (door, arrivals) = mpsc::channel(WAITING_MAX);
                     let (node, router) = (server.node().clone(), server.router());
-                    let task = spawn_local(live(node, inboxes, arrivals, router, self.trace.clone()));
+                    let task =
+                        spawn_local(live(node, inboxes, arrivals, router, self.trace.clone()));
                     let cables = Vec::new();
                     self.trace.note("host", "starts a server");
                     self.life.replace(Some(Life {
@@ -138,7 +139,10 @@ impl Host {
         let Some(life) = self.life.take() else { return };
         self.trace.note("host", "the server stops");
         life.server.stop().await;
-        if tokio::time::timeout(Duration::from_secs(5), life.task).await.is_err() {
+        if tokio::time::timeout(Duration::from_secs(5), life.task)
+            .await
+            .is_err()
+        {
             self.trace.wrong("the server didn't stop within 5 s");
         }
         for cable in &life.cables {
@@ -193,7 +197,13 @@ async fn live(
                 };
                 let patience = Duration::from_millis(node.limits().header_read_ms_max);
                 let place = Arc::new(place);
-                spawn_local(crate::listener::serve(end, peer, router.clone(), patience, place));
+                spawn_local(crate::listener::serve(
+                    end,
+                    peer,
+                    router.clone(),
+                    patience,
+                    place,
+                ));
             }
         });
         for life in lives {

@@ -52,11 +52,15 @@ impl Ledger {
             self.1.wrong(format!("room {room}: {seq} follows {head}"));
         }
         if let Some(last) = book.records.last().filter(|last| last.at > record.at) {
-            let what = format!("room {}: time runs backwards after {}", record.room, last.seq);
+            let what = format!(
+                "room {}: time runs backwards after {}",
+                record.room, last.seq
+            );
             self.1.wrong(what);
         }
         if let Err(why) = book.judge(record) {
-            self.1.wrong(format!("a record without permission: {why}: {record:?}"));
+            self.1
+                .wrong(format!("a record without permission: {why}: {record:?}"));
         }
         if let Some(cid) = &record.cid {
             let key = (record.by.id, cid.clone());
@@ -169,7 +173,8 @@ impl Book {
 
     /// A message whose words are gone by now.
     pub(super) fn is_deleted(&self, message: Seq) -> bool {
-        let is_it = |it: &Arc<Record>| matches!(&it.event, Event::Deleted(it) if it.message == message);
+        let is_it =
+            |it: &Arc<Record>| matches!(&it.event, Event::Deleted(it) if it.message == message);
         self.records.iter().any(is_it)
     }
 
@@ -208,12 +213,18 @@ impl Book {
             Event::Edited(it) => {
                 self.speaks(record)?;
                 let author = self.record(it.message).map(|message| message.by.id);
-                (author == Some(user)).then_some(()).ok_or_else(|| "another's message".into())
+                (author == Some(user))
+                    .then_some(())
+                    .ok_or_else(|| "another's message".into())
             }
             Event::Deleted(it) => {
                 let author = self.record(it.message).map(|message| message.by.id);
                 let own = author == Some(user) && self.is_member(user);
-                if own { Ok(()) } else { self.at_least(user, Role::Moderator, "delete") }
+                if own {
+                    Ok(())
+                } else {
+                    self.at_least(user, Role::Moderator, "delete")
+                }
             }
             Event::Joined(_) if self.is_banned(user, record.at) => Err("banned".into()),
             Event::Joined(_) if self.is_open || self.invited.contains_key(&user) => Ok(()),
@@ -233,7 +244,9 @@ impl Book {
     fn outranks(&self, user: UserId, whom: UserId, role: Role, to: &str) -> Result<(), String> {
         self.at_least(user, role, to)?;
         let lower = !self.is_member(whom) || self.rank(whom) < self.rank(user);
-        lower.then_some(()).ok_or_else(|| format!("may not {to} a higher rank"))
+        lower
+            .then_some(())
+            .ok_or_else(|| format!("may not {to} a higher rank"))
     }
 
     #[expect(
