@@ -20,6 +20,7 @@ use super::network::{Cable, End, Weather, connection};
 use super::trace::Trace;
 use crate::auth::{AuthError, Authenticator, Identity, TokenFault};
 use crate::config::Config;
+use crate::listener::Caller;
 use crate::node::Node;
 use crate::server::Server;
 use crate::store::Store;
@@ -192,18 +193,15 @@ async fn live(
             .collect();
         spawn_local(async move {
             while let Some((end, peer)) = arrivals.recv().await {
-                let Some(place) = node.connect() else {
+                let Ok(place) = node.connect(Some(peer.ip())) else {
                     continue;
                 };
-                let patience = Duration::from_millis(node.limits().header_read_ms_max);
-                let place = Arc::new(place);
-                spawn_local(crate::listener::serve(
-                    end,
+                let caller = Caller {
                     peer,
-                    router.clone(),
-                    patience,
-                    place,
-                ));
+                    place: Arc::new(place),
+                    node: node.clone(),
+                };
+                spawn_local(crate::listener::serve(end, caller, router.clone()));
             }
         });
         for life in lives {
