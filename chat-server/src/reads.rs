@@ -37,6 +37,8 @@ struct State {
     page: Option<Arc<Read>>,
     read_at: Option<Duration>,
     reading: bool,
+    /// How often it was read.
+    turn: u64,
     /// How often the words of a record have gone: what was read before has them still.
     erased: u64,
 }
@@ -64,8 +66,12 @@ impl Read {
 /// What somebody who wants to read does next.
 enum Step {
     Take(Arc<Read>),
-    Read { from: Seq, erased: u64 },
-    Wait(Duration),
+    Read {
+        from: Seq,
+        erased: u64,
+    },
+    /// For so long, or until something has been read; then this turn is over.
+    Wait(Duration, u64),
 }
 
 impl Reads {
@@ -82,7 +88,8 @@ impl Reads {
     ) -> Result<Arc<Read>, StoreError> {
         let shelf = self.shelves().entry(room).or_default().clone();
         let _waiting = Waiting::at(&shelf, position);
-        let mut waited = false;
+        // The turn that was waited out, whatever the clock says.
+        let mut waited = None;
         loop {
             // Registered before it is looked: what changes in between isn't missed.
             let changed = shelf.changed.notified();
@@ -103,10 +110,10 @@ impl Reads {
                     drop(reading);
                     return Ok(page);
                 }
-                Step::Wait(rest) => {
+                Step::Wait(rest, turn) => {
                     waited = tokio::select! {
-                        () = changed => false,
-                        () = sleep(rest) => true,
+                        () = changed => None,
+                        () = sleep(rest) => Some(turn),
                     };
                 }
             }
@@ -115,6 +122,10 @@ impl Reads {
 
     /// Forgets what was read of a room: words of it have gone.
     pub(crate) fn erase(&self, room: RoomId) {
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("deleted_words_remembered") {
+            return;
+        }
         let shelf = self.shelves().get(&room).cloned();
         if let Some(shelf) = shelf {
             let mut state = shelf.state();
@@ -153,11 +164,11 @@ impl Shelf {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn next(&self, position: Seq, now: Duration, waited: bool) -> Step {
+    fn next(&self, position: Seq, now: Duration, waited: Option<u64>) -> Step {
         let mut state = self.state();
         let since = state.read_at.map(|at| now.saturating_sub(at));
         let rest = since.and_then(|since| EVERY.checked_sub(since));
-        let rest = rest.filter(|rest| !rest.is_zero() && !waited);
+        let rest = rest.filter(|rest| !rest.is_zero() && waited != Some(state.turn));
         #[cfg(sabotage)]
         if chat_core::sabotage::planted("read_for_each_resume") {
             let erased = state.erased;
@@ -173,8 +184,8 @@ impl Shelf {
             return Step::Take(page.clone());
         }
         match rest {
-            _ if state.reading => Step::Wait(EVERY),
-            Some(rest) => Step::Wait(rest),
+            _ if state.reading => Step::Wait(EVERY, state.turn),
+            Some(rest) => Step::Wait(rest, state.turn),
             None => {
                 state.reading = true;
                 let earliest = state.wanted.keys().next().copied();
@@ -190,6 +201,7 @@ impl Shelf {
     fn put(&self, page: Arc<Read>, now: Duration, erased: u64) {
         let mut state = self.state();
         state.read_at = Some(now);
+        state.turn += 1;
         state.page = Some(page).filter(|_| state.erased == erased);
     }
 }

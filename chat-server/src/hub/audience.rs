@@ -184,6 +184,10 @@ impl Audience {
 
     /// Forgets the last records.
     pub(super) fn forget(&mut self) {
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("deleted_words_remembered") {
+            return;
+        }
         self.tail.records.clear();
     }
 

@@ -30,6 +30,10 @@ impl Session {
                     let user = self.seats.actor(room).map(|actor| actor.id);
                     let sent = if heard.is_empty() {
                         let Ok(read) = self.node().read_on(room, position).await else {
+                            #[cfg(sabotage)]
+                            if chat_core::sabotage::planted("failed_read_passed_over") {
+                                return;
+                            }
                             // A seat that stays behind hears nothing: the client comes back instead.
                             self.link.tell(News::End(Close::Internal));
                             return;
