@@ -1,6 +1,6 @@
 //! What is durable, and what follows from it: a naive second reading of the rules.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chat_core::event::{Access, History};
@@ -22,7 +22,8 @@ pub(super) struct Book {
     muted: BTreeMap<UserId, Timestamp>,
     invited: BTreeMap<UserId, ()>,
     cids: BTreeMap<(UserId, Cid), Seq>,
-    pub(super) is_open: bool,
+    erased: BTreeSet<Seq>,
+    is_open: bool,
     since_join: bool,
 }
 
@@ -163,14 +164,14 @@ impl Book {
     /// Everybody who has done anything here.
     pub(super) fn people(&self) -> Vec<UserId> {
         let people = self.records.iter().map(|record| record.by.id);
-        let people: std::collections::BTreeSet<UserId> = people.collect();
+        let people: BTreeSet<UserId> = people.collect();
         people.into_iter().collect()
     }
 
-    /// A message whose words are gone by now.
-    pub(super) fn is_deleted(&self, message: Seq) -> bool {
-        let is_it = |it: &Arc<Record>| matches!(&it.event, Event::Deleted(it) if it.message == message);
-        self.records.iter().any(is_it)
+    /// Whether the words of a record are gone by now, since its message is.
+    pub(super) fn is_erased(&self, record: &Record) -> bool {
+        let message = if let Event::Edited(it) = &record.event { it.message } else { record.seq };
+        self.erased.contains(&message)
     }
 
     fn rank(&self, user: UserId) -> Role {
@@ -249,12 +250,27 @@ impl Book {
                 self.come(user, seq, Role::Owner);
             }
             Event::Joined(it) => self.come(user, seq, it.role),
-            Event::Invited(it) => drop(self.invited.insert(it.user, ())),
-            Event::Banned(it) => drop(self.banned.insert(it.user, it.until)),
-            Event::Unbanned(it) => drop(self.banned.remove(&it.user)),
-            Event::Muted(it) => drop(self.muted.insert(it.user, it.until)),
-            Event::Unmuted(it) => drop(self.muted.remove(&it.user)),
-            Event::RoleChanged(it) => drop(self.roles.insert(it.user, it.role)),
+            Event::Invited(it) => {
+                self.invited.insert(it.user, ());
+            }
+            Event::Banned(it) => {
+                self.banned.insert(it.user, it.until);
+            }
+            Event::Unbanned(it) => {
+                self.banned.remove(&it.user);
+            }
+            Event::Muted(it) => {
+                self.muted.insert(it.user, it.until);
+            }
+            Event::Unmuted(it) => {
+                self.muted.remove(&it.user);
+            }
+            Event::Deleted(it) => {
+                self.erased.insert(it.message);
+            },
+            Event::RoleChanged(it) => {
+                self.roles.insert(it.user, it.role);
+            }
             _ => {}
         }
         if let Some(gone) = removes(record)
