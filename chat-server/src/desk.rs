@@ -14,6 +14,7 @@ use chat_protocol::command::Op;
 use chat_protocol::room_ref::RoomRef;
 use tokio::sync::oneshot;
 
+use crate::auth::limiter::Origin;
 use crate::mail::{Look, Mail, Refused, Reply, SessionKey, Sight, View, Wish};
 use crate::node::Node;
 use crate::store::StoreError;
@@ -26,6 +27,8 @@ pub(crate) struct Desk<'a> {
     pub(crate) actor: &'a Actor,
     /// His session, if he has one: its requests to one room are decided in order.
     pub(crate) from: Option<SessionKey>,
+    /// From where he speaks, unless the server itself does.
+    pub(crate) origin: Option<Origin<'a>>,
 }
 
 impl Desk<'_> {
@@ -67,7 +70,7 @@ impl Desk<'_> {
             wish,
             reply: Address::Once(answer),
         };
-        self.node.send(mail).await?;
+        self.node.offer(mail)?;
         Ok(answered)
     }
 
@@ -79,6 +82,11 @@ impl Desk<'_> {
         command: Command,
     ) -> Result<Answer, Refusal> {
         let creates = command.creates();
+        if let (true, true, Some(origin)) = (creates, self.actor.id.is_guest(), self.origin) {
+            let a_day_max = self.node.engine_limits().rooms_created_a_day_max;
+            let limited = self.node.limiter().found(origin, a_day_max);
+            limited.map_err(|limited| Refusal::rate_limited(limited.retry_ms))?;
+        }
         let room = match (creates, room) {
             (true, _) => self
                 .node
@@ -103,19 +111,17 @@ impl Desk<'_> {
     }
 
     /// Refuses what the room can't judge, as it knows no accounts: to act on somebody who doesn't
-    /// exist, and a guest's nickname that is somebody's registered name.
+    /// exist, and a nickname that is somebody else's registered name.
     pub(crate) async fn check(&self, command: &Command) -> Result<(), Refusal> {
         if let Command::SetNickname(it) = command
             && let Some(nickname) = &it.nickname
-            && self.actor.id.is_guest()
             && !self.node.registered_names_free()
-            && self
-                .node
-                .accounts()
-                .is_registered(nickname.as_str())
-                .await?
         {
-            return Err(Refusal::new(Code::NameTaken).with_detail("field", "nickname"));
+            let holder = self.node.store().find_account(nickname.as_str()).await;
+            let holder = holder.map_err(|error| unavailable(&error))?;
+            if holder.is_some_and(|account| account.user != self.actor.id) {
+                return Err(Refusal::new(Code::NameTaken).with_detail("field", "nickname"));
+            }
         }
         let Some(user) = target(command).filter(|user| !user.is_guest()) else {
             return Ok(());
@@ -208,6 +214,10 @@ impl Desk<'_> {
 
     /// What the actor may read begins here, and ends at the head.
     async fn readable(&self, room: RoomId, permission: Permission) -> Result<(Seq, Seq), Refusal> {
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("membership_checked_on_join_only") {
+            return Ok((Seq::new(1), Seq::new(1_000_000)));
+        }
         match self.look(room, Look::May(permission)).await? {
             Sight::May {
                 readable_from,
@@ -252,7 +262,7 @@ async fn heard(answer: Awaited) -> Result<Reply, Refusal> {
 /// The room that a client's word means: the dialect's own spelling first, then an alias, then the
 /// other spellings.
 pub(crate) async fn resolve(node: &Node, room: &RoomRef) -> Result<RoomId, Refusal> {
-    if let (Some(own), None, true) = (room.own, &room.alias, room.others.is_empty()) {
+    if let (Some(own), true) = (room.own, is_number(room)) {
         return Ok(own);
     }
     let store = node.store();
@@ -284,6 +294,11 @@ pub(crate) async fn resolve(node: &Node, room: &RoomRef) -> Result<RoomId, Refus
         }
     }
     Err(no_room())
+}
+
+/// Whether a client's word for a room can mean but one number.
+pub(crate) fn is_number(room: &RoomRef) -> bool {
+    room.own.is_some() && room.alias.is_none() && room.others.is_empty()
 }
 
 /// What a client hears when the store fails; what failed is for the operator.

@@ -36,6 +36,8 @@ mod janitor;
 mod listener;
 mod node;
 mod outbox;
+mod places;
+mod reads;
 mod server;
 mod session;
 mod status;

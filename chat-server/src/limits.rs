@@ -33,7 +33,8 @@ pub struct ServerLimits {
     pub hello_ms_max: u64,
     /// How long a client may take to send an HTTP request's headers, in milliseconds.
     pub header_read_ms_max: u64,
-    /// How long an HTTP request may take after its headers, its body included, in milliseconds.
+    /// How long an HTTP request may take after its headers, its body included, and how long its
+    /// client may leave the answer unread, in milliseconds.
     pub request_ms_max: u64,
     /// How often a client is pinged, in milliseconds.
     pub ping_ms: u64,
@@ -43,6 +44,8 @@ pub struct ServerLimits {
     pub silent_sockets_per_address_max: usize,
     /// Connections of this process.
     pub connections_max: usize,
+    /// Connections of one address: of IPv6, those of a /64.
+    pub connections_per_address_max: usize,
     /// Records that one resume catches up with, per room.
     pub catch_up_records_max: u64,
     /// Items of a page unless the client says how many.
@@ -53,6 +56,8 @@ pub struct ServerLimits {
     pub mailbox_requests_max: usize,
     /// Requests that are decided in one turn.
     pub batch_requests_max: usize,
+    /// How long the store may take to append before it counts as unavailable, in milliseconds.
+    pub append_ms_max: u64,
     /// Passwords that wait to be hashed.
     pub hashing_queue_max: usize,
     /// How long a room without listeners stays in memory, in milliseconds.
@@ -90,11 +95,13 @@ impl Default for ServerLimits {
             pong_ms_max: 10_000,
             silent_sockets_per_address_max: 256,
             connections_max: 100_000,
+            connections_per_address_max: 10_000,
             catch_up_records_max: 1_000,
             page_items: 50,
             page_items_max: 200,
             mailbox_requests_max: 4_096,
             batch_requests_max: 1_024,
+            append_ms_max: 1_800,
             hashing_queue_max: 256,
             room_idle_ms: 5 * 60_000,
             guest_grace_ms: 24 * 60 * 60_000,

@@ -13,6 +13,7 @@ mod asking;
 mod grants;
 mod outcome;
 mod presence;
+mod question;
 mod sight;
 mod slot;
 
@@ -21,16 +22,17 @@ use std::mem;
 use std::sync::Arc;
 
 use chat_core::{
-    Decision, Engine, Idx, Inquiry, Judgement, Key, Limits, MessageFact, Need, Permission, Record,
-    Rejection, Request, Room, RoomId, Seq, Signal as Judged, Timestamp, UserId,
+    Decision, Engine, Idx, Inquiry, Judgement, Key, Limits, Need, Permission, Rejection, Request,
+    RoomId, Signal as Judged, Timestamp, UserId,
 };
 use chat_protocol::signal::{Signal, What};
 
 use self::asking::{Asked, Pending};
 use self::outcome::Fate;
+pub use self::question::{Question, Supply};
 use self::slot::{Answer, Held, Slot};
 use crate::mail::{Look, Mail, Parcel, Refused, Reply, Sight, Wish};
-use crate::store::{Append, Appended, Holder, StoreError};
+use crate::store::{Append, Appended, StoreError};
 
 /// The rooms of one worker. `R` is where an answer goes.
 #[derive(Debug)]
@@ -88,71 +90,6 @@ pub enum Recipients {
     Listeners(Vec<usize>),
     /// All: the record may concern users who are not in the room.
     All,
-}
-
-/// What a turn can't know by itself.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Question {
-    /// Load the room; if it was loaded before, also what was appended since.
-    Load {
-        /// The room.
-        room: RoomId,
-        /// The last record that its listeners have heard.
-        heard: Option<Seq>,
-    },
-    /// The room as a group: its head and its members.
-    Group(RoomId),
-    /// A message that memory doesn't hold.
-    Message(RoomId, Seq),
-    /// Whether the password fits the hash.
-    Proof {
-        /// What the client wrote.
-        password: chat_core::Password,
-        /// What it is compared with.
-        hash: chat_core::SecretHash,
-        /// The version that the proof has to name.
-        version: Seq,
-    },
-    /// The hash of a password.
-    Hash(chat_core::Password),
-    /// How many rooms the user is in and made today.
-    Standing(UserId),
-    /// Whether `by` wants to hear nothing from `user`.
-    Blocked {
-        /// Who may have blocked.
-        by: UserId,
-        /// Whom.
-        user: UserId,
-    },
-    /// A record by its position.
-    Record(RoomId, Seq),
-    /// Who holds a key: whether a command that would be refused was carried out before.
-    Holder(Key),
-}
-
-/// The answer to a [`Question`].
-#[derive(Debug)]
-pub enum Supply {
-    /// The room, and the records that its listeners haven't heard; none if there is no such room.
-    Room(Option<Box<Room>>, Vec<Arc<Record>>),
-    /// The group's room; none if there is no such group.
-    Group(Option<Box<Room>>),
-    /// The message.
-    Message(MessageFact),
-    /// Whether the password fits.
-    Proof(chat_core::Proof),
-    /// The hash.
-    Hash(chat_core::SecretHash),
-    /// What the user has of rooms.
-    Standing(chat_core::Standing),
-    /// Whether he is blocked.
-    Blocked(bool),
-    /// The record, if it is still there.
-    Record(Seq, Option<Arc<Record>>),
-    /// Who holds the key.
-    Holder(Option<Holder>),
-    /// It can't be answered.
-    Failed(Refused),
 }
 
 impl<R> Turn<R> {

@@ -1,15 +1,17 @@
 //! One thread: the rooms that hash to it, and the connections that it accepted.
 
+mod appending;
 mod heartbeat;
+mod parcels;
 mod questions;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::{LocalSet, spawn_local};
 
 use chat_core::{RoomId, Seq, UserId};
@@ -21,8 +23,7 @@ use crate::hub::{Hub, News, Sitter};
 use crate::mail::{Mail, Parcel, Refused, Reply, SessionKey};
 use crate::node::Node;
 use crate::session::{self, Arrival};
-use crate::store::Append;
-use crate::turn::{Output, Recipients, Supply, Turn};
+use crate::turn::{Output, Supply, Turn};
 use crate::websocket;
 
 /// Where the answer to a mail goes.
@@ -91,6 +92,10 @@ pub(crate) struct Worker {
     turn: RefCell<Turn<Address>>,
     /// Where answers to the turn's questions go.
     supplies: mpsc::Sender<(u64, Supply)>,
+    /// Rooms of an append that the store has not answered in time, and may carry out yet.
+    in_doubt: RefCell<BTreeSet<RoomId>>,
+    /// Says that it has answered.
+    doubt_over: Notify,
     next_session: Cell<u64>,
     /// Sessions that have ended and say goodbye, Engine.IO lines, and an application's sockets.
     pub(crate) parting: Cell<usize>,
@@ -162,6 +167,8 @@ pub(crate) async fn live(node: Node, index: usize, inboxes: Inboxes) {
         hub,
         turn,
         supplies,
+        in_doubt: RefCell::default(),
+        doubt_over: Notify::new(),
         next_session,
         parting: Cell::new(0),
         stopping: watch::Sender::new(false),
@@ -203,15 +210,21 @@ impl Worker {
         turns.abort();
     }
 
-    /// Ends all sessions, and waits until they have said goodbye.
+    /// Ends all sessions, and waits until they have said goodbye, and those of the other workers,
+    /// whose rooms may be here.
     async fn stop(&self) {
         self.stopping.send_replace(true);
         for link in self.hub.borrow().links() {
             link.tell(News::End(Close::ShuttingDown));
         }
+        let mut counted = false;
         for _ in 0..STOP_STEPS {
             let gone = self.parting.get() == 0 && self.hub.borrow().links().next().is_none();
-            if gone && self.node.lines().is_quiet() {
+            if gone && !counted {
+                counted = true;
+                self.node.part();
+            }
+            if self.node.all_parted() && self.node.lines().is_quiet() {
                 return;
             }
             tokio::time::sleep(STOP_STEP).await;
@@ -247,7 +260,10 @@ impl Worker {
                     }
                     None
                 }
-                _ = sweep.tick() => {
+                () = async { tokio::select! {
+                    _ = sweep.tick() => {}
+                    () = self.doubt_over.notified() => {}
+                } } => {
                     let (now, idle) = (self.node.clock().now(), self.node.limits().room_idle_ms);
                     self.turn.borrow_mut().sweep(now, idle);
                     None
@@ -296,33 +312,6 @@ impl Worker {
         }
     }
 
-    async fn append(
-        &self,
-        appends: Vec<Append>,
-    ) -> Result<Vec<crate::store::Appended>, crate::store::StoreError> {
-        if appends.is_empty() {
-            return Ok(Vec::new());
-        }
-        let records = appends.iter().map(|append| append.records.len()).sum();
-        let began = self.node.clock().elapsed();
-        let appended = self.node.store().append(appends).await;
-        self.node
-            .metrics()
-            .appended(records, self.node.clock().elapsed().saturating_sub(began));
-        appended
-    }
-
-    async fn mark(
-        &self,
-        markers: &[(RoomId, UserId, chat_core::Idx)],
-    ) -> Result<(), crate::store::StoreError> {
-        if markers.is_empty() {
-            Ok(())
-        } else {
-            self.node.store().mark_read(markers).await
-        }
-    }
-
     /// Does what a turn asks for: parcels to this worker's sessions go by a call, those to others
     /// in one push for each worker.
     async fn dispatch(self: &Rc<Self>, outputs: impl IntoIterator<Item = Output<Address>>) {
@@ -331,9 +320,9 @@ impl Worker {
             match output {
                 Output::Parcel { to, parcel } => self.sort(to, parcel, &mut bundles),
                 Output::Ask { number, question } => {
-                    let (node, supplies) = (self.node.clone(), self.supplies.clone());
+                    let (worker, supplies) = (self.clone(), self.supplies.clone());
                     spawn_local(async move {
-                        let supply = questions::answer(&node, question).await;
+                        let supply = worker.answer(question).await;
                         // Nobody listens only if the worker ends.
                         drop(supplies.send((number, supply)).await);
                     });
@@ -350,101 +339,6 @@ impl Worker {
                 // Nobody listens only if the worker ends.
                 drop(slots.parcels.send(bundle).await);
             }
-        }
-    }
-
-    fn sort(
-        &self,
-        to: Recipients,
-        parcel: Parcel<Address>,
-        bundles: &mut BTreeMap<usize, Vec<Parcel<Address>>>,
-    ) {
-        let workers = match to {
-            Recipients::Addressee => {
-                let worker = match &parcel {
-                    Parcel::Reply {
-                        to: Address::Ticket(key, _),
-                        ..
-                    } => key.worker,
-                    Parcel::Reply {
-                        to: Address::Seat(seat),
-                        ..
-                    } => seat.sitter.session.worker,
-                    Parcel::Reply {
-                        to: Address::Once(_),
-                        ..
-                    }
-                    | Parcel::Deliver(_)
-                    | Parcel::Signal { .. }
-                    | Parcel::Expel { .. } => self.index,
-                };
-                if worker == self.index {
-                    self.open(parcel);
-                } else {
-                    bundles.entry(worker).or_default().push(parcel);
-                }
-                return;
-            }
-            Recipients::Listeners(workers) => workers,
-            Recipients::All => (0..self.node.workers()).collect(),
-        };
-        for worker in workers {
-            let Some(copy) = copy(&parcel) else { return };
-            if worker == self.index {
-                self.open(copy);
-            } else {
-                bundles.entry(worker).or_default().push(copy);
-            }
-        }
-    }
-
-    /// Hands one parcel to the sessions of this worker.
-    fn open(&self, parcel: Parcel<Address>) {
-        match parcel {
-            Parcel::Reply {
-                to: Address::Once(waiting),
-                outcome,
-            } => drop(waiting.send(outcome)),
-            Parcel::Reply {
-                to: Address::Ticket(key, ticket),
-                outcome,
-            } => {
-                self.hub.borrow().reply(key, &ticket, outcome);
-            }
-            Parcel::Reply {
-                to: Address::Seat(seat),
-                outcome,
-            } => {
-                let Chair {
-                    sitter,
-                    room,
-                    waiting,
-                } = *seat;
-                if let Ok(Reply::Attached { head, .. }) = &outcome {
-                    self.hub.borrow_mut().sit(&sitter, room, *head);
-                }
-                drop(waiting.send(outcome));
-            }
-            Parcel::Deliver(delivery) => {
-                self.hub.borrow_mut().deliver(&delivery);
-            }
-            Parcel::Signal { signal, origin } => self.hub.borrow_mut().signal(&signal, origin),
-            Parcel::Expel { room, user } => self.hub.borrow_mut().expel(room, user),
-        }
-    }
-
-    /// Opens what other workers' rooms send.
-    async fn pump(self: Rc<Self>, mut parcels: mpsc::Receiver<Vec<Parcel<Address>>>) {
-        while let Some(bundle) = parcels.recv().await {
-            for parcel in bundle {
-                if let Parcel::Deliver(delivery) = &parcel {
-                    let now = self.node.clock().now();
-                    self.turn.borrow_mut().hear(&delivery.record, now);
-                }
-                self.open(parcel);
-            }
-            let outputs = self.turn.borrow_mut().outputs();
-            self.dispatch(outputs).await;
         }
     }
 
@@ -469,22 +363,6 @@ impl Worker {
     /// How far a room is heard on this worker.
     pub(crate) fn position(&self, room: RoomId) -> Option<Seq> {
         self.hub.borrow().head(room)
-    }
-}
-
-/// A parcel for a further worker; answers go to one alone.
-fn copy(parcel: &Parcel<Address>) -> Option<Parcel<Address>> {
-    match parcel {
-        Parcel::Reply { .. } => None,
-        Parcel::Deliver(delivery) => Some(Parcel::Deliver(delivery.clone())),
-        Parcel::Signal { signal, origin } => Some(Parcel::Signal {
-            signal: signal.clone(),
-            origin: *origin,
-        }),
-        Parcel::Expel { room, user } => Some(Parcel::Expel {
-            room: *room,
-            user: *user,
-        }),
     }
 }
 

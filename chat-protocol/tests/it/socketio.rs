@@ -275,3 +275,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn packets_are_alike_only_in_all_they_have() {
+    let packet = |text: &'static str| Packet::decode(text).unwrap();
+    let one = packet(r#"42/a,1["greet"]"#);
+    assert_eq!(one, packet(r#"42/a,1["greet"]"#));
+    for other in [
+        r#"43/a,1["greet"]"#,
+        r#"42/b,1["greet"]"#,
+        r#"42/a,2["greet"]"#,
+        r#"42/a,["greet"]"#,
+        r#"42/a,1["great"]"#,
+        r#"451-/a,1["greet"]"#,
+    ] {
+        assert_ne!(one, packet(other), "{other}");
+    }
+}

@@ -11,6 +11,7 @@ use chat_protocol::close::Close;
 use chat_protocol::dialect::Dialect;
 
 use crate::auth::Identity;
+use crate::clock::Clock;
 use crate::mail::SessionKey;
 use crate::outbox::Outbox;
 
@@ -24,8 +25,9 @@ pub(crate) struct Link {
     pub(crate) in_flight: Cell<usize>,
     /// When anything was read from the socket.
     pub(crate) heard_at: Cell<Duration>,
-    /// When its token ends.
-    pub(crate) expires_at: Cell<Option<Timestamp>>,
+    /// When its token ends, by the clock that only goes on: whoever moves the time of day throws
+    /// nobody out.
+    expires_by: Cell<Option<Duration>>,
     /// Whether it was told that its token ends soon.
     pub(crate) warned: Cell<bool>,
     /// Whether what carries it asks for signs of life by itself.
@@ -68,7 +70,7 @@ impl Link {
             dialect: Cell::new(dialect),
             in_flight: Cell::new(0),
             heard_at: Cell::default(),
-            expires_at: Cell::new(None),
+            expires_by: Cell::new(None),
             warned: Cell::new(false),
             beats: Cell::new(false),
             hello_by: Cell::new(None),
@@ -81,23 +83,23 @@ impl Link {
     }
 
     /// Notes by which log-in the session is here, and for how long.
-    pub(crate) fn bind(&self, identity: &Identity) {
+    pub(crate) fn bind(&self, identity: &Identity, clock: &dyn Clock) {
         self.grants
             .replace(identity.grant.iter().cloned().collect());
-        self.expires_at.set(identity.expires_at);
+        self.expires_by.set(expiry(identity, clock));
         self.warned.set(false);
     }
 
     /// Notes a further log-in: the session ends with the first of them.
-    pub(crate) fn bind_also(&self, identity: &Identity) {
+    pub(crate) fn bind_also(&self, identity: &Identity, clock: &dyn Clock) {
         if let Some(grant) = &identity.grant {
             let mut grants = self.grants.borrow_mut();
             if !grants.contains(grant) {
                 grants.push(grant.clone());
             }
         }
-        let ends = [self.expires_at.get(), identity.expires_at];
-        self.expires_at.set(ends.into_iter().flatten().min());
+        let ends = [self.expires_by.get(), expiry(identity, clock)];
+        self.expires_by.set(ends.into_iter().flatten().min());
     }
 
     /// Whether it came by this log-in.
@@ -108,7 +110,7 @@ impl Link {
     /// Forgets the log-in: by this time somebody has to have said hello.
     pub(crate) fn unbind(&self, hello_by: Duration) {
         self.grants.take();
-        self.expires_at.set(None);
+        self.expires_by.set(None);
         self.follows.set(false);
         self.hello_by.set(Some(hello_by));
     }
@@ -118,23 +120,28 @@ impl Link {
         if self.hello_by.get().is_some_and(|by| now >= by) {
             return Some(Close::Unauthenticated);
         }
-        let left_ms = self
-            .expires_at
-            .get()?
-            .number()
-            .saturating_sub(wall.number());
-        if left_ms == 0 {
+        let left = self.expires_by.get()?.saturating_sub(now);
+        if left.is_zero() {
             return Some(Close::TokenExpired);
         }
-        let soon = left_ms <= EXPIRY_NOTICE_MS;
+        let soon = left <= EXPIRY_NOTICE;
         if soon && !self.warned.replace(soon) {
+            let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
             self.tell(News::Expiring(wall.plus_ms(left_ms)));
         }
         None
     }
 
+    /// Tells something. Who has much to hear about and doesn't get to it has to come again: what he
+    /// missed he resumes.
     pub(crate) fn tell(&self, news: News) {
-        self.news.borrow_mut().push_back(news);
+        let mut waiting = self.news.borrow_mut();
+        if waiting.len() >= NEWS_MAX {
+            waiting.clear();
+            waiting.push_back(News::End(Close::Lagging));
+        }
+        waiting.push_back(news);
+        drop(waiting);
         self.outbox.wake();
     }
 
@@ -153,5 +160,14 @@ impl Link {
     }
 }
 
-/// How long before its end a session hears that its token ends, in milliseconds.
-const EXPIRY_NOTICE_MS: u64 = 60_000;
+/// When a token ends, by the clock that only goes on, as the time of day is at this moment.
+fn expiry(identity: &Identity, clock: &dyn Clock) -> Option<Duration> {
+    let left_ms = identity.expires_at?.ms_since(clock.now());
+    Some(clock.elapsed() + Duration::from_millis(left_ms))
+}
+
+/// How long before its end a session hears that its token ends.
+const EXPIRY_NOTICE: Duration = Duration::from_secs(60);
+
+/// News that wait for a session.
+const NEWS_MAX: usize = 4_096;

@@ -192,10 +192,11 @@ impl Session {
         let most = self.node().limits().catch_up_records_max;
         let why = if at > head {
             Some(ResetReason::Ahead)
-        } else if !store
-            .continues(room, &known, at)
-            .await
-            .map_err(|error| unavailable(&error))?
+        } else if known != epoch
+            && !store
+                .continues(room, &known, at)
+                .await
+                .map_err(|error| unavailable(&error))?
         {
             Some(ResetReason::EpochChanged)
         } else if head.number() - at.number() > most {

@@ -76,12 +76,15 @@ impl Sqlite {
         let db = open::writer(path)?;
         let epoch = draw_epoch()?;
         let run = open::begin_run(&db, path, &epoch)?;
+        open::keep_names(path)?;
         let connections = (0..READERS)
             .map(|_| open::reader(path))
             .collect::<Result<Vec<_>, _>>()?;
+        let again = path.to_owned();
+        let reopen = move || open::writer_again(&again);
         Ok(Self {
             readers: Readers::start(connections).map_err(|fault| StoreError::from(&fault))?,
-            writer: Writer::start(db, run).map_err(|fault| StoreError::from(&fault))?,
+            writer: Writer::start(db, run, reopen).map_err(|fault| StoreError::from(&fault))?,
             epoch,
             reserved: Mutex::new(0..0),
             _lock: lock,

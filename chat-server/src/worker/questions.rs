@@ -2,18 +2,24 @@
 
 use chat_core::{MessageFact, Proof, Seq, Timestamp};
 
+use super::Worker;
 use crate::mail::Refused;
 use crate::node::Node;
 use crate::store::StoreError;
 use crate::turn::{Question, Supply};
 
-/// Answers one question.
-pub(super) async fn answer(node: &Node, question: Question) -> Supply {
-    match ask(node, question).await {
-        Ok(supply) => supply,
-        Err(error) => {
-            tracing::error!(%error, "a question of a room could not be answered");
-            Supply::Failed(Refused::StorageUnavailable)
+impl Worker {
+    /// Answers one question.
+    pub(super) async fn answer(&self, question: Question) -> Supply {
+        if matches!(&question, Question::Load { room, .. } if self.is_in_doubt(*room)) {
+            return Supply::Failed(Refused::StorageUnavailable);
+        }
+        match ask(&self.node, question).await {
+            Ok(supply) => supply,
+            Err(error) => {
+                tracing::error!(%error, "a question of a room could not be answered");
+                Supply::Failed(Refused::StorageUnavailable)
+            }
         }
     }
 }

@@ -86,6 +86,25 @@ pub(crate) fn chromium(what: &str) -> Option<Browser> {
     }
 }
 
+/// A compiler for C and a system that loads libraries before others, if a test named `what` can
+/// have them.
+pub(crate) fn preloading(what: &str) -> Option<Command> {
+    if !cfg!(target_os = "linux") {
+        return left_out(what, "only Linux loads a library before others");
+    }
+    let runs = Command::new("cc")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if runs {
+        Some(Command::new("cc"))
+    } else {
+        left_out(what, "there is no C compiler")
+    }
+}
+
 /// What Chromium is called in the packages of different systems.
 const CHROMIUM: [&str; 4] = [
     "chromium",

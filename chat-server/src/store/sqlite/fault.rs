@@ -44,12 +44,15 @@ impl Fault {
     pub(super) fn breaks_trust(&self) -> bool {
         matches!(
             self.code(),
-            Some(
-                ErrorCode::SystemIoFailure
-                    | ErrorCode::DatabaseCorrupt
-                    | ErrorCode::NotADatabase
-                    | ErrorCode::FileLockingProtocolFailed
-            )
+            Some(ErrorCode::SystemIoFailure | ErrorCode::FileLockingProtocolFailed)
+        )
+    }
+
+    /// Whether the file contradicts itself, as SQLite sees it.
+    pub(super) fn is_damage(&self) -> bool {
+        matches!(
+            self.code(),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
         )
     }
 }
@@ -84,9 +87,7 @@ impl From<&Fault> for StoreError {
             Fault::Damaged(words) => Self::Damaged(words.clone()),
             Fault::Unavailable(words) => Self::Unavailable(words.clone()),
             Fault::Sql(error) => match fault.code() {
-                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                    Self::Damaged(error.to_string())
-                }
+                Some(_) if fault.is_damage() => Self::Damaged(error.to_string()),
                 Some(_) | None => Self::Unavailable(error.to_string()),
             },
         }

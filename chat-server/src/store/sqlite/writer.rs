@@ -44,7 +44,12 @@ pub(super) struct Desk {
     pub(super) run: i64,
     /// Whether words were erased that the write-ahead log still has.
     pub(super) erased: bool,
+    /// Opens another connection in the place of this one.
+    reopen: Reopen,
 }
+
+/// How the writing thread gets another connection.
+type Reopen = Box<dyn Fn() -> Result<Connection, StoreError> + Send>;
 
 /// What an error of one piece of work means to the others.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -64,12 +69,17 @@ struct Work<F, T> {
 
 impl Writer {
     /// Starts the thread. It ends when the last sender is gone and the queue is empty.
-    pub(super) fn start(db: Connection, run: i64) -> Result<Self> {
+    pub(super) fn start(
+        db: Connection,
+        run: i64,
+        reopen: impl Fn() -> Result<Connection, StoreError> + Send + 'static,
+    ) -> Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE_JOBS_MAX);
         let desk = Desk {
             db,
             run,
             erased: false,
+            reopen: Box::new(reopen),
         };
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
@@ -156,11 +166,29 @@ impl Desk {
 
     /// Does what waits in one transaction, and then answers everybody.
     fn commit(&mut self, mut jobs: Vec<Box<dyn Job>>) -> Result<()> {
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("answered_before_the_fsync") {
+            self.execute("BEGIN IMMEDIATE")?;
+            for mut job in jobs {
+                job.run(self)?;
+                job.answer(Ok(()));
+            }
+            return self.execute("COMMIT");
+        }
         let outcome = self.transact(&mut jobs);
         if outcome.is_err() && !self.db.is_autocommit() {
             // If even this fails, the next BEGIN does too, and its callers hear of it.
             drop(self.execute("ROLLBACK"));
         }
+        #[cfg(sabotage)]
+        let outcome = match outcome {
+            Err(fault)
+                if fault.breaks_trust() && chat_core::sabotage::planted("failed_fsync_ignored") =>
+            {
+                Ok(())
+            }
+            outcome => outcome,
+        };
         for job in jobs {
             job.answer(outcome.as_ref().copied());
         }
@@ -175,51 +203,92 @@ impl Desk {
         self.execute("COMMIT")
     }
 
+    /// Makes sure, after a failure, that all which can be read is on disk; else nothing may be
+    /// written upon it.
+    ///
+    /// After a failed fsync the system may take pages for written that aren't, and the next fsync
+    /// says nothing of them. So everything that the write-ahead log holds is written once more, to
+    /// its place in the database, where an fsync means these very writes; then the log is cut off,
+    /// and with it whatever of a failed transaction lies in it.
+    fn regain(&mut self) -> Result<()> {
+        let reopened = (self.reopen)().map_err(|error| Fault::Unavailable(error.to_string()))?;
+        self.db = reopened;
+        if super::open::settle(&self.db)? {
+            Ok(())
+        } else {
+            let words = "somebody reads what has to be written again";
+            Err(Fault::Unavailable(words.into()))
+        }
+    }
+
     /// Moves the write-ahead log into the database and cuts it off, so that what was erased is in
     /// neither. A reader in the way is not waited for long: there will be another time.
-    fn forget(&mut self) {
-        let busy: std::result::Result<i64, _> = self.db.busy_timeout(FORGET_WAIT).and_then(|()| {
-            self.db
-                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
-        });
-        self.erased = busy != Ok(0);
-        if let Err(error) = self.db.busy_timeout(super::open::BUSY) {
-            tracing::warn!(%error, "the wait for a busy database could not be set");
-        }
+    fn forget(&mut self) -> Result<()> {
+        self.db.busy_timeout(FORGET_WAIT)?;
+        let settled = super::open::settle(&self.db);
+        self.erased = settled != Ok(true);
+        self.db.busy_timeout(super::open::BUSY)?;
+        settled?;
+        Ok(())
     }
 }
 
 fn write(mut desk: Desk, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
     let mut batches_since_erased = 0;
-    while let Some(first) = jobs.blocking_recv() {
-        let mut batch = vec![first];
-        while batch.len() < BATCH_JOBS_MAX
-            && let Ok(job) = jobs.try_recv()
-        {
-            batch.push(job);
-        }
-        if let Err(fault) = desk.commit(batch) {
-            tracing::error!(?fault, "a transaction failed");
-            if fault.breaks_trust() {
-                return refuse(jobs, &fault);
+    let mut doubt = None;
+    while let Some(batch) = next_batch(&mut jobs) {
+        if let Some(fault) = &doubt {
+            match desk.regain() {
+                Ok(()) => tracing::warn!("the store is written to again"),
+                Err(error) => {
+                    tracing::debug!(?error, "nothing is written");
+                    refuse(batch, fault);
+                    continue;
+                }
             }
+            doubt = None;
         }
-        if desk.erased {
+        let mut outcome = desk.commit(batch);
+        if outcome.is_ok() && desk.erased {
             batches_since_erased += 1;
             if jobs.is_empty() || batches_since_erased >= ERASED_BATCHES_MAX {
-                desk.forget();
+                outcome = desk.forget();
                 batches_since_erased = 0;
+            }
+        }
+        if let Err(fault) = outcome {
+            tracing::error!(?fault, "a transaction failed");
+            if fault.is_damage() {
+                while let Some(batch) = next_batch(&mut jobs) {
+                    refuse(batch, &fault);
+                }
+                return;
+            }
+            doubt = fault.breaks_trust().then_some(fault);
+            if doubt.is_some() {
+                tracing::error!("nothing is written until it is certain what is on disk");
             }
         }
     }
 }
 
-/// Answers everybody that nothing is written any more, until the store is opened again.
-fn refuse(mut jobs: mpsc::Receiver<Box<dyn Job>>, fault: &Fault) {
+/// Waits for work, and takes what waits behind it along.
+fn next_batch(jobs: &mut mpsc::Receiver<Box<dyn Job>>) -> Option<Vec<Box<dyn Job>>> {
+    let mut batch = vec![jobs.blocking_recv()?];
+    while batch.len() < BATCH_JOBS_MAX
+        && let Ok(job) = jobs.try_recv()
+    {
+        batch.push(job);
+    }
+    Some(batch)
+}
+
+/// Answers that nothing is written.
+fn refuse(jobs: Vec<Box<dyn Job>>, fault: &Fault) {
     let fault = Fault::Unavailable(format!(
         "nothing is written since a failure that put earlier writes in doubt: {fault:?}"
     ));
-    while let Some(job) = jobs.blocking_recv() {
+    for job in jobs {
         job.answer(Err(&fault));
     }
 }
@@ -230,11 +299,17 @@ mod tests {
 
     use super::*;
 
-    fn writer() -> Writer {
+    fn database() -> Connection {
         let db = Connection::open_in_memory().unwrap();
         db.execute_batch("CREATE TABLE lines (line TEXT UNIQUE)")
             .unwrap();
-        Writer::start(db, 1).unwrap()
+        db
+    }
+
+    /// A writer whose file can't be opened a second time.
+    fn writer() -> Writer {
+        let reopen = || Err(StoreError::Unavailable("gone".into()));
+        Writer::start(database(), 1, reopen).unwrap()
     }
 
     async fn note(writer: &Writer, line: &str) -> Result<(), StoreError> {
@@ -304,5 +379,20 @@ mod tests {
                 "{refused:?}"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn once_all_is_certain_it_is_written_again() {
+        let writer = Writer::start(database(), 1, || Ok(database())).unwrap();
+        fail(&writer, ffi::SQLITE_IOERR_FSYNC).await.unwrap_err();
+        note(&writer, "b").await.unwrap();
+        assert_eq!(lines(&writer).await, 1);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_ever_written_upon_damage() {
+        let writer = Writer::start(database(), 1, || Ok(database())).unwrap();
+        fail(&writer, ffi::SQLITE_CORRUPT).await.unwrap_err();
+        note(&writer, "b").await.unwrap_err();
     }
 }
