@@ -105,6 +105,7 @@ impl Reads {
                 }
                 Step::Wait(rest) => {
                     waited = tokio::select! {
+                        biased;
                         () = changed => false,
                         () = sleep(rest) => true,
                     };

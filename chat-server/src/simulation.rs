@@ -46,6 +46,7 @@ mod host;
 mod ledger;
 mod native;
 mod network;
+mod older;
 mod report;
 mod trace;
 mod weather;
@@ -65,6 +66,7 @@ use self::faulty::Health;
 use self::host::{Host, Open};
 use self::ledger::Ledger;
 use self::native::Device;
+use self::older::{Guest, Tongue};
 use self::trace::Trace;
 use self::world::World;
 use crate::store::memory::Memory;
@@ -146,9 +148,22 @@ impl Simulation {
         let users = world.users.borrow().clone();
         let devices = dice.between(users.len() as u64, 8);
         let owners = users.iter().copied().cycle();
-        for (number, user) in (1..).zip(owners).take(usize::try_from(devices).unwrap_or(1)) {
+        for (number, user) in (1..)
+            .zip(owners)
+            .take(usize::try_from(devices).unwrap_or(1))
+        {
             let device = Device::new(world.clone(), number, user, dice.fork());
             spawn_local(device.live());
+        }
+        for number in 0..dice.between(0, 4) {
+            let number = u8::try_from(100 + number).unwrap_or(100);
+            let tongue = if number.is_multiple_of(2) {
+                Tongue::Rooms
+            } else {
+                Tongue::Actions
+            };
+            let guest = Guest::new(world.clone(), number, tongue, dice.fork());
+            spawn_local(guest.live());
         }
         world
     }
@@ -156,7 +171,9 @@ impl Simulation {
 
 /// Gives somebody an account, behind the server's back.
 async fn register(world: &World, number: u64) {
-    let Some(store) = world.host.sound() else { return };
+    let Some(store) = world.host.sound() else {
+        return;
+    };
     let Ok(name) = chat_core::Name::new(&format!("u{number}")) else {
         return;
     };
@@ -170,7 +187,9 @@ async fn register(world: &World, number: u64) {
     };
     match store.create_account(account).await {
         Ok(Created::Account(account)) => world.users.borrow_mut().push(account.user),
-        refused => world.trace.wrong(format!("no account can be made: {:?}", refused.err())),
+        refused => world
+            .trace
+            .wrong(format!("no account can be made: {:?}", refused.err())),
     }
 }
 
@@ -185,7 +204,11 @@ async fn rest(world: &World) {
         if world.trace.is_wrong() {
             return;
         }
-        still = if world.lacking().is_none() { still + 1 } else { 0 };
+        still = if world.lacking().is_none() {
+            still + 1
+        } else {
+            0
+        };
         if still == STILL_STEPS {
             return report::compare_store(world).await;
         }

@@ -172,7 +172,9 @@ impl Connection {
                     });
                 }
                 Some((CLOSE, payload)) => {
-                    let code = payload.first_chunk().map_or(1005, |it| u16::from_be_bytes(*it));
+                    let code = payload
+                        .first_chunk()
+                        .map_or(1005, |it| u16::from_be_bytes(*it));
                     return Poll::Ready(Next::Closed(code));
                 }
                 Some((PING, payload)) => self.write(PONG, &payload),

@@ -20,6 +20,7 @@ use super::network::{Cable, End, Weather, connection};
 use super::trace::Trace;
 use crate::auth::{AuthError, Authenticator, Identity, TokenFault};
 use crate::config::Config;
+use crate::listener::Caller;
 use crate::node::Node;
 use crate::server::Server;
 use crate::store::Store;
@@ -101,7 +102,8 @@ impl Host {
                 Ok((server, inboxes)) => {
                     let (door, arrivals) = mpsc::channel(WAITING_MAX);
                     let (node, router) = (server.node().clone(), server.router());
-                    let task = spawn_local(live(node, inboxes, arrivals, router, self.trace.clone()));
+                    let task =
+                        spawn_local(live(node, inboxes, arrivals, router, self.trace.clone()));
                     let cables = Vec::new();
                     self.trace.note("host", "starts a server");
                     self.life.replace(Some(Life {
@@ -138,7 +140,10 @@ impl Host {
         let Some(life) = self.life.take() else { return };
         self.trace.note("host", "the server stops");
         life.server.stop().await;
-        if tokio::time::timeout(Duration::from_secs(5), life.task).await.is_err() {
+        if tokio::time::timeout(Duration::from_secs(5), life.task)
+            .await
+            .is_err()
+        {
             self.trace.wrong("the server didn't stop within 5 s");
         }
         for cable in &life.cables {
@@ -188,12 +193,12 @@ async fn live(
             .collect();
         spawn_local(async move {
             while let Some((end, peer)) = arrivals.recv().await {
-                let Some(place) = node.connect() else {
+                let Ok(place) = node.connect(Some(peer.ip())) else {
                     continue;
                 };
-                let patience = Duration::from_millis(node.limits().header_read_ms_max);
-                let place = Arc::new(place);
-                spawn_local(crate::listener::serve(end, peer, router.clone(), patience, place));
+                let (place, node) = (Arc::new(place), node.clone());
+                let caller = Caller { peer, place, node };
+                spawn_local(crate::listener::serve(end, caller, router.clone()));
             }
         });
         for life in lives {

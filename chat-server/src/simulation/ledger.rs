@@ -53,11 +53,15 @@ impl Ledger {
             self.1.wrong(format!("room {room}: {seq} follows {head}"));
         }
         if let Some(last) = book.records.last().filter(|last| last.at > record.at) {
-            let what = format!("room {}: time runs backwards after {}", record.room, last.seq);
+            let what = format!(
+                "room {}: time runs backwards after {}",
+                record.room, last.seq
+            );
             self.1.wrong(what);
         }
         if let Err(why) = book.judge(record) {
-            self.1.wrong(format!("a record without permission: {why}: {record:?}"));
+            self.1
+                .wrong(format!("a record without permission: {why}: {record:?}"));
         }
         if let Some(cid) = &record.cid {
             let key = (record.by.id, cid.clone());
@@ -72,6 +76,13 @@ impl Ledger {
 
     pub(super) fn rooms(&self) -> Vec<RoomId> {
         self.books().keys().copied().collect()
+    }
+
+    /// Rooms that anybody may enter.
+    pub(super) fn open_rooms(&self) -> Vec<RoomId> {
+        let books = self.books();
+        let open = books.iter().filter(|(_, book)| book.is_open);
+        open.map(|(room, _)| *room).collect()
     }
 
     /// Looks at a room.
@@ -143,8 +154,10 @@ impl Book {
             || record.effects().iter().any(named)
     }
 
-    /// When this user was removed for the last time before the present, and by which record.
-    pub(super) fn removed_after(&self, user: UserId, after: Seq) -> Option<Seq> {
+    /// By which record after this one somebody was removed who goes by a name of his own.
+    pub(super) fn removed_after(&self, name: &str, after: Seq) -> Option<Seq> {
+        let is_his = |it: &&Arc<Record>| it.by.name.as_ref().is_some_and(|it| it.as_str() == name);
+        let user = self.records.iter().find(is_his)?.by.id;
         let mut records = self.records.iter().filter(|record| record.seq > after);
         let removal = records.find(|record| removes(record) == Some(user));
         removal.map(|record| record.seq)
@@ -170,7 +183,11 @@ impl Book {
 
     /// Whether the words of a record are gone by now, since its message is.
     pub(super) fn is_erased(&self, record: &Record) -> bool {
-        let message = if let Event::Edited(it) = &record.event { it.message } else { record.seq };
+        let message = if let Event::Edited(it) = &record.event {
+            it.message
+        } else {
+            record.seq
+        };
         self.erased.contains(&message)
     }
 
@@ -209,12 +226,18 @@ impl Book {
             Event::Edited(it) => {
                 self.speaks(record)?;
                 let author = self.record(it.message).map(|message| message.by.id);
-                (author == Some(user)).then_some(()).ok_or_else(|| "another's message".into())
+                (author == Some(user))
+                    .then_some(())
+                    .ok_or_else(|| "another's message".into())
             }
             Event::Deleted(it) => {
                 let author = self.record(it.message).map(|message| message.by.id);
                 let own = author == Some(user) && self.is_member(user);
-                if own { Ok(()) } else { self.at_least(user, Role::Moderator, "delete") }
+                if own {
+                    Ok(())
+                } else {
+                    self.at_least(user, Role::Moderator, "delete")
+                }
             }
             Event::Joined(_) if self.is_banned(user, record.at) => Err("banned".into()),
             Event::Joined(_) if self.is_open || self.invited.contains_key(&user) => Ok(()),
@@ -234,7 +257,9 @@ impl Book {
     fn outranks(&self, user: UserId, whom: UserId, role: Role, to: &str) -> Result<(), String> {
         self.at_least(user, role, to)?;
         let lower = !self.is_member(whom) || self.rank(whom) < self.rank(user);
-        lower.then_some(()).ok_or_else(|| format!("may not {to} a higher rank"))
+        lower
+            .then_some(())
+            .ok_or_else(|| format!("may not {to} a higher rank"))
     }
 
     #[expect(
@@ -267,7 +292,7 @@ impl Book {
             }
             Event::Deleted(it) => {
                 self.erased.insert(it.message);
-            },
+            }
             Event::RoleChanged(it) => {
                 self.roles.insert(it.user, it.role);
             }

@@ -40,7 +40,11 @@ pub struct Failure {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "seed {}: {} deeds, {} records", self.seed, self.deeds, self.records)?;
+        write!(
+            f,
+            "seed {}: {} deeds, {} records",
+            self.seed, self.deeds, self.records
+        )?;
         for (what, count) in &self.faults {
             write!(f, ", {what} {count}")?;
         }
@@ -56,7 +60,11 @@ impl fmt::Display for Report {
 
 /// The report on a world that has ended.
 pub(super) fn of(seed: u64, world: &World) -> Report {
-    let heads = world.ledger.rooms().into_iter().map(|room| world.ledger.head(room));
+    let heads = world
+        .ledger
+        .rooms()
+        .into_iter()
+        .map(|room| world.ledger.head(room));
     let failure = world.trace.verdict();
     Report {
         seed,
@@ -72,19 +80,36 @@ pub(super) fn of(seed: u64, world: &World) -> Report {
 
 /// Compares what the store has with what it said to have.
 pub(super) async fn compare_store(world: &World) {
-    let Some(store) = world.host.sound() else { return };
+    let Some(store) = world.host.sound() else {
+        return;
+    };
     for room in world.ledger.rooms() {
-        let due = world.ledger.of(room, |book| book.records.clone()).unwrap_or_default();
+        let due = world
+            .ledger
+            .of(room, |book| book.records.clone())
+            .unwrap_or_default();
         let kept = store.records(room, Seq::default(), usize::MAX).await;
         let kept = kept.unwrap_or_default();
         let heads = |records: &[std::sync::Arc<chat_core::Record>]| -> Vec<_> {
-            records.iter().map(|it| (it.seq, it.at, it.by.id, it.cid.clone())).collect()
+            records
+                .iter()
+                .map(|it| (it.seq, it.at, it.by.id, it.cid.clone()))
+                .collect()
         };
         if heads(&due) != heads(&kept) {
-            let what = format!("room {room} has {} records, was told {}", kept.len(), due.len());
+            let what = format!(
+                "room {room} has {} records, was told {}",
+                kept.len(),
+                due.len()
+            );
             world.trace.wrong(what);
         }
-        compare_room(world, room, store.load(room).await.unwrap_or_default(), &due);
+        compare_room(
+            world,
+            room,
+            store.load(room).await.unwrap_or_default(),
+            &due,
+        );
     }
 }
 
@@ -102,6 +127,8 @@ fn compare_room(
         }
     }
     if loaded != replayed {
-        world.trace.wrong(format!("room {room} is loaded as {loaded:?}, is {replayed:?}"));
+        world.trace.wrong(format!(
+            "room {room} is loaded as {loaded:?}, is {replayed:?}"
+        ));
     }
 }

@@ -46,7 +46,12 @@ impl Device {
             75..86 => self.manage(session, room),
             86..90 => self.repeat(session),
             90..93 => {
-                self.ask(session, Asked::Snapshot(room), "snapshot", &json!({"room": room}));
+                self.ask(
+                    session,
+                    Asked::Snapshot(room),
+                    "snapshot",
+                    &json!({"room": room}),
+                );
             }
             93..95 => {
                 let since = session.live.get(&room).map_or(0, |it| it.number());
@@ -149,7 +154,9 @@ impl Device {
             return;
         };
         let ledger = &self.world.ledger;
-        let used = wish.room.and_then(|it| ledger.used(it, self.user, &wish.cid));
+        let used = wish
+            .room
+            .and_then(|it| ledger.used(it, self.user, &wish.cid));
         if wish.op == "post" && used.is_some() && self.dice.chance(30) {
             let mut d = wish.d;
             d["body"] = json!("something else");
@@ -206,7 +213,10 @@ impl Device {
             self.give(session, &cid);
         }
         if let Some(wish) = self.pending.first() {
-            return Some(format!("waits for the answer to {} {:?}", wish.op, wish.cid));
+            return Some(format!(
+                "waits for the answer to {} {:?}",
+                wish.op, wish.cid
+            ));
         }
         for room in self.world.ledger.rooms() {
             let head = self.world.ledger.head(room);
@@ -216,7 +226,9 @@ impl Device {
                 (true, Some(last)) if last == head => {}
                 (is_member, _) => {
                     let member = if is_member { "a member" } else { "no member" };
-                    return Some(format!("has {live:?} of {head} in room {room}, is {member}"));
+                    return Some(format!(
+                        "has {live:?} of {head} in room {room}, is {member}"
+                    ));
                 }
             }
             if session.compared.get(&room) != Some(&head) {
@@ -243,9 +255,14 @@ impl Device {
         }
         session.compared.insert(room, seq);
         let shown = Shown::read(ok);
-        let due = self.world.ledger.of(room, |book| Shown::due(book, self.user));
+        let due = self
+            .world
+            .ledger
+            .of(room, |book| Shown::due(book, self.user));
         if due.as_ref().is_some_and(|due| !shown.is(due)) {
-            self.wrong(format_args!("room {room} is shown as {shown:?}, is {due:?}"));
+            self.wrong(format_args!(
+                "room {room} is shown as {shown:?}, is {due:?}"
+            ));
         }
         self.world.trace.reach("a room compared with its records");
     }

@@ -34,7 +34,9 @@ impl Device {
                 let live = session.live.get(&room).copied();
                 // It may have been removed, and has heard of that.
                 if live.is_some_and(|last| last != seq) {
-                    self.wrong(format_args!("told to have {seq} of room {room}, has {live:?}"));
+                    self.wrong(format_args!(
+                        "told to have {seq} of room {room}, has {live:?}"
+                    ));
                 }
             }
             Some("lagged") => self.world.trace.reach("told that it lags"),
@@ -47,7 +49,9 @@ impl Device {
         let (room, _) = position(frame);
         self.world.trace.reach("signal heard");
         if session.gone.contains(&room) && !self.world.ledger.is_member(room, self.user) {
-            self.wrong(format_args!("a signal of room {room}, which it was removed from"));
+            self.wrong(format_args!(
+                "a signal of room {room}, which it was removed from"
+            ));
         }
     }
 
@@ -60,7 +64,9 @@ impl Device {
         let own = record.by.id == self.user;
         let gone = ledger.of(room, |book| book.is_erased(&record)) == Some(true);
         if !(is_spelled(&record, own, line) || gone && frame["by"]["id"] == record.by.id.number()) {
-            self.wrong(format_args!("{seq} of room {room} reads otherwise: {record:?}"));
+            self.wrong(format_args!(
+                "{seq} of room {room} reads otherwise: {record:?}"
+            ));
         }
         if ledger.of(room, |book| book.may_hear(&record, self.user)) != Some(true) {
             self.wrong(format_args!("heard {seq} of room {room}, which it may not"));
@@ -69,12 +75,17 @@ impl Device {
         if let Some(cid) = record.cid.as_ref().filter(|_| own) {
             self.check_answered(session, cid);
         }
-        if removes(&record) == Some(self.user) {
+        let before = session.resumed.get(&room).is_some_and(|to| seq <= *to);
+        if removes(&record) == Some(self.user) && !before {
             session.live.remove(&room);
             session.gone.insert(room);
             self.places.remove(&room);
             let left = matches!(&record.event, Event::Left(_));
-            let what = if left { "heard that it left" } else { "heard that it was removed" };
+            let what = if left {
+                "heard that it left"
+            } else {
+                "heard that it was removed"
+            };
             self.world.trace.reach(what);
         }
     }
@@ -173,12 +184,18 @@ impl Device {
     fn check_done(&self, wish: &Wish, room: RoomId, seq: Seq) {
         let cid = &wish.cid;
         if self.world.ledger.record(room, seq).is_none() {
-            self.wrong(format_args!("{} {cid:?} was answered and isn't durable", wish.op));
+            self.wrong(format_args!(
+                "{} {cid:?} was answered and isn't durable",
+                wish.op
+            ));
         }
         let used = self.world.ledger.used(room, self.user, cid);
         // What was so already is answered with how it came to be so.
         if matches!(wish.op, "post" | "edit" | "create_room") && used != Some(seq) {
-            self.wrong(format_args!("{} {cid:?} is {seq} and took effect at {used:?}", wish.op));
+            self.wrong(format_args!(
+                "{} {cid:?} is {seq} and took effect at {used:?}",
+                wish.op
+            ));
         }
         if used.is_some() && wish.answered.is_some_and(|first| first != seq) {
             self.wrong(format_args!("{cid:?} was {:?}, is {seq}", wish.answered));
@@ -188,16 +205,24 @@ impl Device {
     fn hear_refused(&mut self, cid: &Cid, code: &str) {
         if is_passing(code) {
             let of_store = code == "storage_unavailable";
-            let what = if of_store { "storage unavailable told" } else { "unavailable told" };
+            let what = if of_store {
+                "storage unavailable told"
+            } else {
+                "unavailable told"
+            };
             return self.world.trace.reach(what);
         }
         let Some(at) = self.pending.iter().position(|it| it.cid == *cid) else {
             return self.wrong(format_args!("{cid:?} was done and is refused: {code}"));
         };
         let wish = self.pending.remove(at);
-        let used = wish.room.and_then(|room| self.world.ledger.used(room, self.user, cid));
+        let used = wish
+            .room
+            .and_then(|room| self.world.ledger.used(room, self.user, cid));
         if let Some(seq) = used {
-            self.wrong(format_args!("{cid:?} took effect at {seq} and is refused: {code}"));
+            self.wrong(format_args!(
+                "{cid:?} took effect at {seq} and is refused: {code}"
+            ));
         }
         self.world.trace.reach("command refused");
     }
@@ -221,6 +246,8 @@ impl Device {
         for (room, state) in states {
             if let Some(seq) = self.resumed(room, state, places.get(&room).map(|it| it.1)) {
                 session.live.insert(room, seq);
+                let to = state["to"].as_u64().map_or(seq, Seq::new);
+                session.resumed.insert(room, to);
                 self.places.insert(room, (session.epoch.clone(), seq));
             }
         }
@@ -233,9 +260,15 @@ impl Device {
         match (state["st"].as_str(), at) {
             (Some("ok"), Some(at)) => {
                 let missed = seq("to") > at;
-                trace.reach(if missed { "resumed, and missed some" } else { "resumed" });
+                trace.reach(if missed {
+                    "resumed, and missed some"
+                } else {
+                    "resumed"
+                });
                 if seq("from") != at {
-                    self.wrong(format_args!("resumed room {room} from elsewhere: {state}, {at}"));
+                    self.wrong(format_args!(
+                        "resumed room {room} from elsewhere: {state}, {at}"
+                    ));
                 }
                 Some(at)
             }
@@ -250,7 +283,11 @@ impl Device {
             (Some("gone"), at) => {
                 // Without a position it was one of his rooms, a moment ago.
                 let away = at.is_some();
-                trace.reach(if away { "removed while away" } else { "removed while coming" });
+                trace.reach(if away {
+                    "removed while away"
+                } else {
+                    "removed while coming"
+                });
                 None
             }
             (_, _) => {
@@ -272,14 +309,19 @@ impl Device {
             }
             Some("trimmed") => {
                 trace.reach("reset: what lies between isn't his");
-                let hides = self.world.ledger.of(room, |it| it.hides(self.user, at.next()));
+                let hides = self
+                    .world
+                    .ledger
+                    .of(room, |it| it.hides(self.user, at.next()));
                 hides == Some(true)
             }
             // The store was never put back, and no position lies ahead of it.
             Some(_) | None => false,
         };
         if !justified {
-            self.wrong(format_args!("room {room} is reset without need: {state}, at {at}"));
+            self.wrong(format_args!(
+                "room {room} is reset without need: {state}, at {at}"
+            ));
         }
     }
 }
@@ -289,7 +331,10 @@ const DONE_MAX: usize = 30;
 
 /// Whether asking again helps.
 fn is_passing(code: &str) -> bool {
-    matches!(code, "storage_unavailable" | "unavailable" | "shutting_down")
+    matches!(
+        code,
+        "storage_unavailable" | "unavailable" | "shutting_down"
+    )
 }
 
 fn is_spelled(record: &Record, own: bool, line: &str) -> bool {
