@@ -132,11 +132,15 @@ impl Hub {
         let Some(link) = self.links.get(&session.number) else {
             return;
         };
+        #[cfg(not(sabotage))]
+        let caught_up = false;
+        #[cfg(sabotage)]
+        let caught_up = chat_core::sabotage::planted("live_before_caught_up");
         let seat = Seat {
             session: *session,
             user: *user,
             outbox: link.outbox.clone(),
-            caught_up: false,
+            caught_up,
             held: Vec::new(),
         };
         link.rooms.borrow_mut().insert(room);
@@ -208,6 +212,8 @@ impl Hub {
             match effect {
                 Effect::Broadcast | Effect::Regrant(_) | Effect::Rejudge => {}
                 Effect::Attach(user) => self.announce(user, record),
+                #[cfg(sabotage)]
+                Effect::Detach(_) if chat_core::sabotage::planted("removed_keeps_hearing") => {}
                 Effect::Detach(user) => self.expel(room, user),
                 Effect::Notify(user) => self.notify(user, record),
                 Effect::Close => self.close(room),

@@ -196,11 +196,8 @@ async fn live(
                 let Ok(place) = node.connect(Some(peer.ip())) else {
                     continue;
                 };
-                let caller = Caller {
-                    peer,
-                    place: Arc::new(place),
-                    node: node.clone(),
-                };
+                let (place, node) = (Arc::new(place), node.clone());
+                let caller = Caller { peer, place, node };
                 spawn_local(crate::listener::serve(end, caller, router.clone()));
             }
         });

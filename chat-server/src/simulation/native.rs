@@ -53,6 +53,8 @@ struct Session {
     epoch: String,
     /// The rooms that it hears, each with the last record.
     live: BTreeMap<RoomId, Seq>,
+    /// Up to where each room was resumed: who may read it by then may read what came before.
+    resumed: BTreeMap<RoomId, Seq>,
     /// Rooms that it was told to have been removed from.
     gone: BTreeSet<RoomId>,
     /// Requests that wait for their answers, and since when.
@@ -125,6 +127,7 @@ impl Device {
             welcome: false,
             epoch: String::new(),
             live: BTreeMap::new(),
+            resumed: BTreeMap::new(),
             gone: BTreeSet::new(),
             asked: BTreeMap::new(),
             next_id: 1,
