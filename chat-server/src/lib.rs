@@ -30,6 +30,7 @@ mod desk;
 mod founding;
 mod frame;
 mod hub;
+mod erasing;
 mod janitor;
 mod listener;
 mod node;

@@ -65,6 +65,22 @@ const WRONG_LISTS: &[(&str, &str)] = &[
         "room 1, record 9, edit 10: edits: is missing",
     ),
     (
+        "DELETE FROM terms WHERE room = 1 AND term = 'carol'",
+        "room 1, message 5: terms: is missing",
+    ),
+    (
+        "UPDATE terms SET term = 'hallo' WHERE room = 1 AND message = 6 AND term = 'hello'",
+        "room 1, message 6: terms: the log knows nothing of it",
+    ),
+    (
+        "INSERT INTO terms VALUES (1, 'secret', 9)",
+        "room 1, message 9: terms: the log knows nothing of it",
+    ),
+    (
+        "UPDATE rooms SET indexed = 99 WHERE id = 2",
+        "room 2: words were taken in up to record 99, which isn't there",
+    ),
+    (
         "DELETE FROM mentions",
         "room 1, message number 2, user 3: mentions: is missing",
     ),
