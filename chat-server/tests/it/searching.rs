@@ -76,10 +76,10 @@ async fn a_search_over_http_takes_any_text_for_words() {
         "q=cat&cursor=1:2&room=1&before=3",
         "",
     ] {
-        assert_eq!(search(query).await.0, 400, "{query}");
+        assert_eq!(search(query).await.0, 422, "{query}");
     }
     let long = "x".repeat(300);
-    assert_eq!(search(&format!("q={long}")).await.0, 400);
+    assert_eq!(search(&format!("q={long}")).await.0, 422);
     assert_eq!(search("q=cat&room=99").await.0, 404);
     world.stop().await;
 }

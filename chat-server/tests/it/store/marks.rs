@@ -12,7 +12,7 @@ use chat_core::commands::{Delete, Edit, Join, Kick, Post, SetNickname};
 use chat_core::{Actor, Engine, Facts, Limits, Record, Request, RoomId, Seq, Standing, UserId};
 use chat_server::store::sqlite::Sqlite;
 use chat_server::store::sqlite::upkeep;
-use chat_server::store::{Append, Appended, Created, Link, NewAccount, Store};
+use chat_server::store::{Append, Appended, Created, Link, NewAccount};
 use tempfile::TempDir;
 
 use super::Any;
@@ -317,7 +317,9 @@ async fn deleted_words_leave_no_trace_in_pages_that_were_split() {
             for record in town.store.records(room(number), Seq::default(), 99_999).await.unwrap() {
                 let said = match &record.event {
                     chat_core::Event::Posted(it) => it.content.as_ref().map(|it| (record.seq, it)),
-                    chat_core::Event::Edited(it) => it.content.as_ref().map(|it| (it.message, it)),
+                    chat_core::Event::Edited(it) => {
+                        it.content.as_ref().map(|said| (it.message, said))
+                    }
                     _ => None,
                 };
                 if let Some((message, content)) = said
@@ -385,22 +387,23 @@ async fn a_file_of_the_former_schema_is_searched_and_cleaned_like_any_other() {
     let older = TempDir::new().unwrap();
     let path = older.path().join("chat.db");
     let db = rusqlite::Connection::open(&path).unwrap();
+    db.pragma_update(None, "secure_delete", true).unwrap();
     db.execute_batch(FIRST).unwrap();
     db.execute("ATTACH ?1 AS it", [town.path().to_str().unwrap()])
         .unwrap();
-    let mut names = db
-        .prepare("SELECT name FROM main.sqlite_schema WHERE type = 'table'")
+    let names: String = db
+        .query_row(
+            "SELECT group_concat(name) FROM main.sqlite_schema
+             WHERE type = 'table' AND name <> 'sqlite_stat1'",
+            [],
+            |row| row.get(0),
+        )
         .unwrap();
-    let names: Vec<String> = names
-        .query_map([], |row| row.get(0))
-        .unwrap()
-        .map(Result::unwrap)
-        .collect();
-    for table in names {
+    for table in names.split(',') {
         let columns: String = db
             .query_row(
                 "SELECT group_concat(name) FROM pragma_table_info(?1)",
-                [&table],
+                [table],
                 |row| row.get(0),
             )
             .unwrap();
