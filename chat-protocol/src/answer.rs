@@ -15,8 +15,8 @@ use serde_json::{Map, Value};
 use crate::event;
 
 pub use self::card::{
-    BanCard, FoundCard, InviteCard, LobbyRoom, MarkerCard, Me, MemberCard, Message, Mode, MyRoom, Page,
-    PresenceCard, RoomCard, SignedInCard, Tally, Transcript,
+    BanCard, FoundCard, InviteCard, LobbyRoom, MarkerCard, Me, MemberCard, Message, Mode, MyRoom,
+    Page, PresenceCard, RoomCard, SignedInCard, Tally, Transcript,
 };
 
 /// What a granted wish, or a question, is answered with. It serializes as the `ok` of the native

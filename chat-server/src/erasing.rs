@@ -61,12 +61,7 @@ async fn end(node: &Node, part: Erasure) {
         done
     };
     if part.owns {
-        let to_the_house = || {
-            TransferOwnership {
-                to: UserId::HOUSE,
-            }
-            .into()
-        };
+        let to_the_house = || TransferOwnership { to: UserId::HOUSE }.into();
         // Nobody else could open a room again that its owner archived.
         if let Err(refusal) = wish(to_the_house()).await
             && refusal.code == Code::Archived

@@ -27,10 +27,10 @@ pub mod websocket;
 
 mod budgets;
 mod desk;
+mod erasing;
 mod founding;
 mod frame;
 mod hub;
-mod erasing;
 mod janitor;
 mod listener;
 mod node;

@@ -65,7 +65,9 @@ pub trait Store: Send + Sync + 'static {
     /// off, perhaps with nothing found yet, and goes on where it says.
     async fn search(&self, query: &SearchQuery) -> Result<Found, StoreError> {
         let _ = query;
-        Err(StoreError::Unavailable("this store can't be searched".into()))
+        Err(StoreError::Unavailable(
+            "this store can't be searched".into(),
+        ))
     }
 
     /// What decisions need of a message, and the room's head when it was read.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use chat_core::{Author, Name, RoomId, Seq};
 use chat_protocol::answer::{
-    Answer, BanCard, FoundCard, InviteCard, LobbyRoom, MarkerCard, Me, MemberCard, Message, Mode, MyRoom,
-    Page, PresenceCard, PublishedLimits, Records, ResumeState, RoomCard, SignedInCard, Snapshot,
-    Transcript, Welcome,
+    Answer, BanCard, FoundCard, InviteCard, LobbyRoom, MarkerCard, Me, MemberCard, Message, Mode,
+    MyRoom, Page, PresenceCard, PublishedLimits, Records, ResumeState, RoomCard, SignedInCard,
+    Snapshot, Transcript, Welcome,
 };
 use chat_protocol::{Code, Dialect, Face, Refusal, ServerFrame, Signal, System, Voice};
 use serde::Deserialize;

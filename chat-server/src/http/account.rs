@@ -40,9 +40,8 @@ async fn erase(
     let wish = match body.is_empty() {
         true => Wish::default(),
         // The parser's own words may quote a password.
-        false => serde_json::from_slice(&body).map_err(|_| {
-            Refusal::bad_frame("the body is not the JSON that is asked for here")
-        })?,
+        false => serde_json::from_slice(&body)
+            .map_err(|_| Refusal::bad_frame("the body is not the JSON that is asked for here"))?,
     };
     let origin = origin(&extensions, wish.device.as_deref());
     let ended = node

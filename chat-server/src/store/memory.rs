@@ -16,8 +16,8 @@ use self::room::Log;
 use self::state::State;
 use super::project::check_dense;
 use super::{
-    Account, Append, Appended, Created, DirectoryQuery, Erasure, Found, GuestMember, Holder, Marker,
-    MessageQuery, NewAccount, SearchQuery, Store, StoreError, draw_epoch,
+    Account, Append, Appended, Created, DirectoryQuery, Erasure, Found, GuestMember, Holder,
+    Marker, MessageQuery, NewAccount, SearchQuery, Store, StoreError, draw_epoch,
 };
 
 /// A store in memory.

@@ -36,8 +36,8 @@ use self::readers::Readers;
 use self::writer::{Alone, Desk, Writer};
 use super::project::check_dense;
 use super::{
-    Account, Append, Appended, Created, DirectoryQuery, Erasure, Found, GuestMember, Holder, Marker,
-    MessageQuery, NewAccount, SearchQuery, Store, StoreError, draw_epoch,
+    Account, Append, Appended, Created, DirectoryQuery, Erasure, Found, GuestMember, Holder,
+    Marker, MessageQuery, NewAccount, SearchQuery, Store, StoreError, draw_epoch,
 };
 
 /// Threads that read.

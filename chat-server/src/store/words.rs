@@ -150,14 +150,20 @@ mod tests {
 
     #[test]
     fn signs_part_words_and_case_is_no_matter() {
-        assert_eq!(said("Don't -- PANIC, \"Äpfel\"!"), ["don", "t", "panic", "äpfel"]);
+        assert_eq!(
+            said("Don't -- PANIC, \"Äpfel\"!"),
+            ["don", "t", "panic", "äpfel"]
+        );
         assert_eq!(said("e\u{301}te\u{301} ﬁn"), ["été", "fin"]);
         assert!(said("?! \u{200b}").is_empty());
     }
 
     #[test]
     fn scripts_without_spaces_are_found_by_their_letters_in_a_row() {
-        assert_eq!(said("東京タワー2号"), ["東", "京", "タ", "ワ", "ー", "2", "号"]);
+        assert_eq!(
+            said("東京タワー2号"),
+            ["東", "京", "タ", "ワ", "ー", "2", "号"]
+        );
         let tokyo = Sought::new("東京").unwrap();
         assert!(tokyo.is_in("私は東京に住む"));
         assert!(!tokyo.is_in("京都の東"));

@@ -31,17 +31,27 @@ async fn who_deletes_his_account_is_gone_at_once_and_others_hear_that_he_left() 
     let said = by(&world, &ann, "DELETE", "/v1/account", &wrong).await;
     assert_eq!(said.status, 401, "{}", said.body);
     let said = by(&world, &ann, "DELETE", "/v1/account", "").await;
-    assert_eq!(said.status, 401, "a token alone is not enough: {}", said.body);
+    assert_eq!(
+        said.status, 401,
+        "a token alone is not enough: {}",
+        said.body
+    );
     let right = json!({"password": PASSWORD}).to_string();
     let said = by(&world, &ann, "DELETE", "/v1/account", &right).await;
     assert_eq!(said.status, 204, "{}", said.body);
 
     assert_eq!(a.closed().await, 4501);
     let given = until(&mut b, "ownership_transferred").await;
-    assert_eq!((&given["room"], &given["d"]["to"]), (&json!(den), &json!(0)));
+    assert_eq!(
+        (&given["room"], &given["d"]["to"]),
+        (&json!(den), &json!(0))
+    );
     for room in [den, own] {
         let left = until(&mut b, "left").await;
-        assert_eq!((&left["room"], &left["by"]["id"]), (&json!(room), &json!(ann.id)));
+        assert_eq!(
+            (&left["room"], &left["by"]["id"]),
+            (&json!(room), &json!(ann.id))
+        );
     }
     let mine = by(&world, &ann, "GET", "/v1/me", "").await;
     assert_eq!(mine.status, 401);
@@ -94,6 +104,9 @@ async fn the_one_who_stays_in_a_direct_room_keeps_what_he_said() {
     let page = b.ok("history", json!({"room": direct})).await;
     assert!(page["items"][0].get("content").is_none(), "{page}");
     assert_eq!(page["items"][1]["content"]["body"], json!("from bob"));
-    assert_eq!(b.code("open_direct", json!({"user": ann.id})).await, "user_not_found");
+    assert_eq!(
+        b.code("open_direct", json!({"user": ann.id})).await,
+        "user_not_found"
+    );
     world.stop().await;
 }

@@ -59,10 +59,18 @@ async fn a_search_over_http_takes_any_text_for_words() {
         (said.status, said.json())
     };
     let (status, found) = search("q=cat").await;
-    assert_eq!((status, places(&found)), (200, vec![(den, last), (den, first)]));
+    assert_eq!(
+        (status, places(&found)),
+        (200, vec![(den, last), (den, first)])
+    );
     let (status, found) = search(&format!("q=cat&room={den}&before={last}&limit=1")).await;
     assert_eq!((status, places(&found)), (200, vec![(den, first)]));
-    for query in ["q=%22NEAR%22+*", "q=near(house)", "q=cat%27s", "q=house+NEAR"] {
+    for query in [
+        "q=%22NEAR%22+*",
+        "q=near(house)",
+        "q=cat%27s",
+        "q=house+NEAR",
+    ] {
         let (status, found) = search(query).await;
         assert_eq!(status, 200, "{query}: {found}");
     }

@@ -55,9 +55,11 @@ impl Scrub {
     pub(super) fn new(db: &Connection, path: &Path) -> Result<Self> {
         let mut scrub = Self::none();
         scrub.noted = db
-            .query_row("SELECT 1 FROM settings WHERE name = 'scrub'", [], |_| {
-                Ok(())
-            })
+            .query_row(
+                "SELECT 1 FROM settings WHERE name = 'scrub'",
+                [],
+                |_| Ok(()),
+            )
             .optional()?
             .is_some();
         scrub.owed = scrub.noted;

@@ -110,9 +110,9 @@ impl Search<'_> {
     }
 
     fn has_all(&self, room: RoomId, message: Seq, terms: &[String]) -> Result<bool> {
-        let mut query = self.db.prepare_cached(
-            "SELECT 1 FROM terms WHERE room = ?1 AND term = ?2 AND message = ?3",
-        )?;
+        let mut query = self
+            .db
+            .prepare_cached("SELECT 1 FROM terms WHERE room = ?1 AND term = ?2 AND message = ?3")?;
         for term in terms {
             let found = query
                 .query_row(params![int(room), term, int(message)], |_| Ok(()))

@@ -197,7 +197,9 @@ async fn no_question_shows_a_room_to_whoever_may_not_read_it() {
 /// A socket that follows nothing; none for whoever has no token that counts.
 async fn socket_of(house: &House, who: &Someone) -> Option<Native> {
     let mut socket = house.world.connect().await;
-    let hello = socket.call("hello", json!({"token": who.account.token})).await;
+    let hello = socket
+        .call("hello", json!({"token": who.account.token}))
+        .await;
     assert_eq!(hello.is_ok(), who.standing.is_known(), "{:?}", who.standing);
     who.standing.is_known().then_some(socket)
 }

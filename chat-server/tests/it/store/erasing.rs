@@ -64,7 +64,9 @@ pub(super) async fn an_erased_person_leaves_facts_and_no_words(store: Any) {
         stage.join(den, user).await;
     }
     let first = stage.post(den, BOB, "one of his").await;
-    stage.act(den, BOB, Edit::plain(first, text("edited"))).await;
+    stage
+        .act(den, BOB, Edit::plain(first, text("edited")))
+        .await;
     stage.act(den, BOB, Edit::plain(first, text("twice"))).await;
     let gone = stage.post(den, BOB, "deleted before").await;
     stage.act(den, BOB, Delete { message: gone }).await;
@@ -104,7 +106,15 @@ pub(super) async fn what_an_erased_person_still_writes_is_kept_without_words(sto
     let nickname = Some(name("still here"));
     stage.act(den, BOB, SetNickname { nickname }).await;
     let next = stage
-        .decide(den, ALICE, None, Kick { user: CAROL, reason: None })
+        .decide(
+            den,
+            ALICE,
+            None,
+            Kick {
+                user: CAROL,
+                reason: None,
+            },
+        )
         .await
         .unwrap();
     stage.engine.evolve(&next);

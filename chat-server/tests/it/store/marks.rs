@@ -49,7 +49,10 @@ fn bytes_of(folder: &Path) -> Vec<u8> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        let read = std::process::Command::new("cat").arg(path).output().unwrap();
+        let read = std::process::Command::new("cat")
+            .arg(path)
+            .output()
+            .unwrap();
         all.extend(read.stdout);
     }
     all
@@ -263,7 +266,11 @@ async fn no_byte_of_an_erased_person_stays_in_the_files() {
         upkeep::backup(&town.path(), &copies.path().join("copy.db")).unwrap();
         let copy = bytes_of(copies.path());
         let late = marks(&copy, BOB);
-        assert_eq!(late, BTreeSet::new(), "what he still wrote came without words");
+        assert_eq!(
+            late,
+            BTreeSet::new(),
+            "what he still wrote came without words"
+        );
     }
 }
 
@@ -314,7 +321,12 @@ async fn deleted_words_leave_no_trace_in_pages_that_were_split() {
         }
         let mut gone = BTreeSet::new();
         for number in 1..=ROOMS {
-            for record in town.store.records(room(number), Seq::default(), 99_999).await.unwrap() {
+            for record in town
+                .store
+                .records(room(number), Seq::default(), 99_999)
+                .await
+                .unwrap()
+            {
                 let said = match &record.event {
                     chat_core::Event::Posted(it) => it.content.as_ref().map(|it| (record.seq, it)),
                     chat_core::Event::Edited(it) => {
@@ -336,7 +348,12 @@ async fn deleted_words_leave_no_trace_in_pages_that_were_split() {
         for user in 1..=4 {
             left.extend(marks(&bytes, UserId::new(user)));
         }
-        assert!(gone.len() > 100 && left.len() > 100, "{} {}", gone.len(), left.len());
+        assert!(
+            gone.len() > 100 && left.len() > 100,
+            "{} {}",
+            gone.len(),
+            left.len()
+        );
         let left: Vec<_> = left.intersection(&gone).collect();
         assert_eq!(left, Vec::<&String>::new(), "{seed}");
         sound(&town.path());

@@ -64,7 +64,9 @@ pub(super) async fn messages_are_found_by_what_they_say_today(store: Any) {
     assert_eq!(found(&store, "ready tea", &[den]).await, [(1, 4), (1, 3)]);
     assert_eq!(found(&store, "is-ready", &[den]).await, [(1, 3)]);
     assert_eq!(found(&store, "te", &[den]).await, []);
-    stage.act(den, ALICE, Edit::plain(tea, text("coffee"))).await;
+    stage
+        .act(den, ALICE, Edit::plain(tea, text("coffee")))
+        .await;
     assert_eq!(found(&store, "tea", &[den]).await, [(1, 4)]);
     assert_eq!(found(&store, "coffee", &[den]).await, [(1, 3)]);
     stage.act(den, ALICE, Edit::plain(tea, text("cocoa"))).await;
@@ -106,7 +108,11 @@ pub(super) async fn a_search_goes_on_where_it_was_left_off(store: Any) {
     let rooms = [stage.den(1).await, stage.den(2).await, stage.den(3).await];
     for den in [rooms[0], rooms[2]] {
         for line in 0..700 {
-            let body = if line % 100 == 0 { "rare word" } else { "common word" };
+            let body = if line % 100 == 0 {
+                "rare word"
+            } else {
+                "common word"
+            };
             stage.post(den, ALICE, body).await;
         }
     }
@@ -118,7 +124,9 @@ pub(super) async fn a_search_goes_on_where_it_was_left_off(store: Any) {
             let found = store.search(&wish).await.unwrap();
             assert!(found.items.len() <= 5);
             places_found.extend(places(&found));
-            let Some((room, before)) = found.next else { break };
+            let Some((room, before)) = found.next else {
+                break;
+            };
             wish.rooms.retain(|scope| scope.room >= room);
             wish.rooms[0].to = Seq::new(before.number() - 1);
         }
@@ -153,7 +161,11 @@ pub(super) async fn search_equals_a_naive_reading(store: Any) {
             0..6 => said.push((den, who, stage.post(den, who, &body).await)),
             6 | 7 if !said.is_empty() => {
                 let (den, who, message) = said[draw(said.len())];
-                drop(stage.try_act(den, who, Edit::plain(message, text(&body))).await);
+                drop(
+                    stage
+                        .try_act(den, who, Edit::plain(message, text(&body)))
+                        .await,
+                );
             }
             8 if !said.is_empty() => {
                 let (den, who, message) = said[draw(said.len())];

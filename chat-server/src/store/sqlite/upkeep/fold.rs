@@ -10,10 +10,10 @@ use super::keys::{self, Alias};
 use super::scratch::damage;
 use super::{Finding, Part, Tell, find};
 use crate::store::StoreError;
+use crate::store::project::without_names;
 use crate::store::sqlite::column::{int, number};
 use crate::store::sqlite::fault::{Fault, Result};
 use crate::store::sqlite::messages::Spot;
-use crate::store::project::without_names;
 use crate::store::sqlite::{append, erase, log, project, terms};
 
 /// How much was read.
@@ -237,7 +237,10 @@ impl Fold<'_, '_> {
         if self.erased.contains(&record.by.id) {
             let words = record.take_words();
             if words != Words::default() && self.swept.contains(&record.by.id) {
-                let words = format!(", record {}: is an erased user's, and has words", record.seq);
+                let words = format!(
+                    ", record {}: is an erased user's, and has words",
+                    record.seq
+                );
                 self.find(Part::Lists, &words);
             }
         }
