@@ -29,6 +29,7 @@ pub mod websocket;
 
 mod budgets;
 mod desk;
+mod erasing;
 mod founding;
 mod frame;
 mod hub;

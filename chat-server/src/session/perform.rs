@@ -67,6 +67,7 @@ impl Session {
             | Op::Room { .. }
             | Op::Rooms {}
             | Op::Directory { .. }
+            | Op::Search { .. }
             | Op::Members { .. }
             | Op::Bans { .. }
             | Op::Invites { .. }

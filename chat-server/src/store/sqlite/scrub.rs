@@ -177,6 +177,10 @@ impl Raw {
         let to = from.saturating_add(PAGES_MAX).min(pages);
         let mut page = vec![0; usize::try_from(bytes).unwrap_or_default()];
         let mut changed = false;
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("erased_words_stay_in_gaps") {
+            return Ok(Some(None));
+        }
         for number in from..to {
             let at = number * bytes;
             self.file.seek(SeekFrom::Start(at))?;
