@@ -149,7 +149,6 @@ impl Hub {
             held: Vec::new(),
         };
         link.rooms.borrow_mut().insert(room);
-        self.tails.insert(room);
         self.rooms
             .entry(room)
             .or_insert_with(|| Audience::at(head))
@@ -206,6 +205,7 @@ impl Hub {
             if audience.head.next() == record.seq {
                 audience.hear(delivery);
                 heard = true;
+                self.tails.insert(room);
             } else if audience.head < record.seq {
                 self.skip(room, record.seq);
             }
@@ -254,12 +254,12 @@ impl Hub {
         }
     }
 
-    /// Forgets the last records of rooms with which nobody catches up.
+    /// Forgets records that were heard a moment ago, where nobody catches up.
     pub(crate) fn forget_tails(&mut self) {
         let rooms = &mut self.rooms;
         self.tails.retain(|room| {
             let audience = rooms.get_mut(room);
-            audience.is_some_and(Audience::forget_unless_wanted)
+            audience.is_some_and(Audience::forget_old)
         });
     }
 
@@ -372,7 +372,6 @@ impl Hub {
             return;
         };
         let from = audience.head;
-        self.tails.insert(room);
         for session in audience.interrupt(to) {
             self.metrics.gaps.inc();
             if let Some(link) = self.links.get(&session.number) {

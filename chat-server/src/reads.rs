@@ -2,7 +2,7 @@
 //!
 //! When many come back at once, each from a position of his own, a room is read once for all of
 //! them: from the earliest position that somebody waits at. What was read serves whoever comes
-//! within a second, and a room is read no more often than that.
+//! within a second, and where more than one waits a room is read no more often than that.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +18,10 @@ use crate::store::{Store, StoreError};
 
 /// How long what was read serves others, and how long a room isn't read again.
 const EVERY: Duration = Duration::from_secs(1);
+
+/// Reads within that time for those who wait alone: somebody who enters a quiet room isn't made to
+/// wait for the next second.
+const ALONE_MAX: u32 = 4;
 
 /// The rooms that are read, or were a moment ago.
 #[derive(Debug, Default)]
@@ -37,6 +41,8 @@ struct State {
     page: Option<Arc<Read>>,
     read_at: Option<Duration>,
     reading: bool,
+    /// Reads since a full second has passed between two.
+    in_a_row: u32,
     /// How often it was read.
     turn: u64,
     /// How often the words of a record have gone: what was read before has them still.
@@ -60,6 +66,13 @@ impl Read {
 
     fn serves(&self, position: Seq) -> bool {
         self.after <= position && !self.after(position).is_empty()
+    }
+}
+
+impl State {
+    /// Whether nobody else waits.
+    fn is_alone(&self) -> bool {
+        self.wanted.values().sum::<usize>() <= 1
     }
 }
 
@@ -186,8 +199,15 @@ impl Shelf {
         }
         match rest {
             _ if state.reading => Step::Wait(EVERY, state.turn),
-            Some(rest) => Step::Wait(rest, state.turn),
-            None => {
+            Some(rest) if !state.is_alone() || state.in_a_row >= ALONE_MAX => {
+                Step::Wait(rest, state.turn)
+            }
+            rest => {
+                state.in_a_row = if rest.is_some() {
+                    state.in_a_row + 1
+                } else {
+                    0
+                };
                 state.reading = true;
                 let earliest = state.wanted.keys().next().copied();
                 let erased = state.erased;
