@@ -259,7 +259,9 @@ impl House {
         }
         let access = match which {
             Which::Listed => json!({"mode": "password", "password": PASSWORD_OF_LISTED}),
-            _ => json!({"mode": "invite"}),
+            Which::Hidden | Which::SinceJoin | Which::Archived | Which::Deleted | Which::Direct => {
+                json!({"mode": "invite"})
+            }
         };
         let alias = format!("den-{which:?}").to_lowercase();
         let (line, name, person) = (
@@ -331,7 +333,19 @@ impl House {
                 token: String::new(),
                 refresh: String::new(),
             },
-            _ => self.world.account(&name).await,
+            Standing::Member
+            | Standing::Muted
+            | Standing::ByGroup
+            | Standing::Stranger
+            | Standing::Invited
+            | Standing::Left
+            | Standing::Kicked
+            | Standing::Banned
+            | Standing::Expelled
+            | Standing::Suspended
+            | Standing::LoggedOut
+            | Standing::Expired
+            | Standing::Forger => self.world.account(&name).await,
         };
         let mut someone = Someone {
             standing,
