@@ -60,7 +60,10 @@ pub(crate) struct Case<'a> {
     pub(crate) actor: &'a Actor,
     /// The actor's membership. Every rule asks for it, and in a large room it is far away.
     pub(crate) member: Option<&'a Member>,
+    /// The room's time, which never goes back.
     pub(crate) at: Timestamp,
+    /// The time of day, which may have been set back.
+    pub(crate) now: Timestamp,
     pub(crate) facts: &'a Facts,
     /// The grant that the answer leaned on, for the record.
     pub(crate) via: Cell<Option<Via>>,

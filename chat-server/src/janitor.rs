@@ -20,6 +20,8 @@ const GUESTS_MAX: usize = 1_000;
 pub(crate) async fn run(node: Node) {
     let mut tick = tokio::time::interval(EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // Whoever comes right after the start isn't to wait for this.
+    tick.tick().await;
     loop {
         tick.tick().await;
         if let Err(error) = tidy(&node).await {

@@ -64,6 +64,8 @@ pub(crate) struct Parts {
     pub(crate) lines: Arc<Lines>,
     pub(crate) next_worker: AtomicUsize,
     pub(crate) stopping: AtomicBool,
+    /// Workers whose sessions have said goodbye.
+    pub(crate) parted: AtomicUsize,
     pub(crate) threads: Mutex<Vec<JoinHandle<io::Result<()>>>>,
 }
 
@@ -165,6 +167,16 @@ impl Node {
     /// Whether the server takes on more.
     pub(crate) fn is_stopping(&self) -> bool {
         self.0.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a worker's sessions have said goodbye.
+    pub(crate) fn part(&self) {
+        self.0.parted.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Whether those of all workers have: no room is asked any more.
+    pub(crate) fn all_parted(&self) -> bool {
+        self.0.parted.load(Ordering::SeqCst) >= self.workers()
     }
 
     /// Records of a room that follow a position, for somebody who catches up.

@@ -456,6 +456,26 @@ mod tests {
         );
     }
 
+    #[test]
+    fn what_waits_is_bounded_to_the_byte() {
+        const BOUND: usize = 1_000;
+        for (bytes, state) in [
+            (BOUND - 1, State::Open),
+            (BOUND, State::Open),
+            (BOUND + 1, State::Lagging),
+        ] {
+            let held = Outbox::new(Wire::Held, BOUND);
+            let first = framed(&["first"]);
+            held.send(&first);
+            held.send(&vec![0; bytes - first.len()]);
+            assert_eq!(held.state(), state, "{bytes}");
+            let kept = if bytes > BOUND { first.len() } else { bytes };
+            assert_eq!(held.waiting(), kept);
+            // Nor does the memory for it grow beyond.
+            assert!(held.queue.borrow().frames.capacity() <= BOUND + COMPACT_BYTES);
+        }
+    }
+
     #[tokio::test]
     async fn signals_give_way_to_whatever_waits() {
         let (outbox, _peer) = outbox(4, 1024);

@@ -385,6 +385,7 @@ impl Builder {
             lines: Arc::default(),
             next_worker: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
+            parted: AtomicUsize::new(0),
             threads: Mutex::default(),
         };
         let (node, inboxes) = Node::new(make, workers, mail_max);

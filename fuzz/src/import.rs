@@ -36,7 +36,7 @@ pub(crate) fn read(text: &str) {
                     assert!(message.at.number() <= NUMBER_MAX && message.room.len() <= text.len());
                 }
             }
-            Err((_, words)) => assert!(!words.is_empty() && words.len() <= 256 + 2 * text.len()),
+            Err((_, words)) => assert!(!words.is_empty() && words.len() <= 256 + 8 * text.len()),
         }
     }
     if let Ok(value) = serde_json::from_str(text) {

@@ -2,6 +2,8 @@
 //! sound.
 
 mod frames;
+mod json;
+pub(crate) mod names;
 pub(crate) mod properties;
 mod world;
 

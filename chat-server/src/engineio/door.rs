@@ -19,7 +19,7 @@ use http_body_util::BodyExt;
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::oneshot;
 
-use super::registry::{Caller, Errand, Opening, Said};
+use super::registry::{Caller, Errand, Opening, Said, Way};
 use super::{Cors, Host, Refused, Settings};
 use crate::http::problem::Problem;
 use crate::http::upgrade::{accept_key, address, is_upgrade, is_welcome, place, switch};
@@ -93,9 +93,10 @@ impl Door {
             }
             return self.open(request, by_socket).await;
         };
-        let Some(errands) = self.node.lines().find(sid, self.number) else {
+        let Some(way) = self.node.lines().find(sid, self.number) else {
             return Err(refused(Refused::SidUnknown));
         };
+        let Way { errands, posts } = way;
         if wants_socket != by_socket {
             return Err(refused(Refused::BadRequest));
         }
@@ -111,6 +112,10 @@ impl Door {
         let errand = if request.method() == Method::GET {
             Errand::Poll(answer)
         } else if request.method() == Method::POST {
+            // Nobody keeps many long payloads waiting for their last bytes.
+            let Ok(_post) = posts.try_acquire() else {
+                return Err(refused(Refused::BadRequest));
+            };
             Errand::Post(self.payload(request).await?, answer)
         } else {
             return Err(refused(Refused::BadRequest));

@@ -1,7 +1,9 @@
 //! The store of one process: everything in memory, gone with it. For embedding, and for tests.
 
 mod accounts;
+mod erase;
 mod room;
+mod search;
 mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,15 +16,15 @@ use self::room::Log;
 use self::state::State;
 use super::project::check_dense;
 use super::{
-    Account, Append, Appended, Created, DirectoryQuery, GuestMember, Holder, Marker, MessageQuery,
-    NewAccount, Store, StoreError, draw_epoch,
+    Account, Append, Appended, Created, DirectoryQuery, Erasure, Found, GuestMember, Holder,
+    Marker, MessageQuery, NewAccount, SearchQuery, Store, StoreError, draw_epoch,
 };
 
 /// A store in memory.
 #[derive(Debug)]
 pub struct Memory {
     epoch: String,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 impl Memory {
@@ -32,10 +34,30 @@ impl Memory {
     ///
     /// [`StoreError::Unavailable`] if the system has no random numbers to name it by.
     pub fn new() -> Result<Self, StoreError> {
-        Ok(Self {
-            epoch: draw_epoch()?,
-            state: Mutex::default(),
-        })
+        Ok(Self::named(draw_epoch()?))
+    }
+
+    /// An empty store under this epoch.
+    #[must_use]
+    pub fn named(epoch: impl Into<String>) -> Self {
+        let memory = Self {
+            epoch: epoch.into(),
+            state: Arc::default(),
+        };
+        memory.state().open(&memory.epoch);
+        memory
+    }
+
+    /// The same store, opened once more under an epoch of its own, as if the process had died and
+    /// another had come. Whoever remembers a position of before may go on from it.
+    #[must_use]
+    pub fn reopen(&self, epoch: impl Into<String>) -> Self {
+        let memory = Self {
+            epoch: epoch.into(),
+            state: Arc::clone(&self.state),
+        };
+        memory.state().open(&memory.epoch);
+        memory
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -85,13 +107,7 @@ impl Store for Memory {
     }
 
     async fn continues(&self, room: RoomId, epoch: &str, seq: Seq) -> Result<bool, StoreError> {
-        let head = self
-            .state()
-            .rooms
-            .get(&room)
-            .map(Log::head_seq)
-            .unwrap_or_default();
-        Ok(seq.number() == 0 || (epoch == self.epoch && seq <= head))
+        Ok(seq.number() == 0 || self.state().continues(room, epoch, seq))
     }
 
     async fn messages(&self, query: &MessageQuery) -> Result<Vec<Message>, StoreError> {
@@ -101,6 +117,10 @@ impl Store for Memory {
             .get(&query.room)
             .map(|log| log.messages(query))
             .unwrap_or_default())
+    }
+
+    async fn search(&self, query: &SearchQuery) -> Result<Found, StoreError> {
+        Ok(self.state().search(query))
     }
 
     async fn head(&self, room: RoomId, message: Seq) -> Result<(Seq, Option<Head>), StoreError> {
@@ -285,6 +305,18 @@ impl Store for Memory {
     async fn prune(&self, now: Timestamp) -> Result<(), StoreError> {
         self.state().prune(now);
         Ok(())
+    }
+
+    async fn erase_user(&self, user: UserId, at: Timestamp) -> Result<bool, StoreError> {
+        Ok(self.state().erase(user, at))
+    }
+
+    async fn erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError> {
+        Ok(self.state().erasures(limit))
+    }
+
+    async fn tend(&self, _now: Timestamp) -> Result<bool, StoreError> {
+        Ok(false)
     }
 
     async fn check(&self) -> Result<(), StoreError> {

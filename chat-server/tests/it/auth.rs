@@ -17,6 +17,7 @@ use chat_server::store::memory::Memory;
 mod brought;
 mod elsewhere;
 mod guessing;
+mod hostile;
 mod http;
 mod passwords;
 mod secrets;

@@ -73,7 +73,8 @@ impl World {
         Self::started(server).await
     }
 
-    async fn started(server: Builder) -> Self {
+    /// A server of these parts, whose passwords are cheap to hash.
+    pub(crate) async fn started(server: Builder) -> Self {
         let cheap = HashingCost {
             memory_kib: 8,
             passes: 1,

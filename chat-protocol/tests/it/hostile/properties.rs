@@ -67,11 +67,6 @@ pub(crate) fn message(dialect: Dialect, text: &str, form: Form) -> Vec<Call> {
 pub(crate) fn first_message(text: &str) {
     let recognised = Dialect::recognise(text);
     assert!(recognised != Some(Dialect::Native) && recognised != Some(Dialect::Rest));
-    if let Some(dialect) = recognised {
-        let mut calls = Vec::new();
-        dialect.decode(text, Form::Text, &mut calls);
-        assert!(!calls.is_empty(), "what is recognised is read: {text}");
-    }
     for dialect in Dialect::ALL {
         message(dialect, text, Form::Text);
         message(dialect, text, Form::Binary);

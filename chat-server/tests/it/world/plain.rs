@@ -63,6 +63,18 @@ impl Plain {
         }
     }
 
+    /// Whether the connection goes on: what comes before its answer is passed over.
+    pub(crate) async fn lives(&mut self) -> bool {
+        drop(self.0.send(Message::Ping(Vec::new().into())).await);
+        loop {
+            match timeout(PATIENCE, self.0.next()).await.unwrap() {
+                Some(Ok(Message::Pong(_))) => return true,
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return false,
+                Some(Ok(_)) => {}
+            }
+        }
+    }
+
     /// Closes the connection, and waits until the server has closed it too.
     pub(crate) async fn leave(mut self) {
         drop(self.0.close(None).await);
