@@ -166,7 +166,15 @@ impl Talkative {
             );
             answers.push_str(&said.body);
         }
-        let chat = |text: &str| json!({"type": "chat", "payload": {"roomId": "Open", "msg": text}});
+        self.chat(token, words, pass).await;
+        let metrics = http(self.address, "GET", "/metrics", &[], b"").await;
+        answers + &metrics.body
+    }
+
+    /// Says something on sockets.
+    async fn chat(&self, token: &str, words: &str, pass: &str) {
+        let half = json!({"password": pass, "body": words}).to_string();
+        let chat = json!({"type": "chat", "payload": {"roomId": "Open", "msg": words}});
         let join =
             json!({"type": "join", "payload": {"name": "roo", "roomId": "Open", "pass": pass}});
         let open = json!({"type": "create", "payload": {"name": "Open", "visibility": "public", "pass": ""}});
@@ -184,7 +192,7 @@ impl Talkative {
                 vec![
                     open.to_string(),
                     join.to_string(),
-                    chat(words).to_string(),
+                    chat.to_string(),
                     half.clone(),
                 ],
             ),
@@ -210,8 +218,6 @@ impl Talkative {
         ] {
             self.say(path, &frames).await;
         }
-        let metrics = http(self.address, "GET", "/metrics", &[], b"").await;
-        answers + &metrics.body
     }
 
     /// Shows a token wherever one can be shown.
