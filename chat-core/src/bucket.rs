@@ -51,3 +51,18 @@ impl Bucket {
         self.full_at.number() <= now.number()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_is_full_from_the_moment_on_at_which_nothing_is_owed() {
+        let (refill_ms, now) = (500, Timestamp::new(1_000));
+        assert!(Bucket::default().is_full(now));
+        let spent = Bucket::default().spent(now, refill_ms);
+        assert!(!spent.is_full(now.plus_ms(refill_ms - 1)));
+        assert!(spent.is_full(now.plus_ms(refill_ms)));
+        assert!(spent.is_full(now.plus_ms(refill_ms + 1)));
+    }
+}

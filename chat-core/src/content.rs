@@ -267,3 +267,62 @@ impl fmt::Debug for SecretHash {
         f.write_str("SecretHash(hidden)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+    use alloc::vec;
+
+    use super::*;
+
+    fn text(text: &str) -> Text {
+        Text::new(text).unwrap()
+    }
+
+    #[test]
+    fn the_format_is_mentioned_unless_it_is_plain() {
+        let spelled = |format| {
+            let content = Content {
+                format,
+                ..Content::plain(text("hi"))
+            };
+            serde_json::to_string(&content).unwrap()
+        };
+        assert_eq!(spelled(Format::Plain), r#"{"body":"hi"}"#);
+        assert_eq!(
+            spelled(Format::Markdown),
+            r#"{"body":"hi","format":"markdown"}"#
+        );
+    }
+
+    #[test]
+    fn every_byte_of_an_attachment_s_reference_counts() {
+        let bare = Attachment {
+            url: text("12345"),
+            name: None,
+            media_type: None,
+            bytes: Some(1_000),
+        };
+        let named = Attachment {
+            name: Some(text("678")),
+            media_type: Some(text("90")),
+            ..bare.clone()
+        };
+        let content = Content {
+            attachments: vec![bare, named],
+            ..Content::default()
+        };
+        assert_eq!(content.attachment_bytes(), 15);
+    }
+
+    #[test]
+    fn secrets_hide_from_debug_output() {
+        let hash = SecretHash::new("$argon2id$x");
+        assert_eq!(format!("{hash:?}"), "SecretHash(hidden)");
+        assert_eq!((hash.expose(), hash.is_empty()), ("$argon2id$x", false));
+        assert!(SecretHash::default().is_empty());
+        let password = Password::new("sesame");
+        assert_eq!(format!("{password:?}"), "Password(hidden)");
+        assert_eq!(password.expose(), "sesame");
+    }
+}

@@ -155,4 +155,32 @@ mod tests {
         say(&mut engine, UserId::new(3), Join::default());
         assert!(!engine.directory().is_member(ROOM, UserId::new(3)));
     }
+
+    #[test]
+    fn an_older_list_of_members_changes_nothing() {
+        let mut directory = Directory::default();
+        for (as_of, members, known) in [
+            (5, [ALICE], ALICE),
+            (4, [BOB], ALICE),
+            (5, [BOB], ALICE),
+            (6, [BOB], BOB),
+        ] {
+            directory.learn(ROOM, Seq::new(as_of), members);
+            assert!(directory.is_member(ROOM, known), "as of {as_of}");
+            assert!(!directory.is_member(ROOM, if known == ALICE { BOB } else { ALICE }));
+        }
+    }
+
+    #[test]
+    fn what_is_forgotten_is_asked_for_again() {
+        let mut directory = Directory::default();
+        let others = RoomId::new(8);
+        for group in [ROOM, others] {
+            directory.learn(group, Seq::new(1), [ALICE]);
+        }
+        directory.retain(|group| group == others);
+        assert!(!directory.knows(ROOM) && directory.knows(others));
+        directory.forget(others);
+        assert!(!directory.knows(others));
+    }
 }

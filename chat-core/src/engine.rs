@@ -210,7 +210,8 @@ impl Engine {
             limits: &self.limits,
             actor,
             member: room.members.get(&actor.id),
-            at: at.max(room.head_at),
+            at: room_time(room, at),
+            now: at,
             facts,
             via: Cell::new(None),
         }
@@ -321,4 +322,13 @@ impl Room {
     pub fn follow(&mut self, record: &Record) -> Option<()> {
         (record.room == self.id && record.seq == self.head_seq.next()).then(|| self.evolve(record))
     }
+}
+
+/// The time in a room: the time of day, or that of its last record if the clock was set back.
+fn room_time(room: &Room, now: Timestamp) -> Timestamp {
+    #[cfg(sabotage)]
+    if crate::sabotage::planted("room_time_runs_back") {
+        return now;
+    }
+    now.max(room.head_at)
 }

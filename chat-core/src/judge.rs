@@ -60,7 +60,10 @@ pub(crate) struct Case<'a> {
     pub(crate) actor: &'a Actor,
     /// The actor's membership. Every rule asks for it, and in a large room it is far away.
     pub(crate) member: Option<&'a Member>,
+    /// The room's time, which never goes back.
     pub(crate) at: Timestamp,
+    /// The time of day, which may have been set back.
+    pub(crate) now: Timestamp,
     pub(crate) facts: &'a Facts,
     /// The grant that the answer leaned on, for the record.
     pub(crate) via: Cell<Option<Via>>,
@@ -221,6 +224,10 @@ impl Case<'_> {
     /// What somebody hears who has no role here: that he is no member, or, where he may not even
     /// know of the room, that there is none.
     pub(crate) fn not_a_member(&self) -> Result<Rejection, Stop> {
+        #[cfg(sabotage)]
+        if crate::sabotage::planted("hidden_room_told") {
+            return Ok(Rejection::NotAMember);
+        }
         let known = self.room.listed
             || self.room.is_invited(self.actor.id, self.at)
             || self.entering_group()?.is_some();
@@ -320,6 +327,8 @@ impl Case<'_> {
 
 /// Refuses a text that is over its limit.
 pub(crate) fn within(field: Field, length: usize, max: usize) -> Result<(), Rejection> {
+    #[cfg(sabotage)]
+    let max = max + usize::from(crate::sabotage::planted("limit_one_longer"));
     if length > max {
         Err(Rejection::TooLarge {
             field,

@@ -55,6 +55,7 @@ pub mod sabotage;
 mod bucket;
 mod content;
 mod directory;
+mod distinct;
 mod effect;
 mod engine;
 mod erasable;
@@ -74,6 +75,7 @@ pub use self::content::{
     Attachment, BadReaction, Content, Format, NulInText, Password, Reaction, SecretHash, Text,
 };
 pub use self::directory::Directory;
+pub use self::distinct::distinct_keys;
 pub use self::effect::{Effect, Effects};
 pub use self::engine::{Engine, Explanation, Inquiry, Judgement};
 pub use self::erasable::Words;

@@ -12,8 +12,9 @@ use unicode_security::skeleton;
 /// A name of a user, a room, or a member within a room; also a room's alias.
 ///
 /// It is in Unicode normalization form C, trimmed, not empty, one line, and free of control,
-/// zero-width, bidirectional and unassigned characters. How long it may be is a matter of
-/// [`Limits`](crate::Limits), up to [`Name::BYTES_MAX`].
+/// zero-width, bidirectional and unassigned characters; so an emoji that is joined from several by a
+/// zero-width joiner is none of a name's. No more than four marks stand on one character. How long
+/// it may be is a matter of [`Limits`](crate::Limits), up to [`Name::BYTES_MAX`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
@@ -32,7 +33,13 @@ pub enum BadName {
     /// It has a character that can't be seen, or that turns the text around it.
     #[error("a name may not contain control, zero-width, bidirectional or unassigned characters")]
     HiddenCharacter,
+    /// More marks stand on one character than any script needs, so that they cover its neighbours.
+    #[error("a name may not have more than {MARKS_MAX} marks on one character")]
+    TooManyMarks,
 }
+
+/// Marks on one character (Unicode Technical Standard 39, section 5.4).
+const MARKS_MAX: usize = 4;
 
 impl Name {
     /// The longest name in UTF-8, whatever the limits say.
@@ -61,8 +68,11 @@ impl Name {
         if name.is_empty() {
             return Err(BadName::Empty);
         }
-        if name.chars().any(is_hidden) {
+        if name.chars().any(is_hidden) || name.starts_with(is_selector) {
             return Err(BadName::HiddenCharacter);
+        }
+        if !name.is_ascii() && is_covered(&name) {
+            return Err(BadName::TooManyMarks);
         }
         if name.len() > Self::BYTES_MAX {
             return Err(BadName::TooLong);
@@ -99,7 +109,8 @@ impl Name {
     pub fn skeleton(&self) -> String {
         // Folding comes first and last: a capital may look like another script's small letter,
         // and the prototype of a small letter may be a capital.
-        let folded: String = self.0.chars().flat_map(char::to_lowercase).collect();
+        let seen = self.0.chars().filter(|c| !is_selector(*c));
+        let folded: String = seen.flat_map(char::to_lowercase).collect();
         let alike: String = skeleton(&folded).collect();
         alike.chars().flat_map(char::to_lowercase).nfc().collect()
     }
@@ -110,6 +121,10 @@ impl Name {
     reason = "the categories are Unicode's, and a later one is to be seen"
 )]
 fn is_hidden(c: char) -> bool {
+    #[cfg(sabotage)]
+    if crate::sabotage::planted("hidden_characters_in_names") {
+        return c.is_control();
+    }
     match c.general_category() {
         GeneralCategory::Control
         | GeneralCategory::Format
@@ -118,12 +133,36 @@ fn is_hidden(c: char) -> bool {
         | GeneralCategory::Surrogate
         | GeneralCategory::LineSeparator
         | GeneralCategory::ParagraphSeparator => true,
-        // Blank characters that are letters by category.
+        // What can't be seen either, and is a letter, a mark or a symbol by category. Hardly anything
+        // else is `Default_Ignorable_Code_Point` but the selectors below.
         GeneralCategory::OtherLetter => {
             matches!(c, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}')
         }
+        GeneralCategory::NonspacingMark => {
+            let selectors = matches!(c, '\u{180b}'..='\u{180f}' | '\u{fe00}'..='\u{fe0d}' | '\u{e0100}'..='\u{e01ef}');
+            selectors || matches!(c, '\u{34f}' | '\u{17b4}' | '\u{17b5}')
+        }
+        GeneralCategory::OtherSymbol => matches!(c, '\u{2800}' | '\u{1d159}'),
         _ => false,
     }
+}
+
+/// Whether this says whether the character before it is shown as text or as emoji.
+const fn is_selector(c: char) -> bool {
+    matches!(c, '\u{fe0e}' | '\u{fe0f}')
+}
+
+/// Whether there are more marks on one character than any script needs.
+fn is_covered(name: &str) -> bool {
+    let mut marks = 0;
+    name.nfd().any(|c| {
+        let is_mark = matches!(
+            c.general_category(),
+            GeneralCategory::NonspacingMark | GeneralCategory::EnclosingMark
+        );
+        marks = if is_mark { marks + 1 } else { 0 };
+        marks > MARKS_MAX
+    })
 }
 
 impl TryFrom<String> for Name {

@@ -412,4 +412,11 @@ mod tests {
                 .contains(Permission::Pin)
         );
     }
+
+    #[test]
+    fn a_permission_is_held_once_however_often_it_is_given() {
+        let once = Permissions::NONE.with(Permission::Pin);
+        assert_eq!(once.with(Permission::Pin), once);
+        assert!(once.contains(Permission::Pin) && !once.contains(Permission::Kick));
+    }
 }

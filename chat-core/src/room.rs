@@ -125,6 +125,12 @@ pub struct Member {
 }
 
 impl Room {
+    /// Ids of commands that memory holds, by which a repeat is told.
+    #[must_use]
+    pub fn cids_held(&self) -> usize {
+        self.cids.len()
+    }
+
     /// The room that a first record makes.
     pub(crate) fn new(id: RoomId, by: UserId, at: Timestamp, it: &RoomCreated) -> Self {
         let first = Seq::new(1);

@@ -223,6 +223,11 @@ impl Refusal {
     #[must_use]
     pub fn unknown_command(name: &str) -> Self {
         let shown: String = name.chars().take(64).collect();
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("cut_inside_a_character") && name.len() > 64 {
+            let (shown, _) = name.split_at(64);
+            return Self::new(Code::UnknownCommand).with_words(shown);
+        }
         Self::new(Code::UnknownCommand).with_words(format!("there is no command {shown:?}"))
     }
 

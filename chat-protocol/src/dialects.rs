@@ -8,3 +8,4 @@ pub mod native;
 pub mod rest;
 pub mod rooms;
 pub mod socketio;
+mod unambiguous;

@@ -141,7 +141,10 @@ pub fn decode(entry: &Entry, prev: &Sum) -> Result<Record, LogError> {
     if entry.version != VERSION {
         return Err(LogError::Version(entry.version));
     }
-    if link(prev, entry.version, &entry.fact, entry.mac.as_ref()) != entry.sum {
+    let is_whole = link(prev, entry.version, &entry.fact, entry.mac.as_ref()) == entry.sum;
+    #[cfg(sabotage)]
+    let is_whole = is_whole || chat_core::sabotage::planted("chain_not_verified");
+    if !is_whole {
         return Err(LogError::Chain);
     }
     let fact: Record = parse(&entry.fact)?;

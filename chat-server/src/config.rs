@@ -7,6 +7,7 @@
 mod file;
 mod listen;
 mod merge;
+mod network;
 mod secret;
 mod setting;
 mod url;
@@ -20,6 +21,8 @@ use chat_protocol::Dialect;
 pub use self::file::File;
 pub use self::listen::Listen;
 pub use self::merge::{ConfigError, Given, Loaded, load};
+pub use self::network::Network;
+pub(crate) use self::network::client;
 pub use self::secret::Secret;
 pub use self::setting::Setting;
 pub use self::url::{BusUrl, StoreUrl};
@@ -37,6 +40,8 @@ pub struct Config {
     pub listen: Vec<Listen>,
     /// Where metrics and the operator's face are served apart from the public port, if they are.
     pub admin_listen: Option<Listen>,
+    /// What an operator proves there that he is one. Without it nothing can be done there, only read.
+    pub admin_token: Option<Secret>,
     /// Where rooms and accounts are kept.
     pub store: StoreUrl,
     /// How nodes hear of each other.
@@ -55,6 +60,8 @@ pub struct Config {
     pub jwt_ttl_hours: u64,
     /// Origins of browser pages that may connect, beside the server's own.
     pub origins: Vec<String>,
+    /// Proxies that are believed when they tell who speaks through them.
+    pub trusted_proxies: Vec<Network>,
     /// How log lines look.
     pub log_format: LogFormat,
     /// Whether a message in the `socketio` dialect comes back to its sender.
@@ -109,6 +116,7 @@ impl Default for Config {
         Self {
             listen: vec![Listen::default()],
             admin_listen: None,
+            admin_token: None,
             store: StoreUrl::default(),
             bus: BusUrl::Local,
             workers: None,
@@ -118,6 +126,7 @@ impl Default for Config {
             jwt_secret: None,
             jwt_ttl_hours: 24,
             origins: Vec::new(),
+            trusted_proxies: Vec::new(),
             log_format: LogFormat::Text,
             socketio_echo: false,
             actions_names: ActionsNames::Session,

@@ -15,6 +15,7 @@ use chat_protocol::command::Op;
 use chat_protocol::room_ref::RoomRef;
 use tokio::sync::oneshot;
 
+use crate::auth::limiter::Origin;
 use crate::mail::{Look, Mail, Refused, Reply, SessionKey, Sight, View, Wish};
 use crate::node::Node;
 use crate::store::StoreError;
@@ -27,6 +28,8 @@ pub(crate) struct Desk<'a> {
     pub(crate) actor: &'a Actor,
     /// His session, if he has one: its requests to one room are decided in order.
     pub(crate) from: Option<SessionKey>,
+    /// From where he speaks, unless the server itself does.
+    pub(crate) origin: Option<Origin<'a>>,
 }
 
 impl Desk<'_> {
@@ -68,7 +71,7 @@ impl Desk<'_> {
             wish,
             reply: Address::Once(answer),
         };
-        self.node.send(mail).await?;
+        self.node.offer(mail)?;
         Ok(answered)
     }
 
@@ -80,6 +83,11 @@ impl Desk<'_> {
         command: Command,
     ) -> Result<Answer, Refusal> {
         let creates = command.creates();
+        if let (true, true, Some(origin)) = (creates, self.actor.id.is_guest(), self.origin) {
+            let a_day_max = self.node.engine_limits().rooms_created_a_day_max;
+            let limited = self.node.limiter().found(origin, a_day_max);
+            limited.map_err(|limited| Refusal::rate_limited(limited.retry_ms))?;
+        }
         let room = match (creates, room) {
             (true, _) => self
                 .node
@@ -104,19 +112,17 @@ impl Desk<'_> {
     }
 
     /// Refuses what the room can't judge, as it knows no accounts: to act on somebody who doesn't
-    /// exist, and a guest's nickname that is somebody's registered name.
+    /// exist, and a nickname that is somebody else's registered name.
     pub(crate) async fn check(&self, command: &Command) -> Result<(), Refusal> {
         if let Command::SetNickname(it) = command
             && let Some(nickname) = &it.nickname
-            && self.actor.id.is_guest()
             && !self.node.registered_names_free()
-            && self
-                .node
-                .accounts()
-                .is_registered(nickname.as_str())
-                .await?
         {
-            return Err(Refusal::new(Code::NameTaken).with_detail("field", "nickname"));
+            let holder = self.node.store().find_account(nickname.as_str()).await;
+            let holder = holder.map_err(|error| unavailable(&error))?;
+            if holder.is_some_and(|account| account.user != self.actor.id) {
+                return Err(Refusal::new(Code::NameTaken).with_detail("field", "nickname"));
+            }
         }
         let Some(user) = target(command).filter(|user| !user.is_guest()) else {
             return Ok(());
@@ -219,6 +225,10 @@ impl Desk<'_> {
 
     /// What the actor may read begins here, and ends at the head.
     async fn readable(&self, room: RoomId, permission: Permission) -> Result<(Seq, Seq), Refusal> {
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("membership_checked_on_join_only") {
+            return Ok((Seq::new(1), Seq::new(1_000_000)));
+        }
         match self.look(room, Look::May(permission)).await? {
             Sight::May {
                 readable_from,

@@ -4,6 +4,7 @@ pub mod auth;
 pub mod problem;
 
 mod account;
+mod admin;
 mod api;
 mod health;
 mod older;
@@ -79,7 +80,7 @@ fn in_time(router: Router, node: &Node) -> Router {
 
 /// What is served to operators.
 pub(crate) fn admin_router(node: &Node) -> Router {
-    admin_routes(node, true)
+    admin_routes(node, true).merge(admin::router(node))
 }
 
 fn admin_routes(node: &Node, metrics: bool) -> Router {
@@ -96,7 +97,9 @@ fn admin_routes(node: &Node, metrics: bool) -> Router {
 fn accounts(node: &Node) -> Router {
     let revoker = node.clone();
     let on_revoked = Arc::new(move |revocation: Revocation| {
-        revoker.revoke_soon(&revocation, Close::Unauthenticated);
+        let node = revoker.clone();
+        let told = async move { node.revoke(&revocation, Close::Unauthenticated).await };
+        Box::pin(told) as auth::Closing
     });
     auth::router(
         node.accounts().clone(),

@@ -4,10 +4,11 @@ mod audience;
 mod link;
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
+use std::sync::Arc;
 
-use chat_core::{Effect, Record, RoomId, Seq, UserId};
+use chat_core::{Effect, Event, Record, RoomId, Seq, UserId};
 use chat_protocol::answer::Answer;
 use chat_protocol::close::Close;
 use chat_protocol::code::Refusal;
@@ -28,6 +29,8 @@ pub(crate) struct Hub {
     users: HashMap<UserId, Vec<u64>>,
     rooms: HashMap<RoomId, Audience>,
     dirty: Vec<RoomId>,
+    /// Rooms whose last records are remembered.
+    tails: BTreeSet<RoomId>,
     /// How often log-ins have ended.
     ended: Cell<u64>,
 }
@@ -49,6 +52,7 @@ impl Hub {
             rooms: HashMap::new(),
             ended: Cell::default(),
             dirty: Vec::new(),
+            tails: BTreeSet::new(),
         }
     }
 
@@ -128,14 +132,19 @@ impl Hub {
         let Some(link) = self.links.get(&session.number) else {
             return;
         };
+        #[cfg(not(sabotage))]
+        let caught_up = false;
+        #[cfg(sabotage)]
+        let caught_up = chat_core::sabotage::planted("live_before_caught_up");
         let seat = Seat {
             session: *session,
             user: *user,
             outbox: link.outbox.clone(),
-            caught_up: false,
+            caught_up,
             held: Vec::new(),
         };
         link.rooms.borrow_mut().insert(room);
+        self.tails.insert(room);
         self.rooms
             .entry(room)
             .or_insert_with(|| Audience::at(head))
@@ -166,7 +175,7 @@ impl Hub {
             return CatchUp::Gone;
         }
         if audience.head > position {
-            return CatchUp::Behind;
+            return CatchUp::Behind(audience.tail(position));
         }
         if audience.head < position {
             return CatchUp::Ahead;
@@ -193,10 +202,18 @@ impl Hub {
                 self.skip(room, record.seq);
             }
         }
+        if matches!(record.event, Event::Deleted(_))
+            && let Some(audience) = self.rooms.get_mut(&room)
+        {
+            // Whoever comes later reads the record without its words.
+            audience.forget();
+        }
         for effect in record.effects().iter() {
             match effect {
                 Effect::Broadcast | Effect::Regrant(_) | Effect::Rejudge => {}
                 Effect::Attach(user) => self.announce(user, record),
+                #[cfg(sabotage)]
+                Effect::Detach(_) if chat_core::sabotage::planted("removed_keeps_hearing") => {}
                 Effect::Detach(user) => self.expel(room, user),
                 Effect::Notify(user) => self.notify(user, record),
                 Effect::Close => self.close(room),
@@ -227,6 +244,15 @@ impl Hub {
                 self.metrics.bytes_out.inc_by(written.bytes);
             }
         }
+    }
+
+    /// Forgets the last records of rooms with which nobody catches up.
+    pub(crate) fn forget_tails(&mut self) {
+        let rooms = &mut self.rooms;
+        self.tails.retain(|room| {
+            let audience = rooms.get_mut(room);
+            audience.is_some_and(Audience::forget_unless_wanted)
+        });
     }
 
     /// Passes on something ephemeral; a session that is behind with its reading may miss it.
@@ -338,7 +364,9 @@ impl Hub {
             return;
         };
         let from = audience.head;
+        self.tails.insert(room);
         for session in audience.interrupt(to) {
+            self.metrics.gaps.inc();
             if let Some(link) = self.links.get(&session.number) {
                 link.tell(News::Gap(room, from));
             }
@@ -358,12 +386,12 @@ impl Hub {
 }
 
 /// Where a session stands that catches up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum CatchUp {
     /// It hears the room by itself from here on.
     Live,
-    /// The room is further: there is something to read.
-    Behind,
+    /// The room is further: these records follow, or, if there are none, something to read.
+    Behind(Vec<Arc<Record>>),
     /// What the session has read is still on its way to this worker.
     Ahead,
     /// It has no seat any more.

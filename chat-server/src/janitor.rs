@@ -20,11 +20,16 @@ const TEND_EVERY: Duration = Duration::from_secs(1);
 /// How long others have the store for themselves between two pieces of that work.
 const TEND_PAUSE: Duration = Duration::from_millis(10);
 
+/// How long after the start it is tidied first.
+const FIRST: Duration = Duration::from_secs(2);
+
 /// Memberships that end at once.
 const GUESTS_MAX: usize = 1_000;
 
 /// Tidies up for as long as the node runs.
 pub(crate) async fn run(node: Node) {
+    // Whoever comes right after the start isn't to wait for this.
+    tokio::time::sleep(FIRST).await;
     let mut tick = tokio::time::interval(EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut often = tokio::time::interval(TEND_EVERY);
@@ -70,6 +75,7 @@ async fn tidy(node: &Node) -> Result<(), StoreError> {
             node,
             actor: &actor,
             from: None,
+            origin: None,
         };
         let left = desk
             .command(Some(&RoomRef::id(member.room)), None, Leave {}.into())

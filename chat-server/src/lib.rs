@@ -20,6 +20,8 @@ pub mod limits;
 pub mod logs;
 pub mod mail;
 pub mod metrics;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 pub mod socketio;
 pub mod store;
 pub mod turn;
@@ -35,6 +37,8 @@ mod janitor;
 mod listener;
 mod node;
 mod outbox;
+mod places;
+mod reads;
 mod server;
 mod session;
 mod status;

@@ -33,7 +33,8 @@ pub struct ServerLimits {
     pub hello_ms_max: u64,
     /// How long a client may take to send an HTTP request's headers, in milliseconds.
     pub header_read_ms_max: u64,
-    /// How long an HTTP request may take after its headers, its body included, in milliseconds.
+    /// How long an HTTP request may take after its headers, its body included, and how long its
+    /// client may leave the answer unread, in milliseconds.
     pub request_ms_max: u64,
     /// How often a client is pinged, in milliseconds.
     pub ping_ms: u64,
@@ -43,6 +44,8 @@ pub struct ServerLimits {
     pub silent_sockets_per_address_max: usize,
     /// Connections of this process.
     pub connections_max: usize,
+    /// Connections of one address: of IPv6, those of a /64.
+    pub connections_per_address_max: usize,
     /// Records that one resume catches up with, per room.
     pub catch_up_records_max: u64,
     /// Items of a page unless the client says how many.
@@ -92,6 +95,7 @@ impl Default for ServerLimits {
             pong_ms_max: 10_000,
             silent_sockets_per_address_max: 256,
             connections_max: 100_000,
+            connections_per_address_max: 10_000,
             catch_up_records_max: 1_000,
             page_items: 50,
             page_items_max: 200,

@@ -1,5 +1,8 @@
 //! From a TCP connection to HTTP, and from HTTP to a byte stream of our own.
 
+mod guarded;
+
+use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
@@ -8,6 +11,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
+use axum::http::HeaderValue;
+use axum::http::header::CONNECTION;
+use axum::response::{IntoResponse, Response};
+use chat_protocol::code::Refusal;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -20,8 +27,12 @@ use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 use tower::ServiceExt;
 
-use crate::node::Connected;
+use self::guarded::Guarded;
+use crate::config::client;
+use crate::http::problem::Problem;
+use crate::node::Node;
 use crate::outbox::Wire;
+use crate::places::Connected;
 use crate::worker::Worker;
 
 /// Connections that wait to be accepted.
@@ -30,8 +41,19 @@ const BACKLOG: i32 = 4_096;
 /// Bytes of a request's head.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 
+/// Bytes that the system holds for a reader who is slow, in each connection: what is beyond waits in
+/// an outbox, where it is counted.
+const SENT_BYTES_MAX: usize = 256 * 1024;
+
 /// How long to wait when the system has no descriptor left.
 const EXHAUSTED: Duration = Duration::from_millis(50);
+
+/// Connections that are told at the same time, on one worker, why they are refused; further ones
+/// are closed without a word.
+const REFUSED_MAX: usize = 64;
+
+/// How long somebody who is refused may take to send what he wants.
+const REFUSAL: Duration = Duration::from_secs(1);
 
 /// Binds an address for ourselves alone: a second server on it fails, instead of sharing it.
 pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
@@ -44,6 +66,8 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     // listeners share an address.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
+    // Connections inherit it.
+    socket.set_send_buffer_size(SENT_BYTES_MAX)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
@@ -62,31 +86,41 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: Arc<TcpListener>, route
             return;
         }
     };
+    let refusals = Rc::new(());
     while !worker.node.is_stopping() {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let Some(connected) = worker.node.connect() else {
-                    continue;
-                };
-                let router = router.clone();
-                let limit = worker.node.limits().header_read_ms_max;
-                // A socket that refuses this is about to fail anyway.
-                drop(stream.set_nodelay(true));
-                spawn_local(async move {
-                    let connected = Arc::new(connected);
-                    serve(
-                        stream,
-                        peer,
-                        router,
-                        Duration::from_millis(limit),
-                        connected,
-                    )
-                    .await;
-                });
+                let trusted = &worker.node.config().trusted_proxies;
+                let is_proxy = trusted.iter().any(|network| network.holds(peer.ip()));
+                match worker.node.connect((!is_proxy).then(|| peer.ip())) {
+                    Ok(place) => {
+                        let caller = Caller {
+                            peer,
+                            place: Arc::new(place),
+                            node: worker.node.clone(),
+                        };
+                        // A socket that refuses this is about to fail anyway.
+                        drop(stream.set_nodelay(true));
+                        spawn_local(serve(stream, caller, router.clone()));
+                    }
+                    Err(refusal) if Rc::strong_count(&refusals) <= REFUSED_MAX => {
+                        let counted = refusals.clone();
+                        spawn_local(async move {
+                            refuse(stream, refusal).await;
+                            drop(counted);
+                        });
+                    }
+                    Err(_) => {}
+                }
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
-                tracing::warn!(%error, "can't accept connections at the moment");
+                worker.node.accepts_nothing(&error);
+                #[cfg(sabotage)]
+                if chat_core::sabotage::planted("accept_spins") {
+                    tokio::task::yield_now().await;
+                    continue;
+                }
                 tokio::time::sleep(EXHAUSTED).await;
             }
         }
@@ -104,24 +138,51 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// Serves one connection. Its place goes along with what it is upgraded to.
+/// Who is at the other end of a connection.
+pub(crate) struct Caller {
+    pub(crate) peer: SocketAddr,
+    /// Its place goes along with what it is upgraded to.
+    pub(crate) place: Arc<Connected>,
+    pub(crate) node: Node,
+}
+
+/// A request that came through a proxy: its client isn't the connection's peer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Carried;
+
+/// Serves one connection.
 pub(crate) async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    peer: SocketAddr,
+    caller: Caller,
     router: Router,
-    header_read: Duration,
-    place: Arc<Connected>,
 ) {
+    let Caller { peer, place, node } = caller;
+    let limits = node.limits();
+    let header_read = Duration::from_millis(limits.header_read_ms_max);
+    let unread = Duration::from_millis(limits.request_ms_max);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
-        request.extensions_mut().insert(place.clone());
+        let trusted = &node.config().trusted_proxies;
+        let client = client(peer.ip(), request.headers(), trusted);
+        let is_carried = client != peer.ip().to_canonical();
+        let extensions = request.extensions_mut();
+        extensions.insert(ConnectInfo(SocketAddr::new(client, peer.port())));
+        extensions.insert(place.clone());
+        if is_carried {
+            extensions.insert(Carried);
+        }
         router.clone().oneshot(request)
     });
+    #[cfg(sabotage)]
+    let header_read = if chat_core::sabotage::planted("headers_take_their_time") {
+        Duration::from_secs(3_600)
+    } else {
+        header_read
+    };
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(header_read)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(Guarded::new(stream, unread), service)
         .with_upgrades()
         .await;
     if let Err(error) = served {
@@ -129,11 +190,32 @@ pub(crate) async fn serve(
     }
 }
 
+/// Tells whoever there is no place for why, and when to come back.
+async fn refuse(stream: TcpStream, refusal: Refusal) {
+    let service = service_fn(move |_: hyper::Request<Incoming>| {
+        let mut response: Response = Problem(refusal.clone()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        std::future::ready(Ok::<_, Infallible>(response))
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(REFUSAL)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(Guarded::new(stream, REFUSAL), service);
+    // However slowly it reads and writes.
+    drop(tokio::time::timeout(REFUSAL, served).await);
+}
+
 /// Takes a connection over from HTTP: its stream, and what was read of it already.
 ///
 /// The socket itself is taken where it can be reached, and belongs to this thread from then on;
 /// what lies in a stream of an unknown host stays in it.
 pub(crate) fn wire(upgraded: Upgraded) -> io::Result<(Wire, Vec<u8>)> {
+    let upgraded = match upgraded.downcast::<Guarded<TcpStream>>() {
+        Ok(parts) => return Ok((here(parts.io.into_inner())?, parts.read_buf.to_vec())),
+        Err(upgraded) => upgraded,
+    };
     let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
         Ok(parts) => return Ok((here(parts.io.into_inner())?, parts.read_buf.to_vec())),
         Err(upgraded) => upgraded,

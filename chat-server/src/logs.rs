@@ -1,7 +1,8 @@
 //! Log lines on their way out: a bounded queue and a thread, so that a sink that doesn't take them
 //! never holds up the server.
 //!
-//! When the queue is full a line is dropped and counted. What strangers put into a line can't
+//! When the queue is full a line is dropped and counted, and the log says so when it takes lines
+//! again. What strangers put into a line can't
 //! begin another one: control characters are written as escapes.
 
 use std::fmt::Write as _;
@@ -17,6 +18,9 @@ use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
+use chat_protocol::time::rfc3339_ms;
+
+use crate::clock::{Clock, SystemClock};
 use crate::config::LogFormat;
 
 /// Sends the log of this process to a sink, from the first call on.
@@ -35,7 +39,7 @@ pub fn start(
     dropped: Counter,
 ) -> Result<Flush, LogError> {
     let filter = parsed(filter)?;
-    let (lines, flush) = lines(sink, dropped)?;
+    let (lines, flush) = lines(format, sink, dropped)?;
     let started = tracing::subscriber::set_global_default(subscriber(format, filter, lines));
     started.map_err(|_| LogError::Started)?;
     Ok(flush)
@@ -86,13 +90,22 @@ pub enum LogError {
 }
 
 /// Starts the thread that writes to a sink, and returns the two ends of its queue.
-fn lines(sink: impl Write + Send + 'static, dropped: Counter) -> io::Result<(Lines, Flush)> {
+fn lines(
+    format: LogFormat,
+    sink: impl Write + Send + 'static,
+    dropped: Counter,
+) -> io::Result<(Lines, Flush)> {
     let (sender, receiver) = mpsc::sync_channel(LINES_MAX);
     let waiting = Arc::new(AtomicUsize::new(0));
     let taken = Arc::clone(&waiting);
+    let missing = Missing {
+        format,
+        dropped: dropped.clone(),
+        told: 0,
+    };
     thread::Builder::new()
         .name("log".into())
-        .spawn(move || write_all(&receiver, sink, &taken))?;
+        .spawn(move || write_all(&receiver, sink, &taken, missing))?;
     let flush = Flush {
         sender: sender.clone(),
     };
@@ -113,13 +126,21 @@ enum Job {
 }
 
 /// Writes what comes until nobody is left who could send anything.
-fn write_all(jobs: &Receiver<Job>, mut sink: impl Write, waiting: &AtomicUsize) {
+fn write_all(
+    jobs: &Receiver<Job>,
+    mut sink: impl Write,
+    waiting: &AtomicUsize,
+    mut missing: Missing,
+) {
     for job in jobs {
         match job {
             Job::Line(line) => {
                 // A sink that fails is like one that is full: there is nowhere to say so.
                 drop(sink.write_all(&line));
                 waiting.fetch_sub(line.len(), Ordering::Relaxed);
+                if let Some(line) = missing.line() {
+                    drop(sink.write_all(line.as_bytes()));
+                }
             }
             Job::Flush(done) => {
                 drop(sink.flush());
@@ -128,6 +149,38 @@ fn write_all(jobs: &Receiver<Job>, mut sink: impl Write, waiting: &AtomicUsize) 
         }
     }
 }
+
+/// What tells the log itself that lines are missing in it, as soon as it takes some again.
+struct Missing {
+    format: LogFormat,
+    dropped: Counter,
+    told: u64,
+}
+
+impl Missing {
+    /// The line that says how many were dropped since that was said last.
+    fn line(&mut self) -> Option<String> {
+        let dropped = self.dropped.get();
+        let count = dropped.saturating_sub(self.told);
+        if count == 0 {
+            return None;
+        }
+        self.told = dropped;
+        let at = rfc3339_ms(SystemClock::new().now());
+        Some(match self.format {
+            LogFormat::Text => {
+                format!("{at}  WARN {TARGET}: log lines were dropped lines={count}\n")
+            }
+            LogFormat::Json => format!(
+                "{{\"timestamp\":\"{at}\",\"level\":\"WARN\",\"message\":\"log lines were dropped\",\
+                 \"lines\":{count},\"target\":\"{TARGET}\"}}\n"
+            ),
+        })
+    }
+}
+
+/// What the lines about lines are said by.
+const TARGET: &str = "chat_server::logs";
 
 /// The near end of the queue: takes lines and never waits.
 #[derive(Clone)]
@@ -141,6 +194,11 @@ struct Lines {
 impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let escaped = escape(line);
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("log_waits_for_its_sink") {
+            drop(self.sender.send(Job::Line(escaped)));
+            return Ok(line.len());
+        }
         let bytes = escaped.len();
         let fits = self.waiting.fetch_add(bytes, Ordering::Relaxed) + bytes <= QUEUE_BYTES_MAX;
         if !fits || self.sender.try_send(Job::Line(escaped)).is_err() {
@@ -241,10 +299,11 @@ mod tests {
     fn a_blocked_sink_costs_lines_and_never_blocks() {
         let gate = Gate::default();
         let dropped = Counter::default();
-        let (mut lines, flush) = lines(gate.clone(), dropped.clone()).unwrap();
+        let (mut lines, flush) = lines(LogFormat::Text, gate.clone(), dropped.clone()).unwrap();
 
         let closed = gate.closed.lock().unwrap();
-        let line = [b'x'; 1023];
+        let mut line = [b'x'; 1024];
+        line[1023] = b'\n';
         for _ in 0..3 * QUEUE_BYTES_MAX / 1024 {
             lines.write_all(&line).unwrap();
         }
@@ -252,8 +311,15 @@ mod tests {
         drop(flush);
 
         // The line in the sink's hands counts as waiting, so exactly the bound was kept.
-        let taken = gate.taken.lock().unwrap().len();
-        assert_eq!(taken, QUEUE_BYTES_MAX);
+        let taken = String::from_utf8(gate.taken.lock().unwrap().clone()).unwrap();
+        let (kept, told): (Vec<_>, Vec<_>) = taken.lines().partition(|it| it.starts_with('x'));
+        assert_eq!(kept.len() * 1024, QUEUE_BYTES_MAX);
+        assert!(
+            told.iter().all(|it| it.contains("log lines were dropped")),
+            "{told:?}"
+        );
+        let count = |line: &&str| line.rsplit_once('=').map_or(0, |it| it.1.parse().unwrap());
+        assert_eq!(told.iter().map(count).sum::<u64>(), 2 * 1024);
         assert_eq!(dropped.get(), 2 * 1024);
         assert_eq!(lines.waiting.load(Ordering::Relaxed), 0);
     }
@@ -262,7 +328,7 @@ mod tests {
     fn short_lines_are_bounded_in_number() {
         let gate = Gate::default();
         let dropped = Counter::default();
-        let (mut lines, _flush) = lines(gate.clone(), dropped.clone()).unwrap();
+        let (mut lines, _flush) = lines(LogFormat::Text, gate.clone(), dropped.clone()).unwrap();
         let closed = gate.closed.lock().unwrap();
         for _ in 0..LINES_MAX + 100 {
             lines.write_all(b"x\n").unwrap();
@@ -274,7 +340,7 @@ mod tests {
     #[test]
     fn nobody_waits_for_a_sink_that_hangs_at_the_end() {
         let gate = Gate::default();
-        let (mut lines, flush) = lines(gate.clone(), Counter::default()).unwrap();
+        let (mut lines, flush) = lines(LogFormat::Text, gate.clone(), Counter::default()).unwrap();
         let closed = gate.closed.lock().unwrap();
         lines.write_all(b"never\n").unwrap();
         drop(flush);
@@ -293,7 +359,7 @@ mod tests {
     /// What is written of one event whose name comes from a stranger, at level `info`.
     fn logged(format: LogFormat, name: &str) -> String {
         let gate = Gate::default();
-        let (lines, flush) = lines(gate.clone(), Counter::default()).unwrap();
+        let (lines, flush) = lines(LogFormat::Text, gate.clone(), Counter::default()).unwrap();
         let subscriber = subscriber(format, parsed("info").unwrap(), lines);
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(%name, "a guest came in");

@@ -42,6 +42,16 @@ pub struct Metrics {
     pub rooms_loaded: Gauge,
     /// Reads of the store for clients that catch up.
     pub catch_up_reads: Counter,
+    /// Times that sessions missed records of a room and read them from the store.
+    pub gaps: Counter,
+    /// Connections and silent sockets for which there was no place.
+    pub connections_refused: Counter,
+    /// Times that the system gave no connection, such as for want of descriptors.
+    pub accepts_failed: Counter,
+    /// Requests that wait for their rooms' workers.
+    pub requests_waiting: Gauge,
+    /// Ids of commands in memory by which a repeat is told.
+    pub cids_held: Gauge,
     /// Log lines that were dropped because the sink didn't take them.
     pub log_lines_dropped: Counter,
     requests_decided: Counter,
@@ -74,6 +84,11 @@ impl Metrics {
             append_failures: Counter::default(),
             rooms_loaded: Gauge::default(),
             catch_up_reads: Counter::default(),
+            gaps: Counter::default(),
+            connections_refused: Counter::default(),
+            accepts_failed: Counter::default(),
+            requests_waiting: Gauge::default(),
+            cids_held: Gauge::default(),
             log_lines_dropped: Counter::default(),
             connections: Family::default(),
             requests_refused: Family::default(),
@@ -173,6 +188,16 @@ impl Metrics {
         );
         let help = "Reads of the store for clients that catch up";
         registry.register("catch_up_reads", help, self.catch_up_reads.clone());
+        let help = "Times that sessions missed records and read them from the store";
+        registry.register("gaps", help, self.gaps.clone());
+        let help = "Connections for which there was no place";
+        registry.register(
+            "connections_refused",
+            help,
+            self.connections_refused.clone(),
+        );
+        let help = "Times that the system gave no connection";
+        registry.register("accepts_failed", help, self.accepts_failed.clone());
     }
 
     fn register_requests(&self, registry: &mut Registry) {
@@ -211,6 +236,10 @@ impl Metrics {
             self.append_seconds.clone(),
         );
         registry.register("rooms_loaded", "Rooms in memory", self.rooms_loaded.clone());
+        let help = "Requests that wait for their rooms' workers";
+        registry.register("requests_waiting", help, self.requests_waiting.clone());
+        let help = "Ids of commands in memory by which a repeat is told";
+        registry.register("cids_held", help, self.cids_held.clone());
     }
 
     fn register_process(&self, registry: &mut Registry, started_at: Timestamp) {

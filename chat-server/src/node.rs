@@ -10,8 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tokio::sync::mpsc::error::TrySendError;
+
 use chat_core::limits::{CID_WINDOW_MS, CIDS_HELD, POST_REFILL_MS};
-use chat_core::{Limits, RoomId, Timestamp, UserId};
+use chat_core::{Limits, RoomId, Seq, Timestamp, UserId};
 use chat_protocol::answer::PublishedLimits;
 use chat_protocol::close::Close;
 use chat_protocol::code::{Code, Refusal};
@@ -25,10 +27,12 @@ use crate::config::{Config, RegisteredNames};
 use crate::engineio::Lines;
 use crate::entropy::Entropy;
 use crate::limits::ServerLimits;
-use crate::mail::Mail;
+use crate::mail::{Mail, Refused};
 use crate::metrics::Metrics;
+use crate::places::{Connected, Places, Silent};
+use crate::reads::{Read, Reads, Source};
 use crate::status::Statuses;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::worker::{self, Address, Inboxes, Order, Slots};
 
 /// A handle to the process's parts. Cheap to clone, of use on any thread.
@@ -51,18 +55,25 @@ pub(crate) struct Parts {
     pub(crate) sessions: Mutex<HashMap<UserId, usize>>,
     pub(crate) statuses: Statuses,
     pub(crate) budgets: Budgets,
-    pub(crate) connections: AtomicUsize,
-    /// Sockets of each address that have not said who they are.
-    pub(crate) silent: Mutex<HashMap<IpAddr, usize>>,
+    pub(crate) places: Places,
+    /// What is read for clients that catch up.
+    pub(crate) reads: Reads,
+    /// When it was said last that the system gives no connections.
+    pub(crate) exhausted: Mutex<Option<Duration>>,
     /// Engine.IO sessions, whichever worker they are on.
     pub(crate) lines: Arc<Lines>,
     pub(crate) next_worker: AtomicUsize,
     pub(crate) stopping: AtomicBool,
+    /// Workers whose sessions have said goodbye.
+    pub(crate) parted: AtomicUsize,
     pub(crate) threads: Mutex<Vec<JoinHandle<io::Result<()>>>>,
 }
 
 /// How long a client that is sent away waits at most before it comes back, in milliseconds.
 pub(crate) const RECONNECT_MS: u64 = 1_000;
+
+/// How long it is not said again that there are no connections.
+const SAID_AGAIN: Duration = Duration::from_secs(60);
 
 /// How long the workers may take to end.
 const STOP: Duration = Duration::from_secs(5);
@@ -158,6 +169,33 @@ impl Node {
         self.0.stopping.load(Ordering::Relaxed)
     }
 
+    /// Notes that a worker's sessions have said goodbye.
+    pub(crate) fn part(&self) {
+        self.0.parted.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Whether those of all workers have: no room is asked any more.
+    pub(crate) fn all_parted(&self) -> bool {
+        self.0.parted.load(Ordering::SeqCst) >= self.workers()
+    }
+
+    /// Records of a room that follow a position, for somebody who catches up.
+    pub(crate) async fn read_on(&self, room: RoomId, after: Seq) -> Result<Arc<Read>, StoreError> {
+        let page = usize::try_from(self.limits().catch_up_records_max).unwrap_or(usize::MAX);
+        let source = Source {
+            store: &**self.store(),
+            clock: self.clock(),
+            metrics: self.metrics(),
+            page: page.max(1),
+        };
+        self.0.reads.read(&source, room, after).await
+    }
+
+    /// What was read for others.
+    pub(crate) fn reads(&self) -> &Reads {
+        &self.0.reads
+    }
+
     /// Random bits.
     pub(crate) fn draw(&self) -> u64 {
         self.0.entropy.draw().unwrap_or_else(|| {
@@ -194,6 +232,15 @@ impl Node {
     pub(crate) async fn send(&self, mail: Mail<Address>) -> Result<(), Refusal> {
         let sent = self.worker_of(mail.room).mail.send(mail).await;
         sent.map_err(|_| Refusal::new(Code::ShuttingDown).with_retry(RECONNECT_MS))
+    }
+
+    /// Sends something to a room, unless its worker has more than it can do.
+    pub(crate) fn offer(&self, mail: Mail<Address>) -> Result<(), Refusal> {
+        let offered = self.worker_of(mail.room).mail.try_send(mail);
+        offered.map_err(|error| match error {
+            TrySendError::Full(_) => Refused::Overloaded.into(),
+            TrySendError::Closed(_) => Refusal::new(Code::ShuttingDown).with_retry(RECONNECT_MS),
+        })
     }
 
     /// Who the holder of a token is.
@@ -245,22 +292,25 @@ impl Node {
         }
     }
 
+    /// Suspends an account, or lets it act again. Its live sessions end at once.
+    pub(crate) async fn suspend(&self, user: UserId, on: bool) -> Result<(), AuthError> {
+        if let Some(ended) = self.accounts().suspend(user, on).await? {
+            self.revoke(&ended, Close::Suspended).await;
+        }
+        Ok(())
+    }
+
     /// Ends the live sessions that a revocation concerns.
     pub(crate) async fn revoke(&self, revocation: &Revocation, close: Close) {
-        for slots in &self.0.workers {
+        let workers = self.0.workers.iter();
+        #[cfg(sabotage)]
+        let alone = chat_core::sabotage::planted("revoked_on_own_worker_only");
+        #[cfg(sabotage)]
+        let workers = workers.take(if alone { 1 } else { usize::MAX });
+        for slots in workers {
             let order = Order::Revoke(revocation.user, revocation.grant.clone(), close);
             // Refused only if the worker ends, and its sessions with it.
             drop(slots.orders.send(order).await);
-        }
-    }
-
-    /// Does the same from where nobody can wait.
-    pub(crate) fn revoke_soon(&self, revocation: &Revocation, close: Close) {
-        for slots in &self.0.workers {
-            let order = Order::Revoke(revocation.user, revocation.grant.clone(), close);
-            if let Err(error) = slots.orders.try_send(order) {
-                tracing::warn!(%error, "a worker hears late that a log-in has ended");
-            }
         }
     }
 
@@ -300,24 +350,51 @@ impl Node {
             .clamp(1, limits.page_items_max)
     }
 
-    /// Takes on a connection, unless there are too many; it counts until the guard is dropped.
-    pub(crate) fn connect(&self) -> Option<Connected> {
-        let before = self.0.connections.fetch_add(1, Ordering::Relaxed);
-        let connected = Connected(self.clone());
-        (before < self.limits().connections_max && !self.is_stopping()).then_some(connected)
+    /// Takes on a connection, of this address unless it is a proxy's; it counts until the place is
+    /// dropped.
+    pub(crate) fn connect(&self, address: Option<IpAddr>) -> Result<Connected, Refusal> {
+        if self.is_stopping() {
+            return Err(Refusal::new(Code::ShuttingDown).with_retry(RECONNECT_MS));
+        }
+        let place = self.0.places.connect(address, self.limits());
+        place.map_err(|refusal| self.crowded(refusal))
+    }
+
+    /// Takes on a client's socket that a proxy's connection carries.
+    pub(crate) fn carry(
+        &self,
+        address: IpAddr,
+        below: Arc<Connected>,
+    ) -> Result<Connected, Refusal> {
+        let place = self.0.places.carry(address, below, self.limits());
+        place.map_err(|refusal| self.crowded(refusal))
     }
 
     /// Takes on a socket that has not said who it is, unless its address has too many of them; it
-    /// counts until the guard is dropped.
-    pub(crate) fn hush(&self, address: IpAddr) -> Option<Silent> {
-        let mut silent = self.0.silent.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = silent.entry(address).or_default();
-        let limits = self.limits();
-        if limits.rate_limits && *count >= limits.silent_sockets_per_address_max {
-            return None;
+    /// counts until the place is dropped.
+    pub(crate) fn hush(&self, address: IpAddr) -> Result<Silent, Refusal> {
+        let place = self.0.places.hush(address, self.limits());
+        place.map_err(|refusal| self.crowded(refusal))
+    }
+
+    fn crowded(&self, refusal: Refusal) -> Refusal {
+        self.0.metrics.connections_refused.inc();
+        refusal.with_retry(RECONNECT_MS)
+    }
+
+    /// Notes that the system gives no connections, and says so: once, and again if it lasts.
+    pub(crate) fn accepts_nothing(&self, error: &io::Error) {
+        self.0.metrics.accepts_failed.inc();
+        let now = self.clock().elapsed();
+        let mut said = self
+            .0
+            .exhausted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if said.is_none_or(|at| now.saturating_sub(at) >= SAID_AGAIN) {
+            *said = Some(now);
+            tracing::warn!(%error, "no connections can be accepted at the moment");
         }
-        *count += 1;
-        Some(Silent(self.clone(), address))
     }
 
     /// Accepts connections on every worker.
@@ -360,32 +437,5 @@ impl std::fmt::Debug for Node {
         f.debug_struct("Node")
             .field("workers", &self.workers())
             .finish_non_exhaustive()
-    }
-}
-
-/// A socket that has not said who it is.
-#[derive(Debug)]
-pub(crate) struct Silent(Node, IpAddr);
-
-impl Drop for Silent {
-    fn drop(&mut self) {
-        let Self(node, address) = self;
-        let mut silent = node.0.silent.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = silent.get_mut(address) {
-            *count -= 1;
-            if *count == 0 {
-                silent.remove(address);
-            }
-        }
-    }
-}
-
-/// A connection that counts.
-#[derive(Debug)]
-pub(crate) struct Connected(Node);
-
-impl Drop for Connected {
-    fn drop(&mut self) {
-        self.0.0.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }

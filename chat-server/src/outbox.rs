@@ -37,7 +37,12 @@ pub(crate) struct Outbox {
     /// Whoever reads the connection, and is told when something has to be done for it.
     task: RefCell<Option<Waker>>,
     bytes_max: usize,
+    /// Reads that are left until others have their turn.
+    reads: Cell<u32>,
 }
+
+/// Reads of one connection before others have their turn, however much comes.
+const READS_MAX: u32 = 16;
 
 /// Whether more may leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +73,7 @@ impl Outbox {
             state: Cell::new(State::Open),
             task: RefCell::new(None),
             bytes_max,
+            reads: Cell::new(READS_MAX),
         }
     }
 
@@ -115,23 +121,32 @@ impl Outbox {
             return;
         }
         let mut queue = self.queue.borrow_mut();
+        let bytes: usize = slices.iter().map(|slice| slice.len()).sum();
         let mut sent = 0;
-        if queue.frames.is_empty() {
+        let idle = queue.frames.is_empty();
+        if idle {
             match self.try_write(slices) {
                 Ok(written) => sent = written,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(_) => return self.fail(State::Broken),
             }
-            if sent == slices.iter().map(|slice| slice.len()).sum::<usize>() {
+            if sent == bytes {
                 return;
             }
             queue.sent = sent;
         }
-        for slice in slices {
-            queue.frames.extend_from_slice(slice);
-        }
-        if queue.frames.len() - queue.sent > self.bytes_max {
+        // One thing may be longer than the bound if nothing else waits: an answer may be a whole
+        // page, and who reads it is not too slow.
+        let full = !idle && queue.frames.len() - queue.sent + bytes > self.bytes_max;
+        #[cfg(sabotage)]
+        let full = full && !chat_core::sabotage::planted("unbounded_outbox");
+        if full {
             self.state.set(State::Lagging);
+        } else {
+            queue.make_room(bytes, self.bytes_max);
+            for slice in slices {
+                queue.frames.extend_from_slice(slice);
+            }
         }
         drop(queue);
         self.wake();
@@ -261,8 +276,26 @@ impl Outbox {
         matches!(&*self.wire.borrow(), Wire::Boxed(_))
     }
 
-    /// Reads what there is; `WouldBlock` if there is nothing.
+    /// Allows some more reads.
+    pub(crate) fn begin_reading(&self) {
+        self.reads.set(READS_MAX);
+    }
+
+    /// Whether a read found nothing only because others are to have their turn.
+    pub(crate) fn has_read_enough(&self) -> bool {
+        self.reads.get() == 0
+    }
+
+    /// Reads what there is; `WouldBlock` if there is nothing, or enough was read.
     pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(left) = self.reads.get().checked_sub(1) else {
+            return Err(io::ErrorKind::WouldBlock.into());
+        };
+        self.reads.set(left);
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("flood_reads_on") {
+            self.reads.set(READS_MAX);
+        }
         match &mut *self.wire.borrow_mut() {
             Wire::Plain(stream) => stream.try_read(buffer),
             Wire::Held => Err(io::ErrorKind::WouldBlock.into()),
@@ -315,6 +348,17 @@ impl Outbox {
 }
 
 impl Queue {
+    /// Makes room for so many bytes more: for twice as many as there are, so that it isn't made too
+    /// often, but not for more than may ever wait.
+    fn make_room(&mut self, bytes: usize, bytes_max: usize) {
+        let length = self.frames.len();
+        let needed = length + bytes;
+        if needed > self.frames.capacity() {
+            let generous = needed.max(2 * length).min(bytes_max + COMPACT_BYTES);
+            self.frames.reserve_exact(generous.max(needed) - length);
+        }
+    }
+
     /// Makes room of what has left, up to the start of the frame that is on its way.
     fn compact(&mut self) {
         if self.sent < COMPACT_BYTES {
@@ -410,6 +454,26 @@ mod tests {
             (heard, outbox.state(), outbox.waiting()),
             (all, State::Open, 0)
         );
+    }
+
+    #[test]
+    fn what_waits_is_bounded_to_the_byte() {
+        const BOUND: usize = 1_000;
+        for (bytes, state) in [
+            (BOUND - 1, State::Open),
+            (BOUND, State::Open),
+            (BOUND + 1, State::Lagging),
+        ] {
+            let held = Outbox::new(Wire::Held, BOUND);
+            let first = framed(&["first"]);
+            held.send(&first);
+            held.send(&vec![0; bytes - first.len()]);
+            assert_eq!(held.state(), state, "{bytes}");
+            let kept = if bytes > BOUND { first.len() } else { bytes };
+            assert_eq!(held.waiting(), kept);
+            // Nor does the memory for it grow beyond.
+            assert!(held.queue.borrow().frames.capacity() <= BOUND + COMPACT_BYTES);
+        }
     }
 
     #[tokio::test]

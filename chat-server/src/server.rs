@@ -22,6 +22,8 @@ use crate::entropy::{Entropy, SystemEntropy};
 use crate::limits::ServerLimits;
 use crate::metrics::Metrics;
 use crate::node::{Node, Parts};
+use crate::places::Places;
+use crate::reads::Reads;
 use crate::socketio::{self, Peer};
 use crate::status::Statuses;
 use crate::store::{self, Store, StoreError};
@@ -251,10 +253,7 @@ impl Server {
     ///
     /// If there is no such account, or the store can't be written to.
     pub async fn suspend(&self, user: UserId, on: bool) -> Result<(), AuthError> {
-        if let Some(ended) = self.node.accounts().suspend(user, on).await? {
-            self.node.revoke(&ended, Close::Suspended).await;
-        }
-        Ok(())
+        self.node.suspend(user, on).await
     }
 
     /// Erases a person, account or guest. His account, his names and his sessions end at once; the
@@ -391,11 +390,13 @@ impl Builder {
             sessions: Mutex::new(HashMap::new()),
             statuses: Statuses::default(),
             budgets: Budgets::default(),
-            connections: AtomicUsize::new(0),
-            silent: Mutex::default(),
+            places: Places::default(),
+            exhausted: Mutex::default(),
+            reads: Reads::default(),
             lines: Arc::default(),
             next_worker: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
+            parted: AtomicUsize::new(0),
             threads: Mutex::default(),
         };
         let (node, inboxes) = Node::new(make, workers, mail_max);

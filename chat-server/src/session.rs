@@ -6,6 +6,7 @@
 
 mod account;
 mod carrier;
+mod catch_up;
 mod end;
 mod enter;
 mod hello;
@@ -38,12 +39,14 @@ use self::carrier::{Carrier, Passed};
 use self::seats::Seats;
 use self::straight::Sent;
 use crate::auth::Identity;
+use crate::auth::limiter::Origin;
 use crate::budgets;
 use crate::desk::Desk;
 use crate::engineio::{Host, Line, Talk};
 use crate::hub::{Link, News};
-use crate::node::{Connected, Node, Silent};
+use crate::node::Node;
 use crate::outbox::State;
+use crate::places::{Connected, Silent};
 use crate::websocket::{Heard, Socket};
 use crate::worker::Worker;
 
@@ -56,6 +59,8 @@ pub(crate) struct Arrival {
     pub(crate) dialect: Option<Dialect>,
     /// Where it comes from.
     pub(crate) address: IpAddr,
+    /// The origin of the page that it comes from, if that is a foreign one.
+    pub(crate) page: Option<Box<str>>,
     /// The token that its request brought.
     pub(crate) token: Option<Token>,
     /// The room that its request named, if its dialect has it so, and the record after which it
@@ -72,6 +77,8 @@ pub(crate) struct Session {
     worker: Rc<Worker>,
     link: Rc<Link>,
     address: IpAddr,
+    /// The origin of the page that it comes from, if that is a foreign one.
+    page: Option<Box<str>>,
     /// The token that came with the request.
     token: Option<Token>,
     /// Who it is, once it has said so.
@@ -121,6 +128,7 @@ impl Host for Chat {
         let guest = Guest {
             dialect: Some(self.0),
             address: caller.address,
+            page: None,
             token: caller.token.take().map(Token::new),
             silent: caller.silent.take(),
         };
@@ -147,6 +155,7 @@ pub(crate) async fn run(worker: Rc<Worker>, arrival: Arrival) {
     let guest = Guest {
         dialect: arrival.dialect,
         address: arrival.address,
+        page: arrival.page,
         token: arrival.token,
         silent: Some(arrival.silent),
     };
@@ -160,6 +169,7 @@ pub(crate) async fn run(worker: Rc<Worker>, arrival: Arrival) {
 struct Guest {
     dialect: Option<Dialect>,
     address: IpAddr,
+    page: Option<Box<str>>,
     token: Option<Token>,
     silent: Option<Silent>,
 }
@@ -178,6 +188,7 @@ impl Session {
             worker,
             link,
             address: guest.address,
+            page: guest.page,
             token: guest.token,
             identity: None,
             silent: guest.silent,
@@ -298,6 +309,10 @@ impl Session {
         let unreadable = |call: &Call| matches!(&call.op, Err(it) if it.code == Code::BadFrame);
         let unread = calls.iter().any(unreadable);
         self.unreadable = if unread { self.unreadable + 1 } else { 0 };
+        // What asks for nothing is read all the same.
+        if calls.is_empty() && self.afford().is_err() && self.refused >= REFUSED_MAX {
+            return Some(Close::RateLimited);
+        }
         for call in calls {
             if let Some(close) = self.call(dialect, call).await {
                 return Some(close);
@@ -458,7 +473,13 @@ impl Session {
             node: self.node(),
             actor,
             from: Some(self.link.key),
+            origin: Some(self.origin()),
         }
+    }
+
+    /// From where it speaks.
+    fn origin(&self) -> Origin<'_> {
+        Origin::of(self.address).on_page(self.page.as_deref())
     }
 }
 

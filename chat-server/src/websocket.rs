@@ -4,13 +4,14 @@
 mod peer;
 
 use std::io::{self, Write};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use chat_protocol::dialect::Form;
 use hyper::upgrade::Upgraded;
+use tokio::task::consume_budget;
 use tungstenite::protocol::frame::CloseFrame;
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Error, Message, WebSocket};
@@ -105,10 +106,23 @@ impl Socket {
         if let Poll::Ready(Err(_)) = self.outbox.poll_flush(cx) {
             return Poll::Ready(Read::Closed);
         }
+        // Somebody whose messages never end isn't read until they do.
+        ready!(pin!(consume_budget()).poll(cx));
+        self.outbox.begin_reading();
         loop {
             match self.protocol.read() {
-                Ok(message) => return Poll::Ready(Read::Message(message)),
+                Ok(message) => {
+                    if matches!(message, Message::Close(_)) {
+                        // Its answer is ready, and leaves with the next thing that is written.
+                        drop(self.protocol.flush());
+                    }
+                    return Poll::Ready(Read::Message(message));
+                }
                 Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if self.outbox.has_read_enough() {
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
                     match self.outbox.poll_readable(cx) {
                         Poll::Ready(Ok(())) if self.outbox.reads_by_itself() => {
                             return Poll::Pending;
@@ -200,9 +214,6 @@ struct Parted<'a> {
     shut: bool,
 }
 
-/// Reads of a peer that talks on, before others have their turn.
-const READS_MAX: usize = 16;
-
 impl<'a> Parted<'a> {
     const fn from(outbox: &'a Outbox) -> Self {
         let shut = false;
@@ -215,11 +226,16 @@ impl<'a> Parted<'a> {
             self.shut = true;
         }
         let mut passed_over = [0; READ_BUFFER_BYTES];
-        for _ in 0..READS_MAX {
+        self.outbox.begin_reading();
+        loop {
             match self.outbox.read(&mut passed_over) {
                 Ok(0) => return Poll::Ready(Ok(())),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if self.outbox.has_read_enough() {
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
                     ready!(self.outbox.poll_readable(cx))?;
                     if self.outbox.reads_by_itself() {
                         return Poll::Pending;
@@ -228,8 +244,6 @@ impl<'a> Parted<'a> {
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
     }
 }
 

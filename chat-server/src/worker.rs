@@ -210,15 +210,21 @@ impl Worker {
         turns.abort();
     }
 
-    /// Ends all sessions, and waits until they have said goodbye.
+    /// Ends all sessions, and waits until they have said goodbye, and those of the other workers,
+    /// whose rooms may be here.
     async fn stop(&self) {
         self.stopping.send_replace(true);
         for link in self.hub.borrow().links() {
             link.tell(News::End(Close::ShuttingDown));
         }
+        let mut counted = false;
         for _ in 0..STOP_STEPS {
             let gone = self.parting.get() == 0 && self.hub.borrow().links().next().is_none();
-            if gone && self.node.lines().is_quiet() {
+            if gone && !counted {
+                counted = true;
+                self.node.part();
+            }
+            if self.node.all_parted() && self.node.lines().is_quiet() {
                 return;
             }
             tokio::time::sleep(STOP_STEP).await;
@@ -255,6 +261,7 @@ impl Worker {
                     None
                 }
                 () = async { tokio::select! {
+                    biased;
                     _ = sweep.tick() => {}
                     () = self.doubt_over.notified() => {}
                 } } => {

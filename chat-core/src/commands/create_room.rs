@@ -60,7 +60,11 @@ pub struct CreateRoom {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
     /// What roles may do beside the table.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::distinct::some_distinct_keys",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub overrides: Option<Overrides>,
     /// Whether the maker is a member from the start.
     #[serde(default = "yes")]

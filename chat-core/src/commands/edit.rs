@@ -34,7 +34,11 @@ pub struct Edit {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attachment>,
     /// The sender's own labels, passed on untouched.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "crate::distinct_keys",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     pub ext: BTreeMap<Text, Text>,
 }
 

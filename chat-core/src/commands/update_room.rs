@@ -42,7 +42,10 @@ pub struct UpdateRoom {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
     /// All overrides of the room.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        deserialize_with = "crate::distinct::some_distinct_keys",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub overrides: Option<Overrides>,
 }
 

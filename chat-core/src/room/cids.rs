@@ -32,6 +32,11 @@ impl Cids {
             .map(|used| used.seq)
     }
 
+    /// How many are remembered.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Remembers a cid and forgets those that are a day old or too many.
     pub(crate) fn remember(&mut self, user: UserId, cid: Cid, seq: Seq, at: Timestamp) {
         while self.0.len() >= CIDS_HELD

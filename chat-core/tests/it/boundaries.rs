@@ -116,6 +116,33 @@ fn the_newest_256_messages_are_known_without_asking() {
 }
 
 #[test]
+fn the_last_record_may_be_no_message_but_that_is_the_store_s_to_say() {
+    let mut stage = Stage::new();
+    let last = stage.head_seq();
+    let asked = Ok(Decision::Need(Need::Message(last)));
+    assert_eq!(stage.wish(thumb(last)), asked);
+    assert!(stage.wish(thumb(last.next())).is_err());
+}
+
+#[test]
+fn a_room_that_is_let_go_is_handed_out_and_goes_on_by_its_next_record_alone() {
+    let mut stage = Stage::new();
+    let mut room = stage.engine.unload(ROOM).unwrap();
+    assert_eq!(stage.engine.unload(ROOM), None);
+    stage.engine.load(room.clone());
+    let (first, second) = (stage.post(), stage.post());
+    let elsewhere = Record {
+        room: RoomId::new(9),
+        ..first.clone()
+    };
+    for wrong in [&second, &elsewhere] {
+        assert_eq!(room.follow(wrong), None);
+    }
+    room.follow(&first).and_then(|()| room.follow(&second));
+    assert_eq!(Some(&room), stage.engine.room(ROOM));
+}
+
+#[test]
 fn a_fact_about_a_message_that_changed_since_is_asked_for_again() {
     let mut stage = Stage::new();
     let first = stage.post();

@@ -229,6 +229,26 @@ stories! {
                8 bob posted message 5: broadcast");
     }
 
+    fn a_clock_that_was_set_back_holds_nobody_up() {
+        check("alice create #den slow=5s
+               bob join #den
+               wait 5h
+               bob post #den one
+               back 5h
+               30x bob post #den two
+               wait 5h
+               wait 1s
+               bob post #den too early
+               wait 5s
+               bob post #den three",
+              "1 alice created: attach alice, broadcast
+               2 bob joined as Member: attach bob, broadcast
+               3 bob posted message 1: broadcast
+               33 bob posted message 31: broadcast
+               bob refused: slow mode: wait 4 s (4000 ms)
+               34 bob posted message 32: broadcast");
+    }
+
     fn posts_are_bounded_in_rate() {
         check("alice create #den
                10x alice post #den hi

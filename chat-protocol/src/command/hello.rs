@@ -19,6 +19,7 @@ pub struct Hello {
     /// The client's own name and version, for the log.
     pub client: Option<Text>,
     /// The positions to go on from: epoch and last record of each room.
+    #[serde(deserialize_with = "chat_core::distinct_keys")]
     pub resume: BTreeMap<RoomId, (String, Seq)>,
     /// The rooms to attach beside those.
     pub subscribe: Subscribe,

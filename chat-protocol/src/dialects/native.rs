@@ -16,18 +16,36 @@ pub struct Ticket {
     pub id: Option<u64>,
 }
 
-/// Reads a message of one or several frames, a line each.
+/// Frames of one message. What comes of a frame of two bytes takes hundreds.
+pub(crate) const FRAMES_MAX: usize = 1_000;
+
+/// Reads a message of one or several frames, a line each. What is over the bound is refused as a
+/// whole.
 pub(crate) fn decode(text: &str, calls: &mut Vec<Call>) {
-    for line in text
-        .split('\n')
-        .filter(|line| !line.trim_ascii().is_empty())
-    {
+    let lines = text.split('\n').map(str::trim_ascii);
+    let mut lines = lines.filter(|line| !line.is_empty());
+    for line in lines.by_ref().take(frames_max()) {
         let Frame { id, op } = Frame::decode(line);
         calls.push(Call {
             ticket: dialect::Ticket::Native(Ticket { id }),
             op,
         });
     }
+    if lines.next().is_some() {
+        let words = format!("a message holds at most {FRAMES_MAX} frames");
+        calls.push(Call {
+            ticket: dialect::Ticket::Native(Ticket { id: None }),
+            op: Err(Refusal::bad_frame(words)),
+        });
+    }
+}
+
+fn frames_max() -> usize {
+    #[cfg(sabotage)]
+    if chat_core::sabotage::planted("frames_uncounted") {
+        return usize::MAX;
+    }
+    FRAMES_MAX
 }
 
 /// Spells the reply. A frame without a number gets none, unless it couldn't be read at all.

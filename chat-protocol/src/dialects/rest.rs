@@ -12,7 +12,7 @@ use std::fmt;
 
 use chat_core::commands::Post;
 use chat_core::{Content, Event, Name, Record, RoomId, Text, UserId};
-use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer as _, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -133,7 +133,8 @@ pub(crate) fn event(record: &Record) -> Option<Vec<u8>> {
 
 /// What an object says under the names that are asked for; none if there is no object.
 ///
-/// The last of several counts. Null says nothing.
+/// Null says nothing. A name that comes twice, in whatever case, is refused: the older server took
+/// the last, others may take the first, and no client of the dialect writes two.
 fn fields<'a, const N: usize>(
     json: &'a str,
     names: [&'static str; N],
@@ -151,14 +152,17 @@ fn fields<'a, const N: usize>(
         }
 
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut found = [None; N];
+            let (mut found, mut seen) = ([None; N], [false; N]);
             while let Some(Key(key)) = map.next_key()? {
-                let mut slots = self.0.iter().zip(&mut found);
+                let mut slots = self.0.iter().zip(found.iter_mut().zip(&mut seen));
                 let slot = slots.find(|(name, _)| key.eq_ignore_ascii_case(name));
-                let Some((_, slot)) = slot else {
+                let Some((name, (slot, seen))) = slot else {
                     map.next_value::<IgnoredAny>()?;
                     continue;
                 };
+                if std::mem::replace(seen, true) && is_strict() {
+                    return Err(A::Error::duplicate_field(name));
+                }
                 let value: &RawValue = map.next_value()?;
                 if value.get() != "null" {
                     *slot = Some(value);
@@ -171,6 +175,15 @@ fn fields<'a, const N: usize>(
     let mut json = serde_json::Deserializer::from_str(json);
     let found = json.deserialize_map(Named(names)).ok()?;
     json.end().ok().map(|()| found)
+}
+
+/// Whether a name that comes twice is refused.
+fn is_strict() -> bool {
+    #[cfg(sabotage)]
+    if chat_core::sabotage::planted("last_key_counts") {
+        return false;
+    }
+    true
 }
 
 /// What a string says; none if it is none.

@@ -108,7 +108,10 @@ fn token(auth: Option<&RawValue>) -> Option<Token> {
         #[serde(borrow, default)]
         token: Option<&'a RawValue>,
     }
-    let auth: Auth<'_> = serde_json::from_str(auth?.get()).ok()?;
+    let auth = auth?.get();
+    let Ok(auth) = serde_json::from_str::<Auth<'_>>(auth) else {
+        return Some(Token::new(auth));
+    };
     let json = auth.token?.get();
     let token = serde_json::from_str(json).unwrap_or_else(|_| json.to_owned());
     (!token.is_empty()).then(|| Token::new(token))

@@ -54,6 +54,10 @@ impl Assembler {
             return Err(Malformed::MissingBinary);
         }
         let packet = Packet::decode(message)?;
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("packet_length_trusted") {
+            drop(Vec::<Vec<u8>>::with_capacity(packet.attachments));
+        }
         if packet.attachments > self.attachments_max {
             return Err(Malformed::BadAttachments);
         }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use chat_core::commands::Post;
 use chat_core::{Cid, Command, RoomId, Seq, Text};
 use chat_protocol::client::{Client, Output, PENDING_MAX, TooManyPending};
-use chat_protocol::command::{GuestHello, Hello, Subscribe};
+use chat_protocol::command::{GuestHello, Hello, Subscribe, Token};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, prop_assert_eq, prop_oneof, proptest};
 use serde_json::{Map, Value, json};
@@ -403,4 +403,20 @@ proptest! {
         let expected: Vec<u64> = (43..=server.head).collect();
         prop_assert_eq!(server.shown, expected);
     }
+}
+
+#[test]
+fn a_fresh_token_goes_out_at_once_and_with_the_next_hello() {
+    let mut client = client();
+    let Some(Output::Send(sent)) = client.refresh(Token::new("t2")) else {
+        panic!("the server is there")
+    };
+    assert_eq!(sent, r#"{"op":"refresh","d":{"token":"t2"}}"#);
+    client.disconnected(1006, 0);
+    assert!(client.refresh(Token::new("t3")).is_none());
+    let hello = client.connected();
+    let [Output::Send(hello)] = hello.as_slice() else {
+        panic!("{hello:?}")
+    };
+    assert!(hello.contains(r#""token":"t3""#), "{hello}");
 }

@@ -1,16 +1,15 @@
 //! Whatever a stranger sends: nothing panics, and every answer is one.
 
 use chat_core::{Author, Cid, RoomId, Seq, Timestamp, UserId};
-use chat_protocol::client::Client;
-use chat_protocol::command::Hello;
 use chat_protocol::http::{Request, Site};
-use chat_protocol::{Code, Dialect, Form, Frame, RoomRef, ServerFrame, Spelling, Voice};
+use chat_protocol::{Dialect, Voice};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 use proptest::sample::{Index, select};
 use serde_json::{Value, json};
 
 use crate::golden::{frames, said};
+use crate::hostile::properties;
 
 /// Events of the `socketio` dialect.
 const EVENTS: [&str; 9] = [
@@ -114,66 +113,21 @@ fn replace(value: &mut Value, left: &mut usize, other: &Value) {
 
 /// Hands a text to everybody who reads texts of strangers.
 fn hear(text: &str) {
-    if let Ok(ServerFrame::Event(heard)) = ServerFrame::decode(text) {
-        assert!(heard.seq.number() <= chat_core::NUMBER_MAX);
-    }
-    assert!(
-        Frame::decode(text)
-            .id
-            .is_none_or(|id| id <= chat_core::NUMBER_MAX)
-    );
-    let recognised = Dialect::recognise(text);
-    assert!(recognised != Some(Dialect::Native) && recognised != Some(Dialect::Rest));
-    for dialect in Dialect::ALL {
-        let mut calls = Vec::new();
-        dialect.decode(text, Form::Text, &mut calls);
-        for call in calls {
-            let Err(refusal) = call.op else { continue };
-            dialect.answer(&call.ticket, &Err(refusal), &mut |reply| {
-                // What goes over Engine.IO has its packet types before the JSON.
-                let json = reply.trim_ascii_start();
-                let json = json
-                    .iter()
-                    .position(|byte| matches!(byte, b'{' | b'['))
-                    .map(|start| &json[start..]);
-                let json = json.expect("a refusal is said in JSON");
-                serde_json::from_slice::<Value>(json).expect("a refusal is JSON");
-            });
-        }
-    }
-    request(text);
-    for spelling in Spelling::ALL {
-        let room = RoomRef::read(spelling, text);
-        assert!(room.others.len() < Spelling::ALL.len());
-    }
-    let mut client = Client::new(Hello::default());
-    client.follow(RoomId::new(12), "k3", Seq::new(42));
-    client.connected();
-    client.received(r#"{"re":1,"ok":{"rooms":{},"epoch":"k3"}}"#);
-    client.received(text);
-    client.received(r#"{"ev":"left","room":12,"seq":90,"at":1,"by":{"id":1},"d":{}}"#);
-    client.received(text);
-    client.disconnected(1006, 7);
-}
-
-/// Hands a text to those who read requests: as the path, the header and the body.
-fn request(text: &str) {
+    properties::first_message(text);
+    properties::server_frame(text);
+    properties::word(text);
+    properties::payload(text);
+    properties::packets_and_attachments([text.as_bytes()]);
+    properties::rows(text.as_bytes(), text.as_bytes());
     for site in Site::ALL {
         for (method, path) in ROUTES.into_iter().chain([("GET", text)]) {
-            let asked = site.ask(&Request {
+            let request = Request {
                 method,
                 path,
                 authorization: Some(text),
                 body: text.as_bytes(),
-            });
-            let reply = match asked {
-                Ok(asked) => {
-                    let refused = asked.op.err().unwrap_or_else(|| Code::Unavailable.into());
-                    site.reply(&asked.ticket, &Err(refused))
-                }
-                Err(reply) => reply,
             };
-            serde_json::from_slice::<Value>(&reply.body).expect("a reply is JSON");
+            properties::request(site, &request);
         }
     }
 }
@@ -216,6 +170,18 @@ proptest! {
         let mut event = vec![Value::from(name)];
         event.extend(args);
         hear(&format!("42{id}{}", Value::from(event)));
+    }
+
+    #[test]
+    fn any_number_is_spelled(number in any::<u64>()) {
+        properties::number(number);
+    }
+
+    #[test]
+    fn any_messages_are_put_together(messages in vec(vec(any::<u8>(), 0..40), 0..12), count in 0..12_usize) {
+        let first = format!(r#"45{count}-["message",{{"_placeholder":true,"num":0}}]"#);
+        let messages = messages.iter().map(Vec::as_slice);
+        properties::packets_and_attachments(std::iter::once(first.as_bytes()).chain(messages));
     }
 
     #[test]

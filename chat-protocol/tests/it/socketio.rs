@@ -275,3 +275,29 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn packets_are_alike_only_in_all_they_have() {
+    let packet = |text: &'static str| Packet::decode(text).unwrap();
+    let one = packet(r#"42/a,1["greet"]"#);
+    assert_eq!(one, packet(r#"42/a,1["greet"]"#));
+    for other in [
+        r#"43/a,1["greet"]"#,
+        r#"42/b,1["greet"]"#,
+        r#"42/a,2["greet"]"#,
+        r#"42/a,["greet"]"#,
+        r#"42/a,1["great"]"#,
+        r#"451-/a,1["greet"]"#,
+    ] {
+        assert_ne!(one, packet(other), "{other}");
+    }
+}
+
+#[test]
+fn a_packet_announces_no_more_attachments_than_it_may_have() {
+    for count in ["11", "4294967296", "18446744073709551615", "18446744073709551616"] {
+        let text = format!(r#"45{count}-["x",{{"_placeholder":true,"num":0}}]"#);
+        let refused = Assembler::new(10).text(&text).err();
+        assert_eq!(refused, Some(Malformed::BadAttachments), "{count}");
+    }
+}

@@ -1,7 +1,6 @@
 //! The accounts of this server: signing up, logging in, tokens, and their end.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -153,6 +152,7 @@ impl Accounts {
         if !self.config.sign_ups {
             return Err(AuthError::SignUpsClosed);
         }
+        self.limiter.sign_up(origin)?;
         let signed_in = self.sign_up(wish, password_bytes_min).await?;
         self.limiter.remember(signed_in.identity.user, origin);
         Ok(signed_in)
@@ -216,6 +216,10 @@ impl Accounts {
         password: &Password,
         origin: Origin<'_>,
     ) -> Result<SignedIn, AuthError> {
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("secret_logged") {
+            tracing::trace!(login, password = password.expose(), "a log-in");
+        }
         let account = self.find(login).await?;
         let account = self.prove(account, login, password, origin).await?;
         if account.suspended {
@@ -320,7 +324,7 @@ impl Accounts {
         account.ok_or(AuthError::AccountNeeded)
     }
 
-    /// The account of this name, if it was logged in to with its password from this address within
+    /// The account of this name, if it was logged in to with its password from this origin within
     /// the life of a token that isn't refreshed, and isn't suspended.
     ///
     /// # Errors
@@ -329,12 +333,12 @@ impl Accounts {
     pub async fn here_from(
         &self,
         login: &str,
-        address: IpAddr,
+        origin: Origin<'_>,
     ) -> Result<Option<Account>, AuthError> {
         let Some(account) = self.find(login).await? else {
             return Ok(None);
         };
-        let last = self.limiter.last_log_in(account.user, address);
+        let last = self.limiter.last_log_in(account.user, origin);
         let fresh = |at: &Timestamp| self.clock.now().ms_since(*at) < self.config.lasting_ms();
         let Some(last) = last.filter(fresh).filter(|_| !account.suspended) else {
             return Ok(None);
@@ -366,6 +370,8 @@ impl Accounts {
         let hash = account.as_ref().and_then(|it| it.password_hash.as_deref());
         let outcome = match hash {
             Some(hash) => self.hasher.verify(password, hash).await,
+            #[cfg(sabotage)]
+            None if chat_core::sabotage::planted("unknown_user_unhashed") => Ok(false),
             None => self.hasher.verify_nobody(password).await,
         };
         let settle = match &outcome {
@@ -433,6 +439,10 @@ impl Authenticator for Accounts {
     async fn authenticate(&self, token: &str) -> Result<Identity, AuthError> {
         let now = self.clock.now();
         match self.signer.open(token, now)? {
+            #[cfg(sabotage)]
+            Opened::Own(claims) if chat_core::sabotage::planted("refresh_token_acts") => {
+                self.standing(&claims).await
+            }
             Opened::Own(claims) => match claims.usage {
                 Use::Access => self.standing(&claims).await,
                 Use::Guest if claims.user()?.is_guest() => self.standing(&claims).await,

@@ -321,13 +321,14 @@ impl HashingThread {
         if self.memory.len() < blocks {
             self.memory.resize(blocks, Block::default());
         }
+        let bytes = password.expose().as_bytes();
+        #[cfg(sabotage)]
+        let bytes = match chat_core::sabotage::planted("password_cut") {
+            true => bytes.get(..72).unwrap_or(bytes),
+            false => bytes,
+        };
         let outcome = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-            .hash_password_into_with_memory(
-                password.expose().as_bytes(),
-                salt,
-                out,
-                self.memory.as_mut_slice(),
-            )
+            .hash_password_into_with_memory(bytes, salt, out, self.memory.as_mut_slice())
             .map_err(|_| HashError::Failed);
         // A hash from elsewhere may cost more than ours; its memory isn't kept.
         self.memory.truncate(self.params.block_count());

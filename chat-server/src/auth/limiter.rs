@@ -51,16 +51,26 @@ pub struct Origin<'a> {
     pub address: IpAddr,
     /// What the client calls its device, if it does.
     pub device: Option<&'a str>,
+    /// The origin of the browser's page that speaks, if it is neither one of the server's own nor
+    /// one that is allowed.
+    pub page: Option<&'a str>,
 }
 
-impl Origin<'_> {
+impl<'a> Origin<'a> {
     /// An address, without a device.
     #[must_use]
     pub const fn of(address: IpAddr) -> Self {
         Self {
             address,
             device: None,
+            page: None,
         }
+    }
+
+    /// The same, as a page of this origin, if it is of one.
+    #[must_use]
+    pub const fn on_page(self, page: Option<&'a str>) -> Self {
+        Self { page, ..self }
     }
 }
 
@@ -100,6 +110,11 @@ impl Limiter {
             None => Subject::Login(self.keys.hash_one(login.trim().to_lowercase())),
         };
         let shared = vec![Key::Subject(subject), Key::Address(network(origin.address))];
+        #[cfg(sabotage)]
+        let shared = match chat_core::sabotage::planted("accounts_unbudgeted") {
+            true => vec![Key::Address(network(origin.address))],
+            false => shared,
+        };
         self.begin(subject, shared, self.devices(origin))
     }
 
@@ -135,12 +150,71 @@ impl Limiter {
         }
     }
 
-    /// When this address was last right about an account's password, as far as it is remembered.
+    /// When this address was last right about an account's password, as far as it is remembered. A
+    /// page of another origin counts for itself alone: what somebody runs who merely looks at it
+    /// comes from his address, too.
     #[must_use]
-    pub fn last_log_in(&self, account: UserId, address: IpAddr) -> Option<Timestamp> {
-        let state = self.lock();
-        let device = Device::Address(network(address));
-        state.success(Subject::Account(account), device)
+    pub fn last_log_in(&self, account: UserId, origin: Origin<'_>) -> Option<Timestamp> {
+        let page = origin.page;
+        #[cfg(sabotage)]
+        let page = page.filter(|_| !chat_core::sabotage::planted("page_lends_its_name"));
+        let device = match page {
+            Some(page) => self.page(origin.address, page),
+            None => Device::Address(network(origin.address)),
+        };
+        self.lock().success(Subject::Account(account), device)
+    }
+
+    /// Takes one account off what an address may make of them, whatever becomes of it: it also
+    /// finds out whether a name or an e-mail address is taken.
+    ///
+    /// # Errors
+    ///
+    /// [`RateLimited`] if there were too many.
+    pub fn sign_up(&self, origin: Origin<'_>) -> Result<(), RateLimited> {
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("sign_ups_unbudgeted") {
+            return Ok(());
+        }
+        let burst = SIGN_UPS_BURST.max(self.rules.burst);
+        self.spend(
+            Key::SigningUp(network(origin.address)),
+            burst,
+            SIGN_UP_REFILL_MS,
+        )
+    }
+
+    /// Takes one room off what the guests of an address may make of them in a day: each of their
+    /// sockets is another guest, who has a budget of his own.
+    ///
+    /// # Errors
+    ///
+    /// [`RateLimited`] if there were too many.
+    pub fn found(&self, origin: Origin<'_>, a_day_max: u64) -> Result<(), RateLimited> {
+        let burst = a_day_max.saturating_mul(GUESTS_PER_ADDRESS);
+        let refill_ms = DAY_MS / burst.clamp(1, DAY_MS);
+        self.spend(Key::Founding(network(origin.address)), burst, refill_ms)
+    }
+
+    fn spend(&self, key: Key, burst: u64, refill_ms: u64) -> Result<(), RateLimited> {
+        if !self.rules.counted {
+            return Ok(());
+        }
+        let now = self.now();
+        let mut state = self.lock();
+        if !state.make_place(1, now) {
+            return Err(RateLimited {
+                retry_ms: refill_ms,
+            });
+        }
+        let budget = state.budgets.entry(key).or_default();
+        match budget.bucket.wait_ms(now, burst, refill_ms) {
+            0 => {
+                budget.bucket = budget.bucket.spent(now, refill_ms);
+                Ok(())
+            }
+            retry_ms => Err(RateLimited { retry_ms }),
+        }
     }
 
     fn begin(
@@ -154,6 +228,8 @@ impl Limiter {
         let known = devices
             .iter()
             .find(|device| state.success(subject, **device).is_some());
+        #[cfg(sabotage)]
+        let known = known.filter(|_| !chat_core::sabotage::planted("known_devices_forgotten"));
         let keys = match known {
             _ if !self.rules.counted => Vec::new(),
             Some(device) => vec![Key::Own(subject, *device)],
@@ -206,7 +282,15 @@ impl Limiter {
             .device
             .map(|device| Device::Named(self.keys.hash_one(device)));
         let address = Device::Address(network(origin.address));
-        named.into_iter().chain([address]).collect()
+        let page = origin.page.map(|page| self.page(origin.address, page));
+        named.into_iter().chain([address]).chain(page).collect()
+    }
+
+    fn page(&self, address: IpAddr, page: &str) -> Device {
+        Device::Page(
+            self.keys
+                .hash_one((network(address), page.to_ascii_lowercase())),
+        )
     }
 
     fn now(&self) -> Timestamp {
@@ -291,6 +375,8 @@ impl Subject {
 enum Device {
     Named(u64),
     Address(IpAddr),
+    /// A page of another origin, at an address.
+    Page(u64),
     User(UserId),
 }
 
@@ -300,6 +386,8 @@ enum Key {
     Subject(Subject),
     Address(IpAddr),
     Entering(UserId),
+    SigningUp(IpAddr),
+    Founding(IpAddr),
     Own(Subject, Device),
 }
 
@@ -386,6 +474,12 @@ fn network(address: IpAddr) -> IpAddr {
     }
 }
 
+/// Accounts that an address may make at once, and how long it waits for a further one.
+const SIGN_UPS_BURST: u64 = 30;
+const SIGN_UP_REFILL_MS: u64 = 20_000;
+/// So many guests of one address may each make their rooms of a day.
+const GUESTS_PER_ADDRESS: u64 = 4;
+const DAY_MS: u64 = 24 * 60 * 60_000;
 const BUDGETS_MAX: usize = 65_536;
 const SWEEP_FROM: usize = 1_024;
 const SUBJECTS_MAX: usize = 65_536;

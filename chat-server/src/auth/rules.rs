@@ -13,6 +13,7 @@ pub(super) fn name(field: &'static str, text: &str) -> Result<Name, AuthError> {
             BadName::Empty => "may not be empty",
             BadName::TooLong => "is too long",
             BadName::HiddenCharacter => "contains a character that can't be seen",
+            BadName::TooManyMarks => "has too many marks on one character",
         },
     })?;
     if name.chars() > Limits::default().name_chars_max {

@@ -16,7 +16,7 @@ use clap::{Args, Subcommand};
 
 use super::failure::Failure;
 use super::options::Options;
-use super::{environment, print, serve};
+use super::{environment, health, print, serve};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum User {
@@ -44,6 +44,10 @@ pub(crate) enum User {
         /// Let it act again
         #[arg(long)]
         lift: bool,
+        /// Have the running server do it that serves operators at this address, with the
+        /// configured admin token: its live sessions end at once
+        #[arg(long, value_name = "http://HOST:PORT")]
+        at: Option<String>,
     },
     /// Erase an account, its names and all that was written by it; there is no way back
     Erase {
@@ -90,7 +94,16 @@ pub(crate) fn run(options: &Options, user: User) -> Result<(), Failure> {
             })?;
             chosen.show()
         }
-        User::Suspend { name, lift } => with(&config, async |store, accounts| {
+        User::Suspend {
+            name,
+            lift,
+            at: Some(url),
+        } => suspend_at(&config, &url, &name, lift),
+        User::Suspend {
+            name,
+            lift,
+            at: None,
+        } => with(&config, async |store, accounts| {
             let account = store.find_account(&name).await?;
             let account = account.ok_or(AuthError::UserNotFound)?;
             accounts.suspend(account.user, !lift).await?;
@@ -105,6 +118,21 @@ pub(crate) fn run(options: &Options, user: User) -> Result<(), Failure> {
             while store.tend(clock.now()).await? {}
             Ok(())
         }),
+    }
+}
+
+/// Suspends an account by asking the server that runs.
+fn suspend_at(config: &Config, url: &str, name: &str, lift: bool) -> Result<(), Failure> {
+    let token = config.admin_token.as_ref();
+    let token = token.ok_or_else(|| Failure::Usage("--at needs an admin token".into()))?;
+    let body = serde_json::json!({ "name": name, "lift": lift }).to_string();
+    match health::post(url, "/admin/suspend", token.expose(), &body)? {
+        204 => Ok(()),
+        401 => Err(Failure::Failed("the admin token is another".into())),
+        404 => Err(Failure::Failed(
+            "no such user, or no admin token there".into(),
+        )),
+        status => Err(Failure::Failed(format!("{url} answers {status}"))),
     }
 }
 

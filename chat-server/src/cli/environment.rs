@@ -77,6 +77,7 @@ fn honoured(setting: Setting, given: &mut Given) -> Result<(), ConfigError> {
             // Those name a port alone; the address stays the loopback one.
             Setting::Listen => format!("127.0.0.1:{text}"),
             Setting::AdminListen
+            | Setting::AdminToken
             | Setting::Store
             | Setting::Bus
             | Setting::Workers
@@ -87,6 +88,7 @@ fn honoured(setting: Setting, given: &mut Given) -> Result<(), ConfigError> {
             | Setting::JwtSecret
             | Setting::JwtTtlHours
             | Setting::Origins
+            | Setting::TrustedProxies
             | Setting::LogFormat
             | Setting::SocketioEcho
             | Setting::ActionsNames

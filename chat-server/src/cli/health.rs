@@ -29,6 +29,23 @@ pub(crate) fn run(options: &Options, url: Option<&str>) -> Result<(), Failure> {
     }
 }
 
+/// Sends an operator's wish to the server at a URL; gives the status that comes back.
+pub(super) fn post(url: &str, path: &str, token: &str, body: &str) -> Result<u16, Failure> {
+    let target = Target::from_url(url).map_err(|why| Failure::Usage(format!("--at: {why}")))?;
+    let Target { authority, .. } = &target;
+    if token.chars().any(char::is_control) {
+        return Err(Failure::Usage("the admin token is no line of text".into()));
+    }
+    let length = body.len();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\
+         Authorization: Bearer {token}\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
+    );
+    let said = target.send(&request);
+    said.map_err(|why| Failure::Failed(format!("{authority}: {why}")))
+}
+
 /// Where to ask, and for what.
 #[derive(Debug, PartialEq, Eq)]
 struct Target {
@@ -84,6 +101,13 @@ impl Target {
 
     /// The status that comes back, or why none does.
     fn ask(&self) -> Result<u16, String> {
+        let Self { authority, path } = self;
+        self.send(&format!(
+            "GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n"
+        ))
+    }
+
+    fn send(&self, request: &str) -> Result<u16, String> {
         let found = self
             .authority
             .to_socket_addrs()
@@ -91,33 +115,30 @@ impl Target {
         let mut why = "no address".to_owned();
         for address in found {
             match TcpStream::connect_timeout(&address, TIME_MAX) {
-                Ok(stream) => return self.ask_over(stream),
+                Ok(stream) => return send_over(stream, request),
                 Err(error) => why = error.to_string(),
             }
         }
         Err(why)
     }
+}
 
-    fn ask_over(&self, mut stream: TcpStream) -> Result<u16, String> {
-        let words = |error: std::io::Error| error.to_string();
-        stream.set_read_timeout(Some(TIME_MAX)).map_err(words)?;
-        stream.set_write_timeout(Some(TIME_MAX)).map_err(words)?;
-        let Self { authority, path } = self;
-        let request =
-            format!("GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).map_err(words)?;
-        let mut head = Vec::new();
-        // The first line is enough, and whoever sends none for long is not ready.
-        while !head.contains(&b'\n') && head.len() < STATUS_LINE_BYTES_MAX {
-            let mut part = [0; 64];
-            let length = stream.read(&mut part).map_err(words)?;
-            if length == 0 {
-                break;
-            }
-            head.extend(part.iter().take(length));
+fn send_over(mut stream: TcpStream, request: &str) -> Result<u16, String> {
+    let words = |error: std::io::Error| error.to_string();
+    stream.set_read_timeout(Some(TIME_MAX)).map_err(words)?;
+    stream.set_write_timeout(Some(TIME_MAX)).map_err(words)?;
+    stream.write_all(request.as_bytes()).map_err(words)?;
+    let mut head = Vec::new();
+    // The first line is enough, and whoever sends none for long is not ready.
+    while !head.contains(&b'\n') && head.len() < STATUS_LINE_BYTES_MAX {
+        let mut part = [0; 64];
+        let length = stream.read(&mut part).map_err(words)?;
+        if length == 0 {
+            break;
         }
-        status(&head).ok_or_else(|| "answers no HTTP".into())
+        head.extend(part.iter().take(length));
     }
+    status(&head).ok_or_else(|| "answers no HTTP".into())
 }
 
 /// The status of a response's first line.

@@ -22,6 +22,10 @@ pub(crate) struct Options {
     #[arg(long, global = true, value_name = "ADDR")]
     admin_listen: Option<String>,
 
+    /// What proves at the operator's address that one may do something there [default: nobody may]
+    #[arg(long, global = true, value_name = "TOKEN", hide_short_help = true)]
+    admin_token: Option<String>,
+
     /// Where rooms and accounts are kept: sqlite:PATH or memory: [default: sqlite:chat.db]
     #[arg(long, global = true, value_name = "URL")]
     store: Option<String>,
@@ -61,6 +65,11 @@ pub(crate) struct Options {
     /// Origins of browser pages that may connect beside the server's own, separated by commas
     #[arg(long, global = true, value_name = "LIST")]
     origins: Option<String>,
+
+    /// Addresses and networks of proxies that are believed when they tell whom they speak for,
+    /// separated by commas
+    #[arg(long, global = true, value_name = "LIST")]
+    trusted_proxies: Option<String>,
 
     /// How log lines look [default: text]
     #[arg(long, global = true, value_name = "text|json")]
@@ -104,6 +113,7 @@ impl Options {
             let texts: Vec<String> = match setting {
                 Setting::Listen => self.listen.clone(),
                 Setting::AdminListen => self.admin_listen.iter().cloned().collect(),
+                Setting::AdminToken => self.admin_token.iter().cloned().collect(),
                 Setting::Store => self.store.iter().cloned().collect(),
                 Setting::Bus => self.bus.iter().cloned().collect(),
                 Setting::Workers => self.workers.iter().cloned().collect(),
@@ -114,6 +124,7 @@ impl Options {
                 Setting::JwtSecret => self.jwt_secret.iter().cloned().collect(),
                 Setting::JwtTtlHours => self.jwt_ttl_hours.iter().cloned().collect(),
                 Setting::Origins => self.origins.iter().cloned().collect(),
+                Setting::TrustedProxies => self.trusted_proxies.iter().cloned().collect(),
                 Setting::LogFormat => self.log_format.iter().cloned().collect(),
                 Setting::SocketioEcho => self.socketio_echo.iter().cloned().collect(),
                 Setting::ActionsNames => self.actions_names.iter().cloned().collect(),

@@ -181,6 +181,7 @@ mod tests {
         let text = DEFAULT_TOML.replace("#jwt_secret", "jwt_secret");
         let table: Table = text
             .replace("#admin_listen", "admin_listen")
+            .replace("#admin_token", "admin_token")
             .parse()
             .unwrap();
         let keys = |table: &Table| {

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use chat_core::Name;
 
-use super::{ActionsNames, Config, Listen, LogFormat, RegisteredNames, Secret};
+use super::{ActionsNames, Config, Listen, LogFormat, Network, RegisteredNames, Secret};
 
 /// One setting. Its flag is `--jwt-ttl-hours`, its variable `CHAT_JWT_TTL_HOURS` and its key
 /// `jwt_ttl_hours`, for example.
@@ -16,6 +16,7 @@ use super::{ActionsNames, Config, Listen, LogFormat, RegisteredNames, Secret};
 pub enum Setting {
     Listen,
     AdminListen,
+    AdminToken,
     Store,
     Bus,
     Workers,
@@ -26,6 +27,7 @@ pub enum Setting {
     JwtSecret,
     JwtTtlHours,
     Origins,
+    TrustedProxies,
     LogFormat,
     SocketioEcho,
     ActionsNames,
@@ -37,9 +39,10 @@ pub enum Setting {
 
 impl Setting {
     /// Every setting.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Listen,
         Self::AdminListen,
+        Self::AdminToken,
         Self::Store,
         Self::Bus,
         Self::Workers,
@@ -50,6 +53,7 @@ impl Setting {
         Self::JwtSecret,
         Self::JwtTtlHours,
         Self::Origins,
+        Self::TrustedProxies,
         Self::LogFormat,
         Self::SocketioEcho,
         Self::ActionsNames,
@@ -65,6 +69,7 @@ impl Setting {
         match self {
             Self::Listen => "listen",
             Self::AdminListen => "admin_listen",
+            Self::AdminToken => "admin_token",
             Self::Store => "store",
             Self::Bus => "bus",
             Self::Workers => "workers",
@@ -75,6 +80,7 @@ impl Setting {
             Self::JwtSecret => "jwt_secret",
             Self::JwtTtlHours => "jwt_ttl_hours",
             Self::Origins => "origins",
+            Self::TrustedProxies => "trusted_proxies",
             Self::LogFormat => "log_format",
             Self::SocketioEcho => "socketio_echo",
             Self::ActionsNames => "actions_names",
@@ -101,6 +107,7 @@ impl Setting {
             Self::JwtTtlHours => &["JWT_TTL"],
             Self::Origins => &["CLIENT_URL"],
             Self::AdminListen
+            | Self::AdminToken
             | Self::Store
             | Self::Bus
             | Self::Workers
@@ -108,6 +115,7 @@ impl Setting {
             | Self::SignUps
             | Self::RegisteredNames
             | Self::RateLimits
+            | Self::TrustedProxies
             | Self::LogFormat
             | Self::SocketioEcho
             | Self::ActionsNames
@@ -121,13 +129,16 @@ impl Setting {
     /// Whether a variable with `_FILE` behind its name may name a file that holds it.
     #[must_use]
     pub const fn is_secret(self) -> bool {
-        matches!(self, Self::JwtSecret)
+        matches!(self, Self::JwtSecret | Self::AdminToken)
     }
 
     /// Whether it takes several values, separated by commas where they stand in one text.
     #[must_use]
     pub const fn is_list(self) -> bool {
-        matches!(self, Self::Listen | Self::Origins | Self::Groups)
+        matches!(
+            self,
+            Self::Listen | Self::Origins | Self::TrustedProxies | Self::Groups
+        )
     }
 
     /// Puts a value as it was written into a configuration, or says what is wrong with it.
@@ -135,6 +146,7 @@ impl Setting {
         match self {
             Self::Listen => config.listen = several(&listed(texts), str::parse)?,
             Self::AdminListen => config.admin_listen = Some(admin(single(texts)?)?),
+            Self::AdminToken => config.admin_token = Some(admin_token(single(texts)?)?),
             Self::Store => config.store = single(texts)?.parse()?,
             Self::Bus => config.bus = single(texts)?.parse()?,
             Self::Workers => config.workers = workers(single(texts)?)?,
@@ -154,6 +166,7 @@ impl Setting {
                     some => several(some, origin)?,
                 }
             }
+            Self::TrustedProxies => config.trusted_proxies = networks(&listed(texts))?,
             Self::LogFormat => config.log_format = log_format(single(texts)?)?,
             Self::SocketioEcho => config.socketio_echo = switch(single(texts)?)?,
             Self::ActionsNames => config.actions_names = actions_names(single(texts)?)?,
@@ -205,6 +218,16 @@ fn admin(text: &str) -> Result<Listen, String> {
     }
 }
 
+fn admin_token(text: &str) -> Result<Secret, String> {
+    if text.len() < ADMIN_TOKEN_BYTES_MIN {
+        return Err(format!("has at least {ADMIN_TOKEN_BYTES_MIN} bytes"));
+    }
+    secret(text)
+}
+
+/// Nobody guesses so much.
+const ADMIN_TOKEN_BYTES_MIN: usize = 16;
+
 fn workers(text: &str) -> Result<Option<NonZeroUsize>, String> {
     if text == "auto" {
         return Ok(None);
@@ -237,6 +260,10 @@ fn actions_names(text: &str) -> Result<ActionsNames, String> {
 fn group_names(parts: &[&str]) -> Result<Vec<Name>, String> {
     let read = |part: &&str| Name::new(part).map_err(|error| format!("\"{part}\": {error}"));
     parts.iter().map(read).collect()
+}
+
+fn networks(parts: &[&str]) -> Result<Vec<Network>, String> {
+    parts.iter().map(|part| part.parse()).collect()
 }
 
 fn log_format(text: &str) -> Result<LogFormat, String> {

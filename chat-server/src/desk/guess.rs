@@ -35,6 +35,10 @@ impl Desk<'_> {
 }
 
 fn tries_a_password(command: &Command) -> bool {
+    #[cfg(sabotage)]
+    if chat_core::sabotage::planted("room_passwords_unbudgeted") {
+        return false;
+    }
     if let Command::Join(it) = command {
         it.password.is_some()
     } else if let Command::Visit(it) = command {

@@ -19,11 +19,12 @@ use http_body_util::BodyExt;
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::oneshot;
 
-use super::registry::{Caller, Errand, Opening, Said};
+use super::registry::{Caller, Errand, Opening, Said, Way};
 use super::{Cors, Host, Refused, Settings};
 use crate::http::problem::Problem;
-use crate::http::upgrade::{accept_key, address, is_upgrade, is_welcome, switch};
-use crate::node::{Connected, Node, RECONNECT_MS};
+use crate::http::upgrade::{accept_key, address, is_upgrade, is_welcome, place, switch};
+use crate::node::{Node, RECONNECT_MS};
+use crate::places::Connected;
 
 /// One place where sessions come in.
 #[derive(Clone)]
@@ -92,9 +93,10 @@ impl Door {
             }
             return self.open(request, by_socket).await;
         };
-        let Some(errands) = self.node.lines().find(sid, self.number) else {
+        let Some(way) = self.node.lines().find(sid, self.number) else {
             return Err(refused(Refused::SidUnknown));
         };
+        let Way { errands, posts } = way;
         if wants_socket != by_socket {
             return Err(refused(Refused::BadRequest));
         }
@@ -110,6 +112,10 @@ impl Door {
         let errand = if request.method() == Method::GET {
             Errand::Poll(answer)
         } else if request.method() == Method::POST {
+            // Nobody keeps many long payloads waiting for their last bytes.
+            let Ok(_post) = posts.try_acquire() else {
+                return Err(refused(Refused::BadRequest));
+            };
             Errand::Post(self.payload(request).await?, answer)
         } else {
             return Err(refused(Refused::BadRequest));
@@ -136,16 +142,12 @@ impl Door {
         let address = address(&request);
         let token = crate::http::auth::bearer(request.headers());
         let token = token.ok().map(str::to_owned);
-        let Some(silent) = self.node.hush(address) else {
-            return Err(overloaded(Refusal::new(Code::TooMany)));
-        };
+        let silent = self.node.hush(address).map_err(overloaded)?;
         let (socket, place) = if by_socket {
             let (key, upgrade, place) = self.handshake(request)?;
             (Some((key, upgrade)), place)
         } else {
-            let Some(place) = self.node.connect() else {
-                return Err(overloaded(Refusal::new(Code::TooMany)));
-            };
+            let place = self.node.connect(Some(address)).map_err(overloaded)?;
             (None, Some(Arc::new(place)))
         };
         let says_goodbye = self.host.says_goodbye();
@@ -192,7 +194,7 @@ impl Door {
         let key = accept_key(request.headers()).ok_or_else(|| refused(Refused::BadRequest))?;
         let upgrade = request.extensions_mut().remove::<OnUpgrade>();
         let upgrade = upgrade.ok_or_else(|| refused(Refused::BadRequest))?;
-        let place = request.extensions_mut().remove::<Arc<Connected>>();
+        let place = place(&self.node, &mut request).map_err(overloaded)?;
         Ok((key, upgrade, place))
     }
 

@@ -10,7 +10,7 @@ use hyper::upgrade::OnUpgrade;
 use tokio::time::{Sleep, sleep};
 use tungstenite::Message;
 
-use crate::node::Connected;
+use crate::places::Connected;
 use crate::websocket::{GOODBYE, Read, Socket};
 
 /// The socket on trial.

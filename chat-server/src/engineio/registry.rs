@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hyper::upgrade::OnUpgrade;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{Host, Line, Refused, Settings};
-use crate::node::{Connected, Silent};
+use crate::places::{Connected, Silent};
 use crate::worker::Worker;
 
 /// The sessions of a process, by their names.
@@ -26,9 +26,18 @@ pub(super) struct Asking<'a>(&'a Lines);
 
 struct Entry {
     errands: mpsc::Sender<Box<Errand>>,
+    /// What is left of the payloads that may be on their way at once.
+    posts: Arc<Semaphore>,
     /// Behind which door it was opened: it isn't known at others.
     door: usize,
     says_goodbye: bool,
+}
+
+/// The way to a session.
+pub(super) struct Way {
+    pub(super) errands: mpsc::Sender<Box<Errand>>,
+    /// What is left of the payloads that may be on their way at once.
+    pub(super) posts: Arc<Semaphore>,
 }
 
 /// What a request wants of a session. Boxed on its way: each session keeps room for some, and most
@@ -86,6 +95,10 @@ pub(super) struct Membership {
 /// Requests that wait for one session.
 const ERRANDS_MAX: usize = 16;
 
+/// Payloads for one session that are read at once, each up to the longest: a client posts them one
+/// after the other.
+const POSTS_MAX: usize = 4;
+
 /// Random bytes of a session's name.
 const SID_BYTES: usize = 15;
 
@@ -116,6 +129,7 @@ impl Lines {
         let (errands, received) = mpsc::channel(ERRANDS_MAX);
         let entry = Entry {
             errands,
+            posts: Arc::new(Semaphore::new(POSTS_MAX)),
             door,
             says_goodbye,
         };
@@ -125,10 +139,13 @@ impl Lines {
     }
 
     /// The way to a session that was opened behind this door.
-    pub(super) fn find(&self, sid: &str, door: usize) -> Option<mpsc::Sender<Box<Errand>>> {
+    pub(super) fn find(&self, sid: &str, door: usize) -> Option<Way> {
         let entries = self.entries();
         let entry = entries.get(sid).filter(|entry| entry.door == door)?;
-        Some(entry.errands.clone())
+        Some(Way {
+            errands: entry.errands.clone(),
+            posts: entry.posts.clone(),
+        })
     }
 
     /// Ends the sessions that don't end by themselves.

@@ -178,7 +178,10 @@ async fn perform(
     };
     node.spend(identity.user)?;
     let actor = identity.actor();
-    let desk = desk(node, &actor);
+    let desk = Desk {
+        origin: Some(from),
+        ..desk(node, &actor)
+    };
     desk.command_from(from, room.as_ref(), cid, command).await
 }
 
@@ -194,6 +197,7 @@ fn desk<'a>(node: &'a Node, actor: &'a Actor) -> Desk<'a> {
         node,
         actor,
         from: None,
+        origin: None,
     }
 }
 

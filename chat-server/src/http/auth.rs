@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -25,8 +26,12 @@ use crate::http::problem::Problem;
 use crate::limits::ServerLimits;
 use crate::store::Account;
 
-/// Hears of log-ins that have ended, to close what is live of them.
-pub type OnRevoked = Arc<dyn Fn(Revocation) + Send + Sync>;
+/// Hears of log-ins that have ended, to close what is live of them. Whoever ended them is answered
+/// when it is done.
+pub type OnRevoked = Arc<dyn Fn(Revocation) -> Closing + Send + Sync>;
+
+/// Is done when everybody knows who has to close what is live.
+pub type Closing = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The routes below `/v1/auth` and `/v1/me`.
 ///
@@ -194,7 +199,7 @@ async fn log_out(
         body => routes.read(body)?,
     };
     let revocation = routes.accounts.log_out(&identity, body.all).await?;
-    (routes.on_revoked)(revocation);
+    (routes.on_revoked)(revocation).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -212,7 +217,7 @@ async fn change_password(
         .accounts
         .change_password(&identity, &body.old, &body.new, bytes_min, origin)
         .await?;
-    (routes.on_revoked)(changed.revocation);
+    (routes.on_revoked)(changed.revocation).await;
     routes.tokens(changed.signed_in).await
 }
 
@@ -297,5 +302,6 @@ pub(super) fn origin<'a>(extensions: &Extensions, device: Option<&'a str>) -> Or
     Origin {
         address: info.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip()),
         device,
+        page: None,
     }
 }

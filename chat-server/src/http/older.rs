@@ -24,7 +24,7 @@ use http_body_util::{BodyExt, Limited};
 use crate::auth::Identity;
 use crate::auth::limiter::Origin;
 use crate::desk::{Desk, no_room, older};
-use crate::http::upgrade::address;
+use crate::http::upgrade::{address, foreign_page};
 use crate::node::{Node, RECONNECT_MS};
 
 /// All dialects that have a face over HTTP, each below its path.
@@ -92,8 +92,10 @@ fn dressed(site: Site, mut response: Response, status: StatusCode) -> Response {
 }
 
 async fn reply(node: &Node, site: Site, request: Request) -> Reply {
-    let origin = Origin::of(address(&request));
+    let address = address(&request);
     let (head, body) = request.into_parts();
+    let page = foreign_page(&head.headers, &node.config().origins);
+    let origin = Origin::of(address).on_page(page.as_deref());
     let bytes_max = node.limits().http_body_bytes_max;
     let Ok(body) = Limited::new(body, bytes_max).collect().await else {
         return site.refuse(&Refusal::too_large(bytes_max as u64));
@@ -211,6 +213,7 @@ impl Counter<'_> {
             node: self.node,
             actor,
             from: None,
+            origin: Some(self.origin),
         }
     }
 
@@ -244,11 +247,18 @@ impl Counter<'_> {
         if !actor.id.is_guest() {
             return self.join(actor, wish).await.map(|(room, _)| room);
         }
-        let room = self.desk(actor).resolve(&wish.room).await?;
-        match older::card(self.node, room).await? {
-            Some(card) if card.access == Mode::Open => Ok(card),
-            Some(card) if card.listed => Err(Refusal::new(Code::NotAMember)),
-            Some(_) | None => Err(no_room()),
+        let desk = self.desk(actor);
+        let room = desk.resolve(&wish.room).await?;
+        let card = older::card(self.node, room).await?.ok_or_else(no_room)?;
+        if !card.listed {
+            desk.query(Op::Room { room: room.into() })
+                .await
+                .unwrap_or_else(|| Err(no_room()))?;
+        }
+        if card.access == Mode::Open {
+            Ok(card)
+        } else {
+            Err(Refusal::new(Code::NotAMember))
         }
     }
 

@@ -21,7 +21,9 @@ use tungstenite::handshake::derive_accept_key;
 
 use crate::http::problem::Problem;
 use crate::http::{older, rest};
-use crate::node::{Connected, Node, RECONNECT_MS};
+use crate::listener::Carried;
+use crate::node::Node;
+use crate::places::Connected;
 use crate::session::Arrival;
 
 /// Where connections come in.
@@ -75,10 +77,9 @@ pub(super) async fn handle(State(door): State<Door>, mut request: Request) -> Re
         return Problem::from(Refusal::new(Code::ShuttingDown)).into_response();
     }
     let address = address(&request);
-    let Some(silent) = door.node.hush(address) else {
-        let max = door.node.limits().silent_sockets_per_address_max as u64;
-        let refusal = Refusal::new(Code::TooMany).with_detail("max", max);
-        return Problem::from(refusal.with_retry(RECONNECT_MS)).into_response();
+    let silent = match door.node.hush(address) {
+        Ok(silent) => silent,
+        Err(refusal) => return Problem::from(refusal).into_response(),
     };
     let (token, room) = if dialect == Some(Dialect::Rest) {
         let admitted = rest::admit(&door.node, request.uri(), request.headers(), address).await;
@@ -98,8 +99,13 @@ pub(super) async fn handle(State(door): State<Door>, mut request: Request) -> Re
             "this connection can't be upgraded",
         );
     };
-    let place = request.extensions_mut().remove::<Arc<Connected>>();
+    let place = match place(&door.node, &mut request) {
+        Ok(place) => place,
+        Err(refusal) => return Problem::from(refusal).into_response(),
+    };
+    let page = foreign_page(request.headers(), &door.node.config().origins);
     let arrival = Arrival {
+        page: page.map(String::into_boxed_str),
         upgrade,
         dialect,
         address,
@@ -167,13 +173,29 @@ fn speaks(headers: &HeaderMap) -> bool {
     has_word(headers, &SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL)
 }
 
+/// The origin of the page that a request comes from, if it is neither one of the server's own nor
+/// one that is allowed.
+pub(crate) fn foreign_page(headers: &HeaderMap, allowed: &[String]) -> Option<String> {
+    let said = || {
+        let origins = headers.get_all(ORIGIN).iter();
+        let origins = origins.map(|origin| String::from_utf8_lossy(origin.as_bytes()));
+        origins.collect::<Vec<_>>().join(" ")
+    };
+    (!is_welcome(headers, allowed)).then(said)
+}
+
 /// Whether a page of this origin may connect: one of the server's own, one that is allowed, or no
 /// page at all.
 pub(crate) fn is_welcome(headers: &HeaderMap, allowed: &[String]) -> bool {
-    let Some(origin) = headers.get(ORIGIN) else {
+    #[cfg(sabotage)]
+    if chat_core::sabotage::planted("origin_unchecked") {
+        return true;
+    }
+    let mut origins = headers.get_all(ORIGIN).iter();
+    let Some(origin) = origins.next() else {
         return true;
     };
-    let Ok(origin) = origin.to_str() else {
+    let (Ok(origin), None) = (origin.to_str(), origins.next()) else {
         return false;
     };
     if allowed
@@ -183,10 +205,11 @@ pub(crate) fn is_welcome(headers: &HeaderMap, allowed: &[String]) -> bool {
         return true;
     }
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    let (Some(host), Some((_, authority))) = (host, origin.split_once("://")) else {
+    let (Some(host), Some((scheme, authority))) = (host, origin.split_once("://")) else {
         return false;
     };
-    host.eq_ignore_ascii_case(authority)
+    // What is https to a page may be http here, behind a proxy; other schemes are no pages of ours.
+    matches!(scheme, "http" | "https") && host.eq_ignore_ascii_case(authority)
 }
 
 /// The token of a query, where the dialect has it there.
@@ -210,6 +233,18 @@ pub(crate) fn address(request: &Request) -> IpAddr {
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
         .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip())
+}
+
+/// The place of a request's connection, if we accepted it; of its client's own, if a proxy's
+/// connection carries it.
+pub(crate) fn place(node: &Node, request: &mut Request) -> Result<Option<Arc<Connected>>, Refusal> {
+    let client = address(request);
+    let extensions = request.extensions_mut();
+    let is_carried = extensions.get::<Carried>().is_some();
+    match extensions.remove::<Arc<Connected>>() {
+        Some(below) if is_carried => Ok(Some(Arc::new(node.carry(client, below)?))),
+        place => Ok(place),
+    }
 }
 
 fn not_a_socket(dialect: Option<Dialect>) -> Response {

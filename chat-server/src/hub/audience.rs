@@ -2,9 +2,11 @@
 
 mod section;
 
+use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use chat_core::{Seq, UserId};
+use chat_core::{Record, Seq, UserId};
 use chat_protocol::voice::Voice;
 
 use self::section::Section;
@@ -19,8 +21,21 @@ pub(super) struct Audience {
     /// Whether the hub knows that a round waits.
     pub(super) dirty: bool,
     sections: Vec<Section>,
+    /// The last records, while somebody catches up and for a moment after.
+    tail: Tail,
     written: Written,
 }
+
+/// Records that this worker heard while somebody was behind: he reads them here, and so catches up
+/// with a room in which much is said without reading the store again and again.
+#[derive(Default)]
+struct Tail {
+    records: VecDeque<Arc<Record>>,
+    is_kept: bool,
+}
+
+/// Records of a tail; who is further behind reads the store.
+const TAIL_RECORDS_MAX: usize = 256;
 
 /// One session's place in a room.
 pub(super) struct Seat {
@@ -94,6 +109,7 @@ impl Audience {
     }
 
     pub(super) fn sit(&mut self, voice: &Voice, seat: Seat) {
+        self.tail.is_kept = true;
         // It may have sat there with another voice.
         self.leave(|old| old.session == seat.session);
         let known = self.sections.iter_mut().find(|it| it.voice == *voice);
@@ -131,6 +147,8 @@ impl Audience {
     pub(super) fn interrupt(&mut self, to: Seq) -> Vec<SessionKey> {
         self.flush();
         self.head = to;
+        self.forget();
+        self.tail.is_kept = true;
         let seats = self.sections.iter_mut().flat_map(|it| &mut it.seats);
         seats
             .filter(|seat| seat.caught_up)
@@ -144,11 +162,45 @@ impl Audience {
     /// Puts a record into the round of each section.
     pub(super) fn hear(&mut self, delivery: &Delivery) {
         self.head = delivery.record.seq;
+        self.tail.hear(&delivery.record);
         for section in &mut self.sections {
             if section.seats.iter().any(|seat| seat.caught_up) && section.push(delivery) {
                 self.written.add(section.flush());
             }
         }
+    }
+
+    /// The records from a position to the head, as far as they are remembered.
+    pub(super) fn tail(&self, position: Seq) -> Vec<Arc<Record>> {
+        let records = &self.tail.records;
+        match records.front() {
+            Some(first) if first.seq <= position.next() => {
+                let later = records.iter().filter(|record| record.seq > position);
+                later.cloned().collect()
+            }
+            Some(_) | None => Vec::new(),
+        }
+    }
+
+    /// Forgets the last records.
+    pub(super) fn forget(&mut self) {
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("deleted_words_remembered") {
+            return;
+        }
+        self.tail.records.clear();
+    }
+
+    /// Forgets the last records, unless somebody is behind or was since this was asked last; tells
+    /// whether it still remembers some.
+    pub(super) fn forget_unless_wanted(&mut self) -> bool {
+        let mut seats = self.sections.iter().flat_map(|it| &it.seats);
+        let is_wanted = seats.any(|seat| !seat.caught_up);
+        let was_wanted = std::mem::replace(&mut self.tail.is_kept, is_wanted);
+        if !was_wanted && !is_wanted {
+            self.tail = Tail::default();
+        }
+        was_wanted || is_wanted
     }
 
     /// Writes the rounds to every seat: one write for each.
@@ -161,6 +213,19 @@ impl Audience {
     /// What was handed to sockets since this was asked last.
     pub(super) fn written(&mut self) -> Written {
         std::mem::take(&mut self.written)
+    }
+}
+
+impl Tail {
+    fn hear(&mut self, record: &Arc<Record>) {
+        if !self.is_kept {
+            // What follows would have a hole before it.
+            return self.records.clear();
+        }
+        if self.records.len() >= TAIL_RECORDS_MAX {
+            self.records.pop_front();
+        }
+        self.records.push_back(record.clone());
     }
 }
 

@@ -132,8 +132,16 @@ impl Link {
         None
     }
 
+    /// Tells something. Who has much to hear about and doesn't get to it has to come again: what he
+    /// missed he resumes.
     pub(crate) fn tell(&self, news: News) {
-        self.news.borrow_mut().push_back(news);
+        let mut waiting = self.news.borrow_mut();
+        if waiting.len() >= NEWS_MAX {
+            waiting.clear();
+            waiting.push_back(News::End(Close::Lagging));
+        }
+        waiting.push_back(news);
+        drop(waiting);
         self.outbox.wake();
     }
 
@@ -160,3 +168,6 @@ fn expiry(identity: &Identity, clock: &dyn Clock) -> Option<Duration> {
 
 /// How long before its end a session hears that its token ends.
 const EXPIRY_NOTICE: Duration = Duration::from_secs(60);
+
+/// News that wait for a session.
+const NEWS_MAX: usize = 4_096;

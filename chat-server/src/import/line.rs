@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use chat_core::{Format, Password, Role, Timestamp};
-use serde_json::{Map, Value};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
 
 use super::Source;
 use super::moment;
@@ -109,14 +110,15 @@ pub(super) struct Read {
 
 /// Reads a line. What is wrong with it is said in words, and with its kind if that much is clear.
 pub(super) fn read(from: Source, text: &str) -> Result<Read, (Option<Kind>, String)> {
-    let object: Map<String, Value> = serde_json::from_str(text).map_err(|error| {
+    let Object(object) = serde_json::from_str(text).map_err(|error| {
         // The place within the line matters; the line is told beside.
         let words = error.to_string();
         let words = words.split(" at line ").next().unwrap_or_default();
         let place = error.column();
         (None, format!("no JSON object: {words} at column {place}"))
     })?;
-    let kind = match object.get("type").and_then(Value::as_str) {
+    let kind = object.iter().find(|(name, _)| name == "type");
+    let kind = match kind.and_then(|(_, value)| value.as_str()) {
         Some("user") => Kind::User,
         Some("room" | "group") => Kind::Room,
         Some("member") => Kind::Member,
@@ -125,7 +127,7 @@ pub(super) fn read(from: Source, text: &str) -> Result<Read, (Option<Kind>, Stri
             return Err((None, "\"type\" is no user, room, member or message".into()));
         }
     };
-    let mut fields = Fields::of(from, kind, object);
+    let mut fields = Fields::of(from, kind, object).map_err(|words| (Some(kind), words))?;
     let line = if fields.take("deleted_at").is_some() {
         Ok(Line::Gone)
     } else {
@@ -264,6 +266,33 @@ fn is_hash(text: &str) -> bool {
     text.len() == 60 && bcrypt.iter().any(|it| text.starts_with(it)) || text.starts_with("$argon2")
 }
 
+/// An object as it stands: a map would keep the last of two fields of one name in silence.
+struct Object(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pairs;
+
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Object;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Object, A::Error> {
+                let mut object = Vec::new();
+                while let Some(field) = fields.next_entry()? {
+                    object.push(field);
+                }
+                Ok(Object(object))
+            }
+        }
+
+        deserializer.deserialize_map(Pairs)
+    }
+}
+
 /// The fields of a line that weren't read yet, by their plain spelling.
 struct Fields {
     from: Source,
@@ -272,15 +301,19 @@ struct Fields {
 }
 
 impl Fields {
-    fn of(from: Source, kind: Kind, object: Map<String, Value>) -> Self {
-        let mut left: BTreeMap<String, (String, Value)> = object
-            .into_iter()
-            .map(|(name, value)| (plain(&name), (name, value)))
-            .collect();
+    fn of(from: Source, kind: Kind, object: Vec<(String, Value)>) -> Result<Self, String> {
+        let mut left: BTreeMap<String, (String, Value)> = BTreeMap::new();
+        for (name, value) in object {
+            let known = left.insert(plain(&name), (name.clone(), value.clone()));
+            // A database may keep one field under two names.
+            if let Some((one, _)) = known.filter(|(one, known)| *one == name || *known != value) {
+                return Err(format!("{one} and {name} are one field that comes twice"));
+            }
+        }
         for name in KNOWN_AND_UNUSED {
             left.remove(*name);
         }
-        Self { from, kind, left }
+        Ok(Self { from, kind, left })
     }
 
     /// Takes a field by our name, or by one that its server has for it; null is as good as absent.

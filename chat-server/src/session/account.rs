@@ -12,7 +12,6 @@ use chat_protocol::voice::Face;
 
 use super::carrier::Carrier;
 use super::{After, Performed, Session, unauthenticated};
-use crate::auth::limiter::Origin;
 use crate::auth::{Identity, SignedIn};
 use crate::desk::older;
 
@@ -77,7 +76,12 @@ impl Session {
         make: bool,
     ) -> Performed {
         let ended = self.worker.hub.borrow().ended();
-        let origin = Origin::of(self.address);
+        let origin = self.origin();
+        #[cfg(sabotage)]
+        let origin = match chat_core::sabotage::planted("limiter_per_transport") {
+            true => crate::auth::limiter::Origin::of(std::net::Ipv4Addr::UNSPECIFIED.into()),
+            false => origin,
+        };
         let signed_in = older::log_in(self.node(), login, password, make, origin).await;
         let signed_in = match signed_in {
             Ok(signed_in) => signed_in,
@@ -90,7 +94,7 @@ impl Session {
     /// Makes an account, is its owner from then on, and joins what is open of the rooms it wants.
     pub(super) async fn sign_up(&mut self, wish: &SignUp) -> Performed {
         let ended = self.worker.hub.borrow().ended();
-        let origin = Origin::of(self.address);
+        let origin = self.origin();
         let signed_in = older::sign_up(self.node(), wish, origin).await?;
         let mut card = self.signed_in(signed_in, ended).await?;
         if !wish.rooms.is_empty() {

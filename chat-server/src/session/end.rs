@@ -10,6 +10,7 @@ use super::Session;
 use super::carrier::Carrier;
 use crate::auth::Identity;
 use crate::node::RECONNECT_MS;
+use crate::outbox::State;
 use crate::websocket::GOODBYE;
 
 /// How long a server that stops waits for a client which has been told everything to close too.
@@ -21,9 +22,21 @@ impl Session {
         if let Some(close) = close {
             if close == Close::ShuttingDown {
                 // What was received is answered first.
-                drop(tokio::time::timeout(GOODBYE, self.answered()).await);
+                let answered = tokio::time::timeout(GOODBYE, self.answered());
+                #[cfg(sabotage)]
+                let answered = async {
+                    if !chat_core::sabotage::planted("stopped_without_answers") {
+                        return answered.await;
+                    }
+                    Ok(())
+                };
+                drop(answered.await);
             }
-            self.link.outbox.cut();
+            // Those answers leave before the goodbye; what else waits doesn't.
+            let is_open = self.link.outbox.state() == State::Open;
+            if close != Close::ShuttingDown || !is_open {
+                self.link.outbox.cut();
+            }
             if close == Close::Lagging {
                 self.node().metrics().sessions_lagging.inc();
                 self.system(&System::Lagged {});

@@ -11,7 +11,6 @@ use chat_protocol::voice::{Face, Voice};
 
 use super::{After, Performed, Session, unauthenticated};
 use crate::auth::Identity;
-use crate::auth::limiter::Origin;
 use crate::config::ActionsNames;
 use crate::desk::{self, no_room};
 
@@ -71,7 +70,19 @@ impl Session {
         let name = actor.name.clone();
         let voice = self.voice(dialect, wish.face, &wish.called);
         self.admit(id, &actor, wish.password).await?;
-        let (head, _) = self.take_seat(id, actor, voice).await?;
+        let (head, _) = self.take_seat(id, actor.clone(), voice).await?;
+        // Two who ask in the same moment were both told that it is free: the first to sit has it.
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("unique_name_checked_once") {
+            wish.unique = false;
+        }
+        if wish.unique
+            && actor.id.is_guest()
+            && let Err(refusal) = self.check_unique(&room, &actor).await
+        {
+            self.rise(id).await;
+            return Err(refusal);
+        }
         self.seats.call(id, wish.room);
         let entered = Answer::Entered {
             room,
@@ -99,7 +110,7 @@ impl Session {
         } else {
             Join { password }.into()
         };
-        let origin = Origin::of(self.address);
+        let origin = self.origin();
         self.desk(actor)
             .command_from(origin, Some(&RoomRef::id(room)), None, command)
             .await?;
@@ -109,15 +120,15 @@ impl Session {
         Ok(())
     }
 
-    /// Refuses a name that somebody else bears who is present.
+    /// Refuses a name that somebody else bears who is present, and came before.
     async fn check_unique(&self, room: &RoomCard, actor: &Actor) -> Result<(), Refusal> {
         let people = self.desk(actor).people(std::slice::from_ref(room)).await?;
         let skeleton = actor.name.skeleton();
-        let taken = people
+        let first = people
             .into_iter()
             .flatten()
-            .any(|it| it.id != actor.id && it.name.is_some_and(|name| name.skeleton() == skeleton));
-        if taken {
+            .find(|it| matches!(&it.name, Some(name) if name.skeleton() == skeleton));
+        if first.is_some_and(|first| first.id != actor.id) {
             return Err(Refusal::new(Code::NameTaken).with_detail("field", "name"));
         }
         Ok(())
@@ -233,7 +244,8 @@ impl Session {
         }
         let by_address =
             rule == NameRule::Address && node.config().actions_names == ActionsNames::Session;
-        if by_address && let Some(account) = accounts.here_from(name.as_str(), self.address).await?
+        if by_address
+            && let Some(account) = accounts.here_from(name.as_str(), self.origin()).await?
         {
             let mut hub = self.worker.hub.borrow_mut();
             hub.identify(self.link.key, account.user);
@@ -279,6 +291,10 @@ fn hidden(room: &RoomCard) -> impl FnOnce(Refusal) -> Refusal {
     let listed = room.listed;
     move |refusal| {
         let is_ours = refusal.class == Class::Server;
-        if listed || is_ours { refusal } else { no_room() }
+        if listed || is_ours {
+            refusal
+        } else {
+            no_room()
+        }
     }
 }

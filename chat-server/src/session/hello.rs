@@ -192,10 +192,11 @@ impl Session {
         let most = self.node().limits().catch_up_records_max;
         let why = if at > head {
             Some(ResetReason::Ahead)
-        } else if !store
-            .continues(room, &known, at)
-            .await
-            .map_err(|error| unavailable(&error))?
+        } else if known != epoch
+            && !store
+                .continues(room, &known, at)
+                .await
+                .map_err(|error| unavailable(&error))?
         {
             Some(ResetReason::EpochChanged)
         } else if head.number() - at.number() > most {
@@ -208,6 +209,10 @@ impl Session {
         };
         Ok(match why {
             Some(why) => (ResumeState::Reset { why, epoch, head }, head),
+            #[cfg(sabotage)]
+            None if chat_core::sabotage::planted("resume_off_by_one") => {
+                (ResumeState::Ok { from: at, to: head }, at.next().min(head))
+            }
             None => (ResumeState::Ok { from: at, to: head }, at),
         })
     }

@@ -1,8 +1,6 @@
 //! What takes longer than a plain command: it is awaited before the next frame is read.
 
-use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
 
 use chat_core::{Actor, Author, Cid, Command, RoomId, Seq, Text};
 use chat_protocol::answer::{Answer, Position, Snapshot};
@@ -11,22 +9,16 @@ use chat_protocol::code::{Code, Refusal};
 use chat_protocol::command::{Op, Status};
 use chat_protocol::room_ref::RoomRef;
 use chat_protocol::signal::{Signal, What};
-use chat_protocol::system::System;
 use chat_protocol::voice::Voice;
 use tokio::sync::oneshot;
 
 use super::{After, Performed, Session, unauthenticated};
 use crate::auth::Identity;
-use crate::auth::limiter::Origin;
 use crate::desk::{self, unavailable};
-use crate::hub::{CatchUp, News, Sitter};
+use crate::hub::{News, Sitter};
 use crate::mail::{Mail, Parcel, Reply, Wish};
-use crate::outbox::State;
 use crate::store::{MessageQuery, Place};
 use crate::worker::{Address, Chair};
-
-/// Records that are read at once to catch up.
-const PAGE: usize = 500;
 
 impl Session {
     /// Does what an op asks for.
@@ -123,7 +115,7 @@ impl Session {
         let room = target.map(RoomRef::id);
         let answer = self
             .desk(&actor)
-            .command_from(Origin::of(self.address), room.as_ref(), cid, command)
+            .command_from(self.origin(), room.as_ref(), cid, command)
             .await;
         if let (Ok(_), Some(room), true) = (&answer, target, visits) {
             self.seats.visit(room, actor.id);
@@ -256,6 +248,7 @@ impl Session {
                 readable_from,
             } => {
                 self.seats.take(room, actor, voice);
+                self.seats.judge(room, head);
                 self.silent = None;
                 Ok((head, readable_from))
             }
@@ -263,62 +256,6 @@ impl Session {
                 Err(Refusal::new(Code::Unavailable))
             }
         }
-    }
-
-    /// Sends what lies between a position and the present, and hears the room from there on.
-    pub(super) async fn catch_up(&mut self, room: RoomId, mut position: Seq) {
-        let Some(voice) = self.seats.voice(room).cloned() else {
-            return;
-        };
-        let key = self.link.key;
-        loop {
-            let state = self.worker.hub.borrow_mut().catch_up(key, room, position);
-            match state {
-                CatchUp::Live => break,
-                CatchUp::Gone => return,
-                CatchUp::Ahead => tokio::task::yield_now().await,
-                CatchUp::Behind => {
-                    let read = self.node().store().records(room, position, PAGE).await;
-                    self.node().metrics().catch_up_reads.inc();
-                    let Ok(records) = read else {
-                        // A seat that stays behind hears nothing: the client comes back instead.
-                        self.link.tell(News::End(Close::Internal));
-                        return;
-                    };
-                    let user = self.seats.actor(room).map(|actor| actor.id);
-                    for record in records {
-                        position = record.seq;
-                        let own = Some(record.by.id) == user;
-                        voice.event(&record, own, &mut |text| self.link.outbox.send_text(text));
-                        self.drained().await;
-                        if self.link.outbox.state() != State::Open || self.link.is_ending() {
-                            return;
-                        }
-                    }
-                }
-            }
-        }
-        self.told.insert(room, position);
-        self.system(&System::Synced {
-            room,
-            seq: position,
-        });
-    }
-
-    /// Waits until the client has taken most of what it was sent, or the session has to end.
-    async fn drained(&self) {
-        let most = self.node().limits().outbox_bytes_max / 2;
-        let outbox = &self.link.outbox;
-        poll_fn(|cx| {
-            outbox.register(cx);
-            let goes_on = outbox.state() == State::Open && !self.link.is_ending();
-            if goes_on && outbox.waiting() > most {
-                Poll::Pending
-            } else {
-                Poll::Ready(())
-            }
-        })
-        .await;
     }
 
     async fn snapshot(&mut self, room: &RoomRef) -> Performed {

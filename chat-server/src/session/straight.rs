@@ -12,7 +12,7 @@ use tokio::sync::mpsc::error::TrySendError;
 
 use super::Session;
 use crate::desk;
-use crate::mail::{Mail, Wish};
+use crate::mail::{Mail, Refused, Wish};
 use crate::outbox::State;
 use crate::worker::Address;
 
@@ -75,10 +75,17 @@ impl Session {
             reply: Address::Ticket(self.link.key, ticket),
         };
         self.link.in_flight.set(self.link.in_flight.get() + 1);
-        // Waiting for a busy worker is rare: what it takes isn't kept for every session.
-        if let Err(TrySendError::Full(mail)) = self.node().worker_of(target).mail.try_send(mail) {
-            // Refused only if the worker ends, and then the session does too.
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("waits_when_overloaded") {
             drop(Box::pin(self.node().send(mail)).await);
+            return Sent::Away;
+        }
+        if let Err(TrySendError::Full(mail)) = self.node().worker_of(target).mail.try_send(mail) {
+            // It would wait, and everything behind it: who is told may come again.
+            self.link.in_flight.set(self.link.in_flight.get() - 1);
+            if let Address::Ticket(_, ticket) = mail.reply {
+                return Sent::Refused(Refused::Overloaded.into(), ticket);
+            }
         }
         Sent::Away
     }

@@ -24,7 +24,7 @@ use super::{
 #[derive(Debug)]
 pub struct Memory {
     epoch: String,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 impl Memory {
@@ -34,10 +34,30 @@ impl Memory {
     ///
     /// [`StoreError::Unavailable`] if the system has no random numbers to name it by.
     pub fn new() -> Result<Self, StoreError> {
-        Ok(Self {
-            epoch: draw_epoch()?,
-            state: Mutex::default(),
-        })
+        Ok(Self::named(draw_epoch()?))
+    }
+
+    /// An empty store under this epoch.
+    #[must_use]
+    pub fn named(epoch: impl Into<String>) -> Self {
+        let memory = Self {
+            epoch: epoch.into(),
+            state: Arc::default(),
+        };
+        memory.state().open(&memory.epoch);
+        memory
+    }
+
+    /// The same store, opened once more under an epoch of its own, as if the process had died and
+    /// another had come. Whoever remembers a position of before may go on from it.
+    #[must_use]
+    pub fn reopen(&self, epoch: impl Into<String>) -> Self {
+        let memory = Self {
+            epoch: epoch.into(),
+            state: Arc::clone(&self.state),
+        };
+        memory.state().open(&memory.epoch);
+        memory
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -87,13 +107,7 @@ impl Store for Memory {
     }
 
     async fn continues(&self, room: RoomId, epoch: &str, seq: Seq) -> Result<bool, StoreError> {
-        let head = self
-            .state()
-            .rooms
-            .get(&room)
-            .map(Log::head_seq)
-            .unwrap_or_default();
-        Ok(seq.number() == 0 || (epoch == self.epoch && seq <= head))
+        Ok(seq.number() == 0 || self.state().continues(room, epoch, seq))
     }
 
     async fn messages(&self, query: &MessageQuery) -> Result<Vec<Message>, StoreError> {

@@ -80,6 +80,7 @@ impl Sqlite {
         let db = open::writer(path)?;
         let epoch = draw_epoch()?;
         let run = open::begin_run(&db, path, &epoch)?;
+        open::keep_names(path)?;
         let scrub = scrub::Scrub::new(&db, path).map_err(|fault| StoreError::from(&fault))?;
         let gone = erase::everybody(&db).map_err(|fault| StoreError::from(&fault))?;
         let again = path.to_owned();

@@ -331,4 +331,17 @@ mod tests {
         assert!(!is_due(&founded, 257));
         assert!(is_due(&founded, 512));
     }
+
+    #[test]
+    fn a_room_stays_for_as_long_as_it_may_idle_and_not_a_millisecond_longer() {
+        let mut slot: Slot<()> = Slot::loading();
+        let idle = |slot: &Slot<()>, at: u64| slot.is_idle(Timestamp::new(at), 300);
+        slot.used_at = Timestamp::new(1_000);
+        assert!(!idle(&slot, 5_000), "it is being loaded");
+        slot.ready(Seq::new(1));
+        slot.used_at = Timestamp::new(1_000);
+        for (at, is_idle) in [(1_299, false), (1_300, true), (1_301, true)] {
+            assert_eq!(idle(&slot, at), is_idle, "{at}");
+        }
+    }
 }

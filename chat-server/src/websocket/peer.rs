@@ -12,6 +12,7 @@ use axum::http::header::SEC_WEBSOCKET_VERSION;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any};
+use chat_protocol::close::Close;
 use chat_protocol::code::{Code, Refusal};
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::watch;
@@ -19,9 +20,10 @@ use tokio::sync::watch;
 use super::{GOODBYE, Read, Socket};
 use crate::engineio::Message;
 use crate::http::problem::Problem;
-use crate::http::upgrade::{accept_key, is_upgrade, switch};
-use crate::node::{Connected, Node, RECONNECT_MS};
+use crate::http::upgrade::{accept_key, address, is_upgrade, is_welcome, place, switch};
+use crate::node::{Node, RECONNECT_MS};
 use crate::outbox::State as Room;
+use crate::places::{Connected, Silent};
 use crate::worker::Worker;
 
 /// How sockets are held.
@@ -35,6 +37,9 @@ pub struct Settings {
     /// How long a client may be silent before it is asked for a sign of life, and again before it
     /// is given up, in milliseconds. A message counts when it is whole.
     pub silence_ms_max: u64,
+    /// Origins whose pages may connect, beside the server's own; everybody's if absent. A service
+    /// that knows its clients by a cookie names them.
+    pub origins: Option<Vec<String>>,
 }
 
 impl Default for Settings {
@@ -43,6 +48,7 @@ impl Default for Settings {
             message_bytes_max: 1_000_000,
             outbox_bytes_max: 4 * 1024 * 1024,
             silence_ms_max: 30_000,
+            origins: None,
         }
     }
 }
@@ -56,6 +62,8 @@ pub struct Peer {
     silence_max: Duration,
     stopping: watch::Receiver<bool>,
     ended: bool,
+    /// Held until it has said something.
+    silent: Option<Silent>,
 }
 
 /// What an application's task wakes for.
@@ -81,9 +89,11 @@ impl Peer {
         while !self.ended {
             match self.wake().await {
                 Woken::Read(Read::Message(tungstenite::Message::Text(text))) => {
+                    self.silent = None;
                     return Some(Message::Text(text.as_str().to_owned()));
                 }
                 Woken::Read(Read::Message(tungstenite::Message::Binary(bytes))) => {
+                    self.silent = None;
                     return Some(Message::Binary(bytes.into()));
                 }
                 Woken::Read(Read::Message(
@@ -198,6 +208,8 @@ pub(crate) struct Opening {
     upgrade: OnUpgrade,
     /// Its place among the process's connections.
     place: Arc<Connected>,
+    /// Its place among the silent sockets of its address, until it has said something.
+    silent: Silent,
 }
 
 /// Serves a door.
@@ -205,31 +217,41 @@ pub(crate) fn serve(door: Door) -> MethodRouter {
     any(handle).with_state(door)
 }
 
-async fn handle(State(door): State<Door>, mut request: Request) -> Response {
-    let key = accept_key(request.headers());
-    let key = key.filter(|_| is_upgrade(request.method(), request.headers()));
-    let upgrade = request.extensions_mut().remove::<OnUpgrade>();
-    let (Some(key), Some(upgrade)) = (key, upgrade) else {
-        let version = [(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"))];
-        return (StatusCode::UPGRADE_REQUIRED, version).into_response();
-    };
-    let node = door.node.clone();
-    let overloaded = |code| {
-        let refusal = Refusal::new(code).with_retry(RECONNECT_MS);
-        Problem::from(refusal).into_response()
-    };
-    let place = request.extensions_mut().remove::<Arc<Connected>>();
-    let Some(place) = place.or_else(|| node.connect().map(Arc::new)) else {
-        return overloaded(Code::TooMany);
-    };
-    let opening = Opening {
-        door,
-        upgrade,
-        place,
-    };
-    match node.worker_for_connection().sockets.send(opening).await {
-        Ok(()) => switch(&key, None),
-        Err(_) => overloaded(Code::ShuttingDown),
+async fn handle(State(door): State<Door>, request: Request) -> Response {
+    let served = door.serve(request).await;
+    served.unwrap_or_else(|refusal| Problem(refusal).into_response())
+}
+
+impl Door {
+    async fn serve(self, mut request: Request) -> Result<Response, Refusal> {
+        let key = accept_key(request.headers());
+        let key = key.filter(|_| is_upgrade(request.method(), request.headers()));
+        let upgrade = request.extensions_mut().remove::<OnUpgrade>();
+        let (Some(key), Some(upgrade)) = (key, upgrade) else {
+            let version = [(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"))];
+            return Ok((StatusCode::UPGRADE_REQUIRED, version).into_response());
+        };
+        if let Some(origins) = &self.settings.origins
+            && !is_welcome(request.headers(), origins)
+        {
+            return Ok((StatusCode::FORBIDDEN, Close::OriginRefused.why()).into_response());
+        }
+        let node = self.node.clone();
+        let address = address(&request);
+        let silent = node.hush(address)?;
+        let place = match place(&node, &mut request)? {
+            Some(place) => place,
+            None => Arc::new(node.connect(Some(address))?),
+        };
+        let opening = Opening {
+            door: self,
+            upgrade,
+            place,
+            silent,
+        };
+        let sent = node.worker_for_connection().sockets.send(opening).await;
+        sent.map_err(|_| Refusal::new(Code::ShuttingDown).with_retry(RECONNECT_MS))?;
+        Ok(switch(&key, None))
     }
 }
 
@@ -240,12 +262,14 @@ impl Opening {
             door,
             upgrade,
             place,
+            silent,
         } = self;
         let Ok(upgraded) = upgrade.await else { return };
         let Settings {
             message_bytes_max,
             outbox_bytes_max,
             silence_ms_max,
+            origins: _,
         } = *door.settings;
         let Ok(socket) = Socket::over(upgraded, outbox_bytes_max, message_bytes_max) else {
             return;
@@ -255,6 +279,7 @@ impl Opening {
             silence_max: Duration::from_millis(silence_ms_max),
             stopping: worker.stopping.subscribe(),
             ended: false,
+            silent: Some(silent),
         };
         worker.parting.set(worker.parting.get() + 1);
         door.host.talk(peer).await.part(&door.node).await;

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use chat_core::{Idx, RoomId, UserId};
+use chat_core::{Event, Idx, RoomId, UserId};
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
@@ -26,9 +26,21 @@ impl Worker {
         }
         let records = appends.iter().map(|append| append.records.len()).sum();
         let rooms: Vec<RoomId> = appends.iter().map(|append| append.room).collect();
+        let erased: Vec<RoomId> = appends
+            .iter()
+            .filter(|it| erases(it))
+            .map(|it| it.room)
+            .collect();
         let began = self.node.clock().elapsed();
         let store = self.node.store().clone();
-        let mut appending = Box::pin(async move { store.append(appends).await });
+        let node = self.node.clone();
+        let mut appending = Box::pin(async move {
+            let appended = store.append(appends).await;
+            for room in erased {
+                node.reads().erase(room);
+            }
+            appended
+        });
         let appended = match timeout(self.patience(), appending.as_mut()).await {
             Ok(appended) => appended,
             Err(_) => {
@@ -68,6 +80,12 @@ impl Worker {
     fn patience(&self) -> Duration {
         Duration::from_millis(self.node.limits().append_ms_max)
     }
+}
+
+/// Whether words go with what is appended.
+fn erases(append: &Append) -> bool {
+    let mut records = append.records.iter();
+    records.any(|record| matches!(record.event, Event::Deleted(_)))
 }
 
 fn silent() -> StoreError {

@@ -17,11 +17,13 @@ impl Worker {
         let limits = self.node.limits();
         let every = (limits.ping_ms / 1000).max(1);
         let silent = Duration::from_millis(limits.ping_ms + limits.pong_ms_max);
-        let (mut waiting, mut loaded) = (0, 0);
+        let mut told = Told::default();
         for second in 0_u64.. {
             tick.tick().await;
-            self.gauge(&mut waiting, &mut loaded);
+            self.gauge(&mut told);
+            self.hub.borrow_mut().forget_tails();
             let (now, wall) = (self.node.clock().elapsed(), self.node.clock().now());
+            self.node.reads().sweep(now);
             for link in self.hub.borrow().links() {
                 if let Some(close) = link.overdue(now, wall) {
                     link.tell(News::End(close));
@@ -37,15 +39,37 @@ impl Worker {
         }
     }
 
-    /// Tells how much waits and how many rooms are loaded, as what changed since the last time: all
-    /// workers count in the same place.
-    fn gauge(&self, waiting: &mut i64, loaded: &mut i64) {
+    /// Tells how much there is, as what changed since the last time: all workers count in the same
+    /// place.
+    fn gauge(&self, told: &mut Told) {
         let (hub, turn) = (self.hub.borrow(), self.turn.borrow());
         let bytes: usize = hub.links().map(|link| link.outbox.waiting()).sum();
-        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-        let rooms = i64::try_from(turn.engine().rooms().count()).unwrap_or(i64::MAX);
-        self.node.metrics().outbox_bytes.inc_by(bytes - *waiting);
-        self.node.metrics().rooms_loaded.inc_by(rooms - *loaded);
-        (*waiting, *loaded) = (bytes, rooms);
+        let (mut rooms, mut cids) = (0, 0);
+        for room in turn.engine().rooms() {
+            rooms += 1;
+            cids += room.cids_held();
+        }
+        let mail = self.node.worker(self.index).map(|slots| &slots.mail);
+        let requests = mail.map_or(0, |mail| mail.max_capacity() - mail.capacity());
+        let metrics = self.node.metrics();
+        for (gauge, count, told) in [
+            (&metrics.outbox_bytes, bytes, &mut told.bytes),
+            (&metrics.rooms_loaded, rooms, &mut told.rooms),
+            (&metrics.cids_held, cids, &mut told.cids),
+            (&metrics.requests_waiting, requests, &mut told.requests),
+        ] {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            gauge.inc_by(count - *told);
+            *told = count;
+        }
     }
+}
+
+/// What one worker has told of itself.
+#[derive(Default)]
+struct Told {
+    bytes: i64,
+    rooms: i64,
+    cids: i64,
+    requests: i64,
 }

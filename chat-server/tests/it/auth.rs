@@ -17,7 +17,9 @@ use chat_server::store::memory::Memory;
 mod brought;
 mod elsewhere;
 mod guessing;
+mod hostile;
 mod http;
+mod passwords;
 mod secrets;
 mod tokens;
 
@@ -40,12 +42,21 @@ impl House {
     }
 
     async fn with(change: impl FnOnce(&mut AccountsConfig)) -> Self {
-        let clock = Arc::new(ManualClock::new(DAY));
-        let store = Arc::new(Memory::new().unwrap());
-        let cost = HashingCost {
+        let cheap = HashingCost {
             memory_kib: 8,
             passes: 1,
         };
+        Self::built(cheap, change).await
+    }
+
+    /// One that spends this on each hash.
+    async fn at(cost: HashingCost) -> Self {
+        Self::built(cost, |_| ()).await
+    }
+
+    async fn built(cost: HashingCost, change: impl FnOnce(&mut AccountsConfig)) -> Self {
+        let clock = Arc::new(ManualClock::new(DAY));
+        let store = Arc::new(Memory::new().unwrap());
         let hasher = Arc::new(Hasher::start(1, 64, cost).unwrap());
         let limits = ServerLimits::default();
         let limiter = Limiter::new(clock.clone(), AttemptRules::from(&limits));
@@ -84,6 +95,14 @@ impl House {
     fn pass(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
     }
+}
+
+/// A token of somebody who has his account elsewhere.
+fn elsewhere_token(name: &str) -> String {
+    let iat = DAY.number() / 1_000;
+    let key = jsonwebtoken::EncodingKey::from_secret(SECRET);
+    let claims = serde_json::json!({"username": name, "iat": iat});
+    jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap()
 }
 
 fn wish(name: &str) -> SignUp {
@@ -351,7 +370,13 @@ async fn who_made_an_account_here_counts_as_logged_in_from_here() {
     let made = accounts.log_in_or_sign_up("john", &word, from(1));
     made.await.unwrap();
     let address = from(1).address;
-    assert!(accounts.here_from("john", address).await.unwrap().is_some());
+    assert!(
+        accounts
+            .here_from("john", Origin::of(address))
+            .await
+            .unwrap()
+            .is_some()
+    );
 }
 
 #[tokio::test]
@@ -363,7 +388,7 @@ async fn an_address_is_trusted_for_the_life_of_a_token() {
     assert!(
         house
             .accounts
-            .here_from("ann", home)
+            .here_from("ann", Origin::of(home))
             .await
             .unwrap()
             .is_some()
@@ -371,7 +396,7 @@ async fn an_address_is_trusted_for_the_life_of_a_token() {
     assert!(
         house
             .accounts
-            .here_from("ann", cafe)
+            .here_from("ann", Origin::of(cafe))
             .await
             .unwrap()
             .is_none()
@@ -380,7 +405,7 @@ async fn an_address_is_trusted_for_the_life_of_a_token() {
     assert!(
         house
             .accounts
-            .here_from("ann", home)
+            .here_from("ann", Origin::of(home))
             .await
             .unwrap()
             .is_some()
@@ -389,7 +414,7 @@ async fn an_address_is_trusted_for_the_life_of_a_token() {
     assert!(
         house
             .accounts
-            .here_from("ann", home)
+            .here_from("ann", Origin::of(home))
             .await
             .unwrap()
             .is_none()

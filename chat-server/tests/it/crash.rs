@@ -1,11 +1,14 @@
 //! The program as a process: killed at any moment, told to stop, without power, without a disk, with
 //! a clock that jumps, and started on files that it can't use.
 
+mod clock;
 mod damage;
+mod faults;
 mod kills;
 mod power;
 mod program;
 mod shim;
+mod start;
 mod stop;
 mod talker;
 

@@ -1,6 +1,6 @@
 //! Passwords and tokens show in no log, whatever is spoken and however much is logged.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
@@ -16,7 +16,14 @@ const SECRET: &str = "a-signing-secret-that-is-long-enough";
 struct Talkative {
     child: Child,
     address: SocketAddr,
-    log: JoinHandle<String>,
+    log: Option<JoinHandle<String>>,
+}
+
+impl Drop for Talkative {
+    /// Or a test that fails would wait for the end of its log.
+    fn drop(&mut self) {
+        drop(self.child.kill());
+    }
 }
 
 impl Talkative {
@@ -45,7 +52,7 @@ impl Talkative {
         Self {
             child,
             address: address.parse().unwrap(),
-            log,
+            log: Some(log),
         }
     }
 
@@ -56,7 +63,7 @@ impl Talkative {
             .status();
         assert!(stopped.unwrap().success());
         assert!(self.child.wait().unwrap().success());
-        self.log.await.unwrap()
+        self.log.take().unwrap().await.unwrap()
     }
 
     /// Posts a body; gives the tokens that come back.
@@ -121,6 +128,90 @@ impl Talkative {
             .map(|(kind, payload)| json!({"type": kind, "payload": payload}).to_string());
         self.say("/", &frames).await;
         tokens
+    }
+
+    /// Says something in every dialect, and in ways that nobody can read; gives what people would
+    /// be told of it.
+    async fn talk(&self, token: &str, words: &str, pass: &str) -> String {
+        let bearer = format!("Bearer {token}");
+        let headers = [("authorization", bearer.as_str())];
+        let mut answers = String::new();
+        let access = json!({"mode": "password", "password": pass});
+        let room = json!({"name": "Talk", "alias": "Talk", "access": access});
+        let frames = [
+            json!({"id": 1, "op": "create_room", "d": room}),
+            json!({"id": 2, "op": "post", "d": {"room": "Talk", "body": words}}),
+            json!({"id": 3, "op": "edit", "d": {"room": "Talk", "message": 2, "body": words}}),
+            json!({"id": 4, "op": "join", "d": {"room": "Talk", "password": [pass]}}),
+            json!({"id": 5, "op": "post", "d": {"room": "Talk", "body": {"body": words}}}),
+        ];
+        for frame in frames {
+            let body = frame.to_string();
+            let said = http(self.address, "POST", "/v1/cmd", &headers, body.as_bytes()).await;
+            answers.push_str(&said.body);
+        }
+        let half = json!({"password": pass, "body": words}).to_string();
+        for path in [
+            "/v1/cmd",
+            "/v1/auth/login",
+            "/v1/api/auth/login",
+            "/api/login",
+        ] {
+            let cut = &half.as_bytes()[..half.len() - 1];
+            let said = http(self.address, "POST", path, &headers, cut).await;
+            assert!(
+                said.status >= 400 || path == "/v1/cmd",
+                "{path}: {}",
+                said.body
+            );
+            answers.push_str(&said.body);
+        }
+        let chat = |text: &str| json!({"type": "chat", "payload": {"roomId": "Open", "msg": text}});
+        let join =
+            json!({"type": "join", "payload": {"name": "roo", "roomId": "Open", "pass": pass}});
+        let open = json!({"type": "create", "payload": {"name": "Open", "visibility": "public", "pass": ""}});
+        let group = json!({"type": "message", "name": "gil", "group": "Open", "Text": words});
+        let connect = json!({"type": "first-connect", "name": "gil", "group": "Open"});
+        let act = json!({"action": "join", "username": "abby", "roomId": "Open"});
+        let send = json!({"action": "send-message", "roomId": "Open", "message": words});
+        let line = json!({"chatRoomId": 2, "chatMessage": words});
+        let event = json!(["message", {"roomId": "Open", "message": words}]);
+        let enter = json!(["joinRoom", {"roomId": "Open", "username": "sid"}]);
+        let rest = format!("/ws?room_id=2&jwt={token}");
+        for (path, frames) in [
+            (
+                "/",
+                vec![
+                    open.to_string(),
+                    join.to_string(),
+                    chat(words).to_string(),
+                    half.clone(),
+                ],
+            ),
+            (
+                "/",
+                vec![connect.to_string(), group.to_string(), half[1..].to_owned()],
+            ),
+            (
+                "/chat",
+                vec![act.to_string(), send.to_string(), half[1..].to_owned()],
+            ),
+            (rest.as_str(), vec![line.to_string(), half[1..].to_owned()]),
+            (
+                "/socket.io/?EIO=4&transport=websocket",
+                vec![
+                    format!("40{}", json!({"token": token})),
+                    format!("421{enter}"),
+                    format!("42{event}"),
+                    format!("42[{half}"),
+                ],
+            ),
+            ("/v1/ws", vec![half[1..].to_owned(), words.to_owned()]),
+        ] {
+            self.say(path, &frames).await;
+        }
+        let metrics = http(self.address, "GET", "/metrics", &[], b"").await;
+        answers + &metrics.body
     }
 
     /// Shows a token wherever one can be shown.
@@ -200,17 +291,91 @@ async fn no_log_shows_a_password_or_a_token_of_any_dialect() {
     for token in &tokens {
         server.show(token).await;
     }
+    let (words, pass) = ("canary-in-the-body", "canary-at-the-door");
+    let told = server.talk(&tokens[0], words, pass).await;
+    assert!(
+        told.contains("chat_sessions") && told.contains("\"ok\""),
+        "{told}"
+    );
+    for secret in [words, pass] {
+        assert!(!told.contains(secret), "{secret}: {told}");
+    }
     let log = server.stop().await;
     // It was a log with everything in it.
     for line in ["shutting down", "a socket.io client is sent away"] {
         assert!(log.contains(line), "{log}");
     }
-    for secret in [SECRET, password, wrong] {
+    for secret in [SECRET, password, wrong, words, pass] {
         assert!(!log.contains(secret), "{secret}: {log}");
     }
     for token in &tokens {
         for part in token.split('.').skip(1) {
             assert!(!log.contains(part), "{part}: {log}");
         }
+    }
+}
+
+#[test]
+fn no_command_prints_a_secret_that_it_was_given() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let store = format!("sqlite:{}", folder.path().join("chat.db").display());
+    let (secret, token, password) = (
+        "canary-of-signing",
+        "canary-of-operators",
+        "canary-of-users",
+    );
+    std::fs::write(
+        folder.path().join("broken.toml"),
+        format!("jwt_secret = '{secret}\n"),
+    )
+    .unwrap();
+    std::fs::write(
+        folder.path().join("odd.toml"),
+        format!("admin_token = ['{token}', 1.5]\n"),
+    )
+    .unwrap();
+    let mut said = String::new();
+    for words in [
+        vec!["check-config"],
+        vec!["check-config", "--workers", "none"],
+        vec!["check-config", "-c", "broken.toml"],
+        vec!["check-config", "-c", "odd.toml"],
+        vec!["config", "default"],
+        vec!["user", "add", "ann", "--password-stdin"],
+        vec!["user", "passwd", "ann", "--password-stdin"],
+        vec!["user", "suspend", "ann"],
+        vec!["user", "suspend", "nobody"],
+        vec!["user", "suspend", "ann", "--at", "http://127.0.0.1:1"],
+        vec!["user", "suspend", "ann", "--at", "ftp://nowhere"],
+        vec!["verify"],
+        vec!["backup", "copy.db"],
+        vec!["health", "--url", "http://127.0.0.1:1"],
+    ] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_chat-server"))
+            .current_dir(folder.path())
+            .env_clear()
+            .env("CHAT_LOG", "trace")
+            .env("CHAT_STORE", &store)
+            .env("CHAT_JWT_SECRET", secret)
+            .env("CHAT_ADMIN_TOKEN", token)
+            .args(&words)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Whoever doesn't read it has no use for it.
+        drop(writeln!(child.stdin.take().unwrap(), "{password}"));
+        let output = child.wait_with_output().unwrap();
+        said.push_str(&format!("{words:?}:\n"));
+        said.push_str(&String::from_utf8_lossy(&output.stdout));
+        said.push_str(&String::from_utf8_lossy(&output.stderr));
+    }
+    assert!(
+        said.contains("ok\n") && said.contains("broken.toml"),
+        "{said}"
+    );
+    for canary in [secret, token, password, "canary"] {
+        assert!(!said.contains(canary), "{said}");
     }
 }

@@ -241,7 +241,8 @@ async fn a_server_that_is_full_takes_on_nobody_else() {
         client.ok("hello", json!({"guest": {"name": "Gus"}})).await;
     }
     let said = http(world.address, "GET", "/healthz", &[], b"").await;
-    assert_eq!(said.status, 0, "a third one was taken on");
+    assert_eq!(said.status, 503, "a third one was taken on");
+    assert_eq!(said.json()["retry_ms"], 1_000);
     a.leave().await;
     while http(world.address, "GET", "/healthz", &[], b"")
         .await

@@ -98,7 +98,7 @@ async fn part(people: Vec<Person>) {
 }
 
 /// The one who made the room, in the native dialect.
-async fn host(world: &World) -> (Person, u64) {
+pub(crate) async fn host(world: &World) -> (Person, u64) {
     let account = world.account("ann").await;
     let socket = Plain::connect(world.address, "/v1/ws").await;
     let mut ann = Person::of(Kind::Native, "ann", socket, String::new());
@@ -115,7 +115,7 @@ async fn host(world: &World) -> (Person, u64) {
 }
 
 /// The five others, each by his own spelling.
-async fn guests(world: &World, number: u64) -> Vec<Person> {
+pub(crate) async fn guests(world: &World, number: u64) -> Vec<Person> {
     let at = world.address;
 
     let code = Kind::Rooms.spell(number, "Den");

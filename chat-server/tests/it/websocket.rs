@@ -1,6 +1,6 @@
 //! Sockets below any dialect (RFC 6455): frames by hand, to a service that gives everything back.
 
-mod raw;
+pub(crate) mod raw;
 
 use std::net::SocketAddr;
 

@@ -24,7 +24,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 pub(crate) use self::plain::Plain;
-pub(crate) use self::request::{Said, by, http, raw};
+pub(crate) use self::request::{Said, by, http, raw, raw_over};
 
 /// How long anything may take before a test gives up: never waited for when all is well.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -73,7 +73,8 @@ impl World {
         Self::started(server).await
     }
 
-    async fn started(server: Builder) -> Self {
+    /// A server of these parts, whose passwords are cheap to hash.
+    pub(crate) async fn started(server: Builder) -> Self {
         let cheap = HashingCost {
             memory_kib: 8,
             passes: 1,

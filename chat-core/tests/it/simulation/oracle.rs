@@ -35,6 +35,9 @@ pub(crate) struct Question<'a> {
     room: RoomId,
     past: &'a Past,
     actor: &'a Actor,
+    /// The time of day, which may have been set back.
+    now: Timestamp,
+    /// The room's time.
     at: Timestamp,
 }
 
@@ -73,12 +76,13 @@ impl Oracle {
             let Some(past) = self.rooms.get(&room) else {
                 return Answer::Refused(Rejection::RoomNotFound);
             };
-            let at = at.max(past.head_at());
+            let (now, at) = (at, at.max(past.head_at()));
             let question = Question {
                 oracle: self,
                 room,
                 past,
                 actor,
+                now,
                 at,
             };
             let through = question.standing(actor.id).and_then(|(_, via)| via);
@@ -204,12 +208,13 @@ impl Oracle {
     pub(crate) fn hears(&self, room: RoomId, user: UserId, at: Timestamp) -> bool {
         let actor = somebody(user);
         self.rooms.get(&room).is_some_and(|past| {
-            let at = at.max(past.head_at());
+            let (now, at) = (at, at.max(past.head_at()));
             Question {
                 oracle: self,
                 room,
                 past,
                 actor: &actor,
+                now,
                 at,
             }
             .may(Permission::Read)

@@ -6,12 +6,12 @@ use std::fmt;
 use chat_core::commands::{CreateRoom, Entry, Post, Typing};
 use chat_core::{Command, Format, Name, Text};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::Asked;
 use crate::code::{Code, Refusal};
 use crate::command::{Enter, Op};
+use crate::dialects::unambiguous::Unambiguous;
 use crate::room_ref::RoomRef;
 use crate::socketio::Packet;
 use crate::spelling::Spelling;
@@ -151,18 +151,18 @@ fn open_room(name: Name) -> CreateRoom {
 }
 
 /// A message as it is kept: what a string says, or the JSON of anything else; none if that can't
-/// be, or is nested so deep that some client might not read it.
+/// be, or if some client might not read it or read something else.
 fn said(message: &RawValue) -> Option<Post> {
     let json = message.get();
-    match serde_json::from_str(json).ok()? {
-        Value::String(text) => Text::new(text).ok().map(Post::plain),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-            Some(Post {
-                format: Format::Json,
-                ..Post::plain(Text::new(json).ok()?)
-            })
-        }
+    if json.starts_with('"') {
+        let text: String = serde_json::from_str(json).ok()?;
+        return Text::new(text).ok().map(Post::plain);
     }
+    serde_json::from_str::<Unambiguous>(json).ok()?;
+    Some(Post {
+        format: Format::Json,
+        ..Post::plain(Text::new(json).ok()?)
+    })
 }
 
 /// A value that names something: what a string says, or the digits of a number.

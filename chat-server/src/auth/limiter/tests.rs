@@ -135,6 +135,7 @@ fn who_was_right_before_is_not_locked_out_by_strangers() {
 fn a_named_device_is_not_locked_out_by_its_neighbours() {
     let (_, limiter) = limiter();
     let named = Origin {
+        page: None,
         device: Some("d0a7"),
         ..from(1)
     };
@@ -191,6 +192,6 @@ fn the_devices_of_an_account_are_bounded_and_the_oldest_goes_first() {
         let attempt = limiter.log_in(Some(ANN), "", from(number));
         attempt.unwrap().succeed();
     }
-    assert_eq!(limiter.last_log_in(ANN, from(0).address), None);
-    assert!(limiter.last_log_in(ANN, from(8).address).is_some());
+    assert_eq!(limiter.last_log_in(ANN, from(0)), None);
+    assert!(limiter.last_log_in(ANN, from(8)).is_some());
 }

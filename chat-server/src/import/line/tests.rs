@@ -173,10 +173,29 @@ fn what_is_wrong_with_a_line_is_said_in_words() {
             "neither user nor name",
         ),
         (r#"{"type":"message","room":1,"user":1,"at":1}"#, "no body"),
+        (
+            r#"{"type":"user","id":1,"name":"ann","name":"ann"}"#,
+            "twice",
+        ),
+        (
+            r#"{"type":"user","type":"user","id":1,"name":"a"}"#,
+            "twice",
+        ),
+        (
+            r#"{"type":"user","id":1,"n\u0061me":"a","name":"b"}"#,
+            "twice",
+        ),
+        (r#"{"type":"user","ID":1,"id":2,"name":"ann"}"#, "twice"),
     ] {
         let (_, said) = read(Source::Rest, text).unwrap_err();
         assert!(said.contains(words), "{text}: {said}");
     }
+}
+
+#[test]
+fn a_field_under_two_names_is_one_if_both_say_the_same() {
+    let text = r#"{"type":"user","_id":"a1","id":"a1","name":"ann"}"#;
+    assert_eq!(user_of(Source::Socketio, text).id, "a1");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use chat_core::limits::{CID_WINDOW_MS, CIDS_HELD};
-use chat_core::{Cid, Key, Kind, Lifecycle, Record, RoomId, Standing, Timestamp, UserId};
+use chat_core::{Cid, Key, Kind, Lifecycle, Record, RoomId, Seq, Standing, Timestamp, UserId};
 use chat_protocol::answer::{Page, RoomCard};
 
 use super::accounts::Accounts;
@@ -27,14 +27,45 @@ pub(super) struct State {
     /// When guests who are members were last here.
     pub(super) guests_seen: BTreeMap<UserId, Timestamp>,
     pub(super) settings: HashMap<String, String>,
+    runs: Vec<Run>,
     /// Who was erased, and when.
     pub(super) erased: BTreeMap<UserId, Timestamp>,
+}
+
+/// The time from one opening to the next.
+#[derive(Debug)]
+struct Run {
+    epoch: String,
+    /// How far each room was when it began.
+    heads: BTreeMap<RoomId, Seq>,
 }
 
 /// Where a cid was used, and when.
 pub(super) type Use = (Holder, Timestamp);
 
 impl State {
+    /// Begins another run.
+    pub(super) fn open(&mut self, epoch: &str) {
+        let heads = self.rooms.iter().map(|(room, log)| (*room, log.head_seq()));
+        self.runs.push(Run {
+            epoch: epoch.to_owned(),
+            heads: heads.collect(),
+        });
+    }
+
+    /// Whether a record had been written by the end of the run of this epoch.
+    pub(super) fn continues(&self, room: RoomId, epoch: &str, seq: Seq) -> bool {
+        let mut runs = self.runs.iter();
+        if !runs.any(|run| run.epoch == epoch) {
+            return false;
+        }
+        let head = match runs.next() {
+            Some(next) => next.heads.get(&room).copied(),
+            None => self.rooms.get(&room).map(Log::head_seq),
+        };
+        head.is_some_and(|head| seq <= head)
+    }
+
     pub(super) fn append(&mut self, append: &Append) -> Appended {
         let head = self
             .rooms

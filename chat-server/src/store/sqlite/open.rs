@@ -1,6 +1,7 @@
 //! Opening the file: one holder at a time, a schema that is known, settings that don't lose data.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -31,12 +32,14 @@ const CHECKPOINT_PAGES: i64 = 4_096;
 
 /// Takes the lock that says whose the file is. It goes with the process, however that ends.
 pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push("-lock");
-    let name = PathBuf::from(name);
+    let name = beside(path, "-lock");
     let unavailable =
         |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", name.display()));
     let file = private(&name).map_err(unavailable)?;
+    #[cfg(sabotage)]
+    if chat_core::sabotage::planted("lock_not_taken") {
+        return Ok(file);
+    }
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::Locked(path.display().to_string())),
@@ -64,12 +67,74 @@ pub(super) fn writer(path: &Path) -> Result<Connection, StoreError> {
         .map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
     let db = connect(path, flags)?;
     configure(&db).map_err(|error| refusal(path, error))?;
+    take_over(&db, path)?;
     migrate(&db, path)?;
-    let settled = settle(&db).map_err(|error| refusal(path, error))?;
-    if !settled {
+    Ok(db)
+}
+
+/// Makes certain what an earlier process left in the write-ahead log: whoever hears of it from here
+/// on has to find it after a power cut, too.
+///
+/// It may never have been synchronised, and if an fsync failed, the system takes it for written
+/// though it isn't. So the log is written once more, byte by byte, and synchronised, before anything
+/// of it reaches the database. Nobody else writes meanwhile, for this holds the lock to do so.
+fn take_over(db: &Connection, path: &Path) -> Result<(), StoreError> {
+    #[cfg(sabotage)]
+    if chat_core::sabotage::planted("log_taken_as_it_lies") {
+        return Ok(());
+    }
+    let refused = |error| refusal(path, error);
+    db.execute_batch("BEGIN IMMEDIATE").map_err(refused)?;
+    let log = beside(path, "-wal");
+    let rewritten = rewrite(&log);
+    db.execute_batch("ROLLBACK").map_err(refused)?;
+    rewritten.map_err(|error| StoreError::Unavailable(format!("{}: {error}", log.display())))?;
+    if !settle(db).map_err(refused)? {
         tracing::warn!("another program reads the store; its log is moved into it later");
     }
-    Ok(db)
+    Ok(())
+}
+
+/// Writes what a file holds over itself, and synchronises it; nothing if there is none.
+fn rewrite(path: &Path) -> std::io::Result<()> {
+    let mut file = match OpenOptions::new().read(true).write(true).open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        file => file?,
+    };
+    let mut part = vec![0; 1 << 20];
+    let mut at = 0;
+    loop {
+        file.seek(SeekFrom::Start(at))?;
+        let count = file.read(&mut part)?;
+        if count == 0 {
+            return file.sync_all();
+        }
+        file.seek(SeekFrom::Start(at))?;
+        file.write_all(part.get(..count).unwrap_or_default())?;
+        at += count as u64;
+    }
+}
+
+/// Makes sure that the names of the files outlive a power cut. SQLite does that too, and doesn't
+/// mind if it fails.
+pub(super) fn keep_names(path: &Path) -> Result<(), StoreError> {
+    #[cfg(unix)]
+    {
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            Some(_) | None => Path::new("."),
+        };
+        let kept = File::open(folder).and_then(|folder| folder.sync_all());
+        kept.map_err(|error| StoreError::Unavailable(format!("{}: {error}", folder.display())))?;
+    }
+    Ok(())
+}
+
+/// The name of a file that lies beside the database.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
 }
 
 /// Opens a connection in the place of one that failed. The file itself isn't opened and closed
@@ -82,8 +147,7 @@ pub(super) fn writer_again(path: &Path) -> Result<Connection, StoreError> {
 }
 
 /// Moves what the write-ahead log holds into the database and cuts it off; whether nobody was in
-/// the way. What an earlier process left there was written and perhaps never synchronised: whoever
-/// hears of it from here on has to find it after a power cut, too.
+/// the way.
 pub(super) fn settle(db: &Connection) -> rusqlite::Result<bool> {
     let busy: i64 = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     Ok(busy == 0)
@@ -115,6 +179,10 @@ fn configure(db: &Connection) -> rusqlite::Result<()> {
     db.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "synchronous", "FULL")?;
+    #[cfg(sabotage)]
+    if chat_core::sabotage::planted("commits_not_synchronised") {
+        db.pragma_update(None, "synchronous", "NORMAL")?;
+    }
     db.pragma_update(None, "secure_delete", true)?;
     // What is set aside while a statement runs is pages, with words on them.
     db.pragma_update(None, "temp_store", "MEMORY")?;

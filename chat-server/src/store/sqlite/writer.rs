@@ -215,6 +215,15 @@ impl Desk {
 
     /// Does what waits in one transaction, and then answers everybody.
     fn commit(&mut self, mut jobs: Vec<Box<dyn Job>>) -> Result<()> {
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("answered_before_the_fsync") {
+            self.execute("BEGIN IMMEDIATE")?;
+            for mut job in jobs {
+                job.run(self)?;
+                job.answer(Ok(()));
+            }
+            return self.execute("COMMIT");
+        }
         let outcome = self.transact(&mut jobs);
         let going = std::mem::take(&mut self.going);
         if outcome.is_err() {
@@ -224,6 +233,15 @@ impl Desk {
             // If even this fails, the next BEGIN does too, and its callers hear of it.
             drop(self.execute("ROLLBACK"));
         }
+        #[cfg(sabotage)]
+        let outcome = match outcome {
+            Err(fault)
+                if fault.breaks_trust() && chat_core::sabotage::planted("failed_fsync_ignored") =>
+            {
+                Ok(())
+            }
+            outcome => outcome,
+        };
         for job in jobs {
             job.answer(outcome.as_ref().copied());
         }

@@ -30,7 +30,10 @@ impl Web {
         let router = router(
             house.accounts.clone(),
             house.accounts.clone(),
-            Arc::new(move |revocation| heard.lock().unwrap().push(revocation)),
+            Arc::new(move |revocation| {
+                heard.lock().unwrap().push(revocation);
+                Box::pin(std::future::ready(()))
+            }),
             &ServerLimits::default(),
         );
         Self {

@@ -5,7 +5,7 @@
 //! place in that record. From the record come disks (`disk.rs`): what was synchronised, and of the
 //! rest any part. `IMAGES=n` looks at so many, `SEED=n` at others.
 
-mod disk;
+pub(super) mod disk;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -21,17 +21,34 @@ use tempfile::TempDir;
 use self::disk::{Disk, Step};
 use super::program::Program;
 use super::shim::{Field, Shim};
-use super::talker::{Line, Talker};
+use super::talker::{Line, Talker, all_talk};
 use crate::turn::dice::Dice;
 use crate::world::{Native, sign_up};
 
 /// What happened, as the disk saw it and as the clients did.
-struct Recording {
+pub(super) struct Recording {
+    /// The disk before.
+    begin: Disk,
     steps: Vec<Step>,
     acknowledged: Vec<Line>,
     heard: Vec<Line>,
-    /// The bodies of all lines, for what was heard of others.
     refused: usize,
+}
+
+impl Recording {
+    /// What the shim has written down, and what these people know.
+    pub(super) fn new(begin: Disk, shim: &Shim, talkers: &[Talker]) -> Self {
+        Self {
+            begin,
+            steps: disk::read(&fs::read(shim.log()).unwrap()),
+            refused: talkers.iter().map(|it| it.refused).sum(),
+            acknowledged: talkers
+                .iter()
+                .flat_map(|it| it.acknowledged.clone())
+                .collect(),
+            heard: talkers.iter().flat_map(|it| it.heard.clone()).collect(),
+        }
+    }
 }
 
 const ROOMS: u64 = 2;
@@ -43,9 +60,11 @@ async fn what_was_acknowledged_or_heard_outlives_a_power_cut_at_any_moment() {
     let Some(shim) = Shim::new("power cuts", folder.path()) else {
         return;
     };
+    // A reply that doesn't wait for it comes before it.
+    shim.set(Field::SyncMs, 5);
     let recording = record(&shim, |_, _| {}).await;
     assert_eq!(recording.refused, 0);
-    explore(&recording).await;
+    explore(recording, number("IMAGES", IMAGES)).await;
 }
 
 #[tokio::test]
@@ -59,7 +78,36 @@ async fn it_outlives_one_after_an_fsync_has_failed_too() {
     });
     let recording = recording.await;
     assert!(recording.refused > 0);
-    explore(&recording).await;
+    explore(recording, number("IMAGES", IMAGES)).await;
+}
+
+#[tokio::test]
+async fn what_a_killed_server_left_unsynchronised_is_made_safe_before_it_is_heard() {
+    let folder = TempDir::new().unwrap();
+    let Some(shim) = Shim::new("power cuts after a restart", folder.path()) else {
+        return;
+    };
+    let program = Program::run(shim.recording());
+    let talkers = furnish(&program, &shim).await;
+    shim.set(Field::Forever, 1);
+    shim.set(Field::FailSync, 1);
+    let failed = shim.value(Field::Syncs) + 4;
+    let (talked, ()) = tokio::join!(all_talk(talkers, program.address, 12), async {
+        while shim.value(Field::Syncs) < failed {
+            tokio::task::yield_now().await;
+        }
+        program.kill();
+    });
+    shim.set(Field::FailSync, 0);
+    let talkers = talked.into_iter().map(|(talker, _)| talker).collect();
+    // What the system shows of the files has transactions in it of which nothing may be on disk.
+    let mut program = Program::run(shim.recording());
+    let talked = all_talk(talkers, program.address, 6).await;
+    let terminated = tokio::task::spawn_blocking(move || program.terminate().0);
+    assert_eq!(terminated.await.unwrap(), Some(0));
+    let talkers: Vec<_> = talked.into_iter().map(|(talker, _)| talker).collect();
+    let recording = Recording::new(Disk::default(), &shim, &talkers);
+    explore(recording, number("IMAGES", IMAGES)).await;
 }
 
 /// Runs a server twice, with people who talk and regret; `trouble` is made before each part.
@@ -72,30 +120,15 @@ async fn record(shim: &Shim, trouble: impl Fn(&Shim, i64)) -> Recording {
         }
         for part in 0..3 {
             trouble(shim, 3 * opening + part);
-            let talks = talkers.drain(..).map(|mut talker| {
-                let address = program.address;
-                tokio::spawn(async move {
-                    assert!(talker.talk(address, 12).await);
-                    talker
-                })
-            });
-            for talk in talks.collect::<Vec<_>>() {
-                talkers.push(talk.await.unwrap());
-            }
+            let talked = all_talk(talkers, program.address, 12).await;
+            assert!(talked.iter().all(|(_, lasted)| *lasted));
+            talkers = talked.into_iter().map(|(talker, _)| talker).collect();
         }
         shim.set(Field::FailSync, 0);
         let terminated = tokio::task::spawn_blocking(move || program.terminate().0);
         assert_eq!(terminated.await.unwrap(), Some(0));
     }
-    Recording {
-        steps: disk::read(&fs::read(shim.log()).unwrap()),
-        refused: talkers.iter().map(|it| it.refused).sum(),
-        acknowledged: talkers
-            .iter()
-            .flat_map(|it| it.acknowledged.clone())
-            .collect(),
-        heard: talkers.iter().flat_map(|it| it.heard.clone()).collect(),
-    }
+    Recording::new(Disk::default(), shim, &talkers)
 }
 
 /// Two rooms, and two sessions of their owner in each.
@@ -118,20 +151,20 @@ async fn furnish(program: &Program, shim: &Shim) -> Vec<Talker> {
     talkers
 }
 
-fn number(name: &str, usual: u64) -> u64 {
+/// A number from the environment.
+pub(super) fn number(name: &str, usual: u64) -> u64 {
     env::var(name).map_or(usual, |it| it.parse().unwrap())
 }
 
 /// Looks at disks of many moments.
-async fn explore(recording: &Recording) {
+pub(super) async fn explore(recording: Recording, images: u64) {
     let mut dice = Dice::new(number("SEED", 1));
-    let images = number("IMAGES", IMAGES);
     let mut moments: Vec<usize> = (0..images)
         .map(|_| dice.below(recording.steps.len() + 1))
         .collect();
     moments.sort_unstable();
     let folder = throwaway();
-    let mut disk = Disk::default();
+    let mut disk = recording.begin.clone();
     let (mut done, mut proved) = (0, 0);
     for moment in moments {
         for step in &recording.steps[done..moment] {
@@ -146,7 +179,7 @@ async fn explore(recording: &Recording) {
         fs::create_dir(&image).unwrap();
         let how = disk.leave(&image, &mut dice);
         let what = format!("step {moment} of {}, {how}", recording.steps.len());
-        proved += examine(&image.join("chat.db"), recording, mark, &what).await;
+        proved += examine(&image.join("chat.db"), &recording, mark, &what).await;
         fs::remove_dir_all(&image).unwrap();
     }
     assert!(proved > images, "only {proved} lines in {images} images");
@@ -196,7 +229,8 @@ async fn examine(path: &Path, recording: &Recording, mark: u64, what: &str) -> u
     }
     drop(store);
     let mut findings = Vec::new();
-    let now = Timestamp::new(recording.heard.last().unwrap().at);
+    let now = recording.heard.iter().map(|line| line.at).max();
+    let now = Timestamp::new(now.unwrap_or_default());
     upkeep::verify(path, now, &mut |it| findings.push(it)).unwrap();
     assert_eq!(findings, [], "{what}");
     proved

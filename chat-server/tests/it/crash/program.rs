@@ -81,19 +81,18 @@ impl Program {
     pub(crate) fn terminate(&mut self) -> (Option<i32>, Duration) {
         let began = Instant::now();
         self.signal();
-        let status = self.child.wait().unwrap();
-        (status.code(), began.elapsed())
+        (self.ended(), began.elapsed())
     }
 
-    fn signal(&self) {
+    /// Waits until it has ended; gives its code.
+    pub(super) fn ended(&mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+
+    pub(super) fn signal(&self) {
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &id]).status().unwrap();
         assert!(sent.success());
-    }
-
-    /// Whether it still runs.
-    pub(super) fn runs(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
     }
 }
 

@@ -34,9 +34,8 @@ enum {
     FAIL_OPEN,   /* the same of opening a file */
     FAIL_ERRNO,  /* with which error */
     FOREVER,     /* whether all later ones fail, too */
-    SYNCS,       /* counted: calls that were made, failed ones included */
-    WRITES,
-    OPENS,
+    SYNCS,       /* counted: how many there were, failed ones included */
+    READ_BYTES,  /* counted, too */
     FIELDS
 };
 
@@ -53,6 +52,8 @@ static int (*real_open)(const char *, int, ...);
 static int (*real_close)(int);
 static ssize_t (*real_write)(int, const void *, size_t);
 static ssize_t (*real_pwrite)(int, const void *, size_t, off_t);
+static ssize_t (*real_read)(int, void *, size_t);
+static ssize_t (*real_pread)(int, void *, size_t, off_t);
 static int (*real_truncate)(int, off_t);
 static int (*real_sync)(int);
 static int (*real_unlink)(const char *);
@@ -64,6 +65,8 @@ __attribute__((constructor)) static void begin(void) {
     real_close = dlsym(RTLD_NEXT, "close");
     real_write = dlsym(RTLD_NEXT, "write");
     real_pwrite = dlsym(RTLD_NEXT, "pwrite64");
+    real_read = dlsym(RTLD_NEXT, "read");
+    real_pread = dlsym(RTLD_NEXT, "pread64");
     real_truncate = dlsym(RTLD_NEXT, "ftruncate64");
     real_sync = dlsym(RTLD_NEXT, "fsync");
     real_unlink = dlsym(RTLD_NEXT, "unlink");
@@ -105,8 +108,7 @@ static void note(char what, unsigned char kind, int failed, uint64_t at, uint64_
 }
 
 /* Whether this is the call that is to fail. */
-static int fails(int field, int counter) {
-    control[counter]++;
+static int fails(int field) {
     if (control[field] == 0) return 0;
     if (control[field] > 1) {
         control[field]--;
@@ -133,7 +135,7 @@ static int full(int fd, uint64_t end) {
 static int opened(const char *path, int flags, mode_t mode) {
     begin();
     unsigned char kind = kind_of_path(path);
-    if (kind && fails(FAIL_OPEN, OPENS)) return -1;
+    if (kind && fails(FAIL_OPEN)) return -1;
     struct stat there;
     int is_new = kind && (flags & O_CREAT) && stat(path, &there) < 0;
     pthread_mutex_lock(&order);
@@ -172,7 +174,7 @@ int close(int fd) {
 /* A write at a place of a file that is known. */
 static ssize_t put(int fd, const void *bytes, size_t count, off_t at, int moves) {
     unsigned char kind = kinds[fd];
-    if (fails(FAIL_WRITE, WRITES)) return -1;
+    if (fails(FAIL_WRITE)) return -1;
     pthread_mutex_lock(&order);
     ssize_t done = -1;
     if (!full(fd, (uint64_t)at + count)) {
@@ -198,6 +200,20 @@ ssize_t pwrite(int fd, const void *bytes, size_t count, off_t at) {
     return pwrite64(fd, bytes, count, at);
 }
 
+ssize_t read(int fd, void *bytes, size_t count) {
+    begin();
+    ssize_t done = real_read(fd, bytes, count);
+    if (done > 0 && kind_of(fd)) control[READ_BYTES] += done;
+    return done;
+}
+
+ssize_t pread64(int fd, void *bytes, size_t count, off_t at) {
+    begin();
+    ssize_t done = real_pread(fd, bytes, count, at);
+    if (done > 0 && kind_of(fd)) control[READ_BYTES] += done;
+    return done;
+}
+
 int ftruncate64(int fd, off_t length) {
     begin();
     if (!kind_of(fd)) return real_truncate(fd, length);
@@ -216,7 +232,8 @@ int fsync(int fd) {
     if (!kind) return real_sync(fd);
     for (int64_t ms = 0; ms < control[SYNC_MS]; ms += 5) usleep(5000);
     pthread_mutex_lock(&order);
-    int failed = fails(FAIL_SYNC, SYNCS) ? -1 : real_sync(fd), error = errno;
+    control[SYNCS]++;
+    int failed = fails(FAIL_SYNC) ? -1 : real_sync(fd), error = errno;
     note('s', kind, failed, 0, 0, NULL);
     pthread_mutex_unlock(&order);
     errno = error;

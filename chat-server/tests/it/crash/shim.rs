@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 use std::sync::OnceLock;
 
-use super::program::Program;
+use super::program::{Program, Refused};
 use crate::require;
 
 /// A shim for the programs of one folder.
@@ -40,16 +40,17 @@ pub(super) enum Field {
     Forever,
     /// How many calls of fsync there were.
     Syncs,
-    /// How many writes.
-    Writes,
-    /// How many openings.
-    Opens,
+    /// How many bytes were read.
+    ReadBytes,
     /// How many there are.
     Count,
 }
 
 /// "Input/output error" on Linux.
 pub(super) const EIO: i64 = 5;
+
+/// "Read-only file system" on Linux.
+pub(super) const EROFS: i64 = 30;
 
 impl Shim {
     /// A shim in this folder, if a test named `what` can have one.
@@ -84,6 +85,11 @@ impl Shim {
         let mut command = self.command();
         command.env("SHIM_LOG", self.log());
         command
+    }
+
+    /// Starts the program behind the shim, where it may not be able to run.
+    pub(super) fn try_start(&self) -> Result<Program, Refused> {
+        Program::try_run(self.recording())
     }
 
     /// Where the log is.

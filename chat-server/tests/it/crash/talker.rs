@@ -1,5 +1,6 @@
 //! A client that remembers all that it was told, and holds whoever it talks to next to it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -33,6 +34,8 @@ pub(super) struct Talker {
     /// Up to where he has heard the room.
     position: Option<(Value, u64)>,
     lines: usize,
+    /// The connection that has ended, for what was heard last.
+    pub(super) left: Option<Native>,
 }
 
 /// A line of a room, as somebody knows it.
@@ -63,6 +66,7 @@ impl Talker {
             unknown: None,
             position: None,
             lines: 0,
+            left: None,
         }
     }
 
@@ -72,10 +76,18 @@ impl Talker {
         let Some(mut client) = self.arrive(address).await else {
             return false;
         };
+        let lasted = self.talk_over(&mut client, lines).await;
+        if !lasted {
+            self.left = Some(client);
+        }
+        lasted
+    }
+
+    async fn talk_over(&mut self, client: &mut Native, lines: usize) -> bool {
         let enough = self.acknowledged.len() + lines;
         while self.acknowledged.len() < enough {
             let again = Instant::now() + self.pace;
-            if !self.say(&mut client).await {
+            if !self.say(client).await {
                 return false;
             }
             while Instant::now() < again {
@@ -197,8 +209,86 @@ impl Talker {
         });
     }
 
+    /// The id of the command that was sent and not answered.
+    pub(super) fn unanswered(&self) -> Option<&str> {
+        self.unknown.as_ref().map(|(_, _, cid)| cid.as_str())
+    }
+
     fn mark(&self) -> u64 {
         let length = |path| fs::metadata(path).unwrap().len();
         self.disk.as_ref().map_or(0, length)
+    }
+}
+
+/// All records of a room, in a log without a hole.
+pub(super) async fn read_log(client: &mut Native, room: u64) -> Vec<Value> {
+    let mut log = Vec::new();
+    loop {
+        let d = json!({"room": room, "since": log.len()});
+        let records = client.ok("records", d).await;
+        log.extend(records["events"].as_array().unwrap().iter().cloned());
+        let last = log.last().map(|record| &record["seq"]);
+        assert_eq!(last, Some(&json!(log.len())), "a hole");
+        if records["upto"] == records["head"] {
+            return log;
+        }
+    }
+}
+
+/// What a record says, if it is a line.
+pub(super) fn body(record: &Value) -> &str {
+    record["d"]["content"]["body"].as_str().unwrap_or_default()
+}
+
+/// Asks for the logs of all rooms, and finds in them what was acknowledged and what was heard, each
+/// in its place, and no line twice.
+pub(super) async fn compare(address: SocketAddr, talkers: &[Talker]) {
+    let mut logs = BTreeMap::new();
+    for talker in talkers {
+        let room = talker.room;
+        if !logs.contains_key(&room) {
+            let mut client = Native::connect(address).await;
+            let hello = json!({"token": talker.account.token});
+            client.ok("hello", hello).await;
+            let log = read_log(&mut client, room).await;
+            let mut said: Vec<_> = log.iter().map(body).filter(|it| !it.is_empty()).collect();
+            let count = said.len();
+            said.sort_unstable();
+            said.dedup();
+            assert_eq!(said.len(), count, "each line is there once");
+            logs.insert(room, log);
+        }
+        for line in talker.acknowledged.iter().chain(&talker.heard) {
+            let place = usize::try_from(line.seq).unwrap() - 1;
+            let there = logs[&room].get(place).map(body);
+            assert_eq!(
+                there,
+                Some(line.words.as_str()),
+                "{}: {line:?}",
+                talker.name
+            );
+        }
+    }
+}
+
+/// Lets all of them talk at once; gives them back, and whether each connection lasted.
+pub(super) fn all_talk(
+    talkers: Vec<Talker>,
+    address: SocketAddr,
+    lines: usize,
+) -> impl Future<Output = Vec<(Talker, bool)>> {
+    let talks = talkers.into_iter().map(|mut talker| {
+        tokio::spawn(async move {
+            let lasted = talker.talk(address, lines).await;
+            (talker, lasted)
+        })
+    });
+    let talks: Vec<_> = talks.collect();
+    async move {
+        let mut done = Vec::new();
+        for talk in talks {
+            done.push(talk.await.unwrap());
+        }
+        done
     }
 }

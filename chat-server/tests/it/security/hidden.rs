@@ -21,7 +21,9 @@ fn payload(command: &str, somebody: u64) -> Option<Value> {
         "set_grant" => json!({"group": 1, "role": "member"}),
         "archive" | "unarchive" | "delete_room" | "leave" | "decline_invite" => json!({}),
         "join" | "visit" => json!({"password": "a guess"}),
-        "transfer_ownership" | "invite" | "revoke_invite" | "kick" | "ban" | "unban" | "unmute" => user,
+        "transfer_ownership" | "invite" | "revoke_invite" | "kick" | "ban" | "unban" | "unmute" => {
+            user
+        }
         "mute" => json!({"user": somebody, "until": 4_000_000_000_000_u64}),
         "set_role" => json!({"user": somebody, "role": "admin"}),
         "set_nickname" => json!({"nickname": "me"}),
@@ -76,9 +78,15 @@ async fn whoever_may_not_know_of_a_room_hears_what_he_hears_where_there_is_none(
         Standing::Expelled,
     ];
     let mut cells = 0;
-    for who in house.people.iter().filter(|it| outside.contains(&it.standing)) {
+    for who in house
+        .people
+        .iter()
+        .filter(|it| outside.contains(&it.standing))
+    {
         let mut socket = house.world.connect().await;
-        socket.ok("hello", json!({"token": who.account.token})).await;
+        socket
+            .ok("hello", json!({"token": who.account.token}))
+            .await;
         for (there, nowhere) in &pairs {
             let both = said_of(there, house.host_id).into_iter();
             let both = both.zip(said_of(nowhere, house.host_id));
@@ -123,7 +131,10 @@ fn compare(who: &Someone, op: &str, d: &Value, tried: Value, due: Value) {
 async fn the_older_dialects_know_of_no_hidden_room_either() {
     let house = House::open().await;
     let hidden = house.room(Which::Hidden).clone();
-    let who = &house.people.iter().find(|it| it.standing == Standing::Stranger);
+    let who = &house
+        .people
+        .iter()
+        .find(|it| it.standing == Standing::Stranger);
     let who = who.unwrap();
     for token in [who.account.token.as_str(), "", "a.b.c"] {
         for name in [who.name.as_str(), "owner", "nobody in particular"] {
@@ -142,8 +153,16 @@ async fn the_older_dialects_know_of_no_hidden_room_either() {
         }
     }
     for (method, path, body) in [
-        ("POST", "/v1/api/chat/room-messages", json!({"roomId": "ROOM"}).to_string()),
-        ("POST", "/api/join-room", json!({"roomId": "ROOM", "username": "stranger"}).to_string()),
+        (
+            "POST",
+            "/v1/api/chat/room-messages",
+            json!({"roomId": "ROOM"}).to_string(),
+        ),
+        (
+            "POST",
+            "/api/join-room",
+            json!({"roomId": "ROOM", "username": "stranger"}).to_string(),
+        ),
         ("GET", "/api/chat-history/ROOM", String::new()),
         ("GET", "/v1/rooms/ROOM/messages", String::new()),
     ] {
@@ -182,15 +201,52 @@ fn asked(token: &str, name: &str) -> Vec<(&'static str, &'static str, String)> {
         ("/", "", rooms("leave", json!({}))),
         ("/", "", rooms("query", json!({"query": "userInRoom"}))),
         ("/chat", "", act.to_string()),
-        ("/chat", "", json!({"action": "send-message", "roomId": "ROOM", "message": "hello?"}).to_string()),
-        ("/chat", "", json!({"action": "leave", "username": name, "roomId": "ROOM"}).to_string()),
-        ("/chat", "", json!({"type": "join-room", "roomName": "ROOM", "username": name}).to_string()),
-        ("/chat", "", json!({"type": "chat", "roomName": "ROOM", "username": name, "message": "hello?"}).to_string()),
-        ("/", "", json!({"type": "first-connect", "name": name, "group": "ROOM"}).to_string()),
-        ("/", "", json!({"type": "message", "name": name, "group": "ROOM", "Text": "hello?"}).to_string()),
-        ("/socket.io/?EIO=4&transport=websocket", "40", r#"421["join_room","ROOM"]"#.to_owned()),
-        ("/socket.io/?EIO=4&transport=websocket", "40", r#"421["send_message",{"roomId":"ROOM","message":"hello?"}]"#.to_owned()),
-        ("/socket.io/?EIO=4&transport=websocket", "40", r#"421["message",{"roomId":"ROOM","message":"hello?"}]"#.to_owned()),
+        (
+            "/chat",
+            "",
+            json!({"action": "send-message", "roomId": "ROOM", "message": "hello?"}).to_string(),
+        ),
+        (
+            "/chat",
+            "",
+            json!({"action": "leave", "username": name, "roomId": "ROOM"}).to_string(),
+        ),
+        (
+            "/chat",
+            "",
+            json!({"type": "join-room", "roomName": "ROOM", "username": name}).to_string(),
+        ),
+        (
+            "/chat",
+            "",
+            json!({"type": "chat", "roomName": "ROOM", "username": name, "message": "hello?"})
+                .to_string(),
+        ),
+        (
+            "/",
+            "",
+            json!({"type": "first-connect", "name": name, "group": "ROOM"}).to_string(),
+        ),
+        (
+            "/",
+            "",
+            json!({"type": "message", "name": name, "group": "ROOM", "Text": "hello?"}).to_string(),
+        ),
+        (
+            "/socket.io/?EIO=4&transport=websocket",
+            "40",
+            r#"421["join_room","ROOM"]"#.to_owned(),
+        ),
+        (
+            "/socket.io/?EIO=4&transport=websocket",
+            "40",
+            r#"421["send_message",{"roomId":"ROOM","message":"hello?"}]"#.to_owned(),
+        ),
+        (
+            "/socket.io/?EIO=4&transport=websocket",
+            "40",
+            r#"421["message",{"roomId":"ROOM","message":"hello?"}]"#.to_owned(),
+        ),
     ]
 }
 
@@ -199,9 +255,14 @@ async fn tell(house: &House, path: &str, before: &str, frame: &str) -> String {
     let mut socket = Plain::connect(house.world.address, path).await;
     if !before.is_empty() {
         socket.hear().await.unwrap();
-        let guest = &house.people.iter().find(|it| it.standing == Standing::Guest);
+        let guest = &house
+            .people
+            .iter()
+            .find(|it| it.standing == Standing::Guest);
         let token = &guest.unwrap().account.token;
-        let said = socket.ask(&format!("{before}{}", json!({"token": token}))).await;
+        let said = socket
+            .ask(&format!("{before}{}", json!({"token": token})))
+            .await;
         assert!(said.starts_with("40{"), "{said}");
     }
     socket.send(frame).await;

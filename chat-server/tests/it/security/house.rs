@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use chat_server::config::{ActionsNames, Secret};
 
-use crate::world::{Account, Native, World, by, config, http};
+use crate::world::{Account, Native, PATIENCE, World, by, config, http};
 
 pub(crate) const SECRET: &str = "a secret of this house";
 
@@ -31,7 +31,9 @@ impl Mark {
     /// Every mark of a room that a text contains.
     pub(crate) fn of(which: Which, text: &str) -> Vec<Self> {
         let marks = Self::ALL.into_iter();
-        marks.filter(|mark| text.contains(&mark.word(which))).collect()
+        marks
+            .filter(|mark| text.contains(&mark.word(which)))
+            .collect()
     }
 }
 
@@ -133,10 +135,6 @@ impl Standing {
                 false
             }
         }
-    }
-
-    pub(crate) const fn is_guest(self) -> bool {
-        matches!(self, Self::Guest | Self::Visitor)
     }
 
     /// Whether he may read in a room.
@@ -249,7 +247,8 @@ impl House {
     }
 
     async fn found_group(&mut self) -> u64 {
-        let group = json!({"name": "Crew", "kind": "group", "listed": false, "access": {"mode": "invite"}});
+        let group =
+            json!({"name": "Crew", "kind": "group", "listed": false, "access": {"mode": "invite"}});
         self.host.create(group).await
     }
 
@@ -345,7 +344,14 @@ impl House {
 
     async fn guest(&self, name: &str) -> Account {
         let body = json!({"name": name}).to_string();
-        let said = http(self.world.address, "POST", "/v1/auth/guest", &[], body.as_bytes()).await;
+        let said = http(
+            self.world.address,
+            "POST",
+            "/v1/auth/guest",
+            &[],
+            body.as_bytes(),
+        )
+        .await;
         let said = said.json();
         Account {
             id: said["user"]["id"].as_u64().unwrap(),
@@ -372,10 +378,10 @@ impl House {
                 let user = json!({"room": group, "user": account.id});
                 self.host.ok("invite", user.clone()).await;
                 self.command(&account, "join", json!({"room": group})).await;
+                self.until_reads(&account, true).await;
                 if someone.standing == Standing::Expelled {
-                    let room = self.room(Which::Hidden).id;
-                    self.command(&account, "history", json!({"room": room})).await;
                     self.host.ok("kick", user).await;
+                    self.until_reads(&account, false).await;
                 }
             }
             Standing::Invited => self.everywhere("invite", &account).await,
@@ -415,6 +421,28 @@ impl House {
             Standing::Forger => {
                 self.join_everywhere(&account).await;
                 someone.account.token = altered(&account.token, "guessed", "gid", &json!("x"));
+            }
+        }
+    }
+
+    /// Asks until every room has heard of what happened in the group: each follows it by itself,
+    /// within a second.
+    async fn until_reads(&self, account: &Account, reads: bool) {
+        let began = std::time::Instant::now();
+        let living = self.rooms.iter().filter(|it| it.which != Which::Direct);
+        for room in living {
+            let d = json!({"room": room.id});
+            while command(&self.world, account, "history", &d)
+                .await
+                .get("ok")
+                .is_some()
+                != reads
+            {
+                assert!(
+                    began.elapsed() < PATIENCE,
+                    "the {:?} room hears nothing",
+                    room.which
+                );
             }
         }
     }

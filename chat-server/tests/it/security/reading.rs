@@ -123,7 +123,7 @@ const fn covered(op: &Op) -> &'static str {
 }
 
 /// Asserts that an answer holds nothing of any room that isn't his to see.
-fn check(who: &Someone, asked: &str, answer: &str) {
+pub(super) fn check(who: &Someone, asked: &str, answer: &str) {
     for which in Which::ALL {
         let allowed = who.standing.may_see(which);
         let seen = Mark::of(which, answer);

@@ -26,9 +26,14 @@ pub(crate) struct Raw(pub(crate) TcpStream);
 
 impl Raw {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
+        Self::at(address, "/").await
+    }
+
+    /// Shakes hands at this path.
+    pub(crate) async fn at(address: SocketAddr, path: &str) -> Self {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let request = format!(
-            "GET / HTTP/1.1\r\nhost: {address}\r\nconnection: keep-alive, Upgrade\r\n\
+            "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: keep-alive, Upgrade\r\n\
              upgrade: WebSocket\r\nsec-websocket-version: 13\r\n\
              sec-websocket-key: AAECAwQFBgcICQoLDA0ODw==\r\n\r\n"
         );

@@ -16,6 +16,11 @@ pub(crate) struct Plain(WebSocketStream<TcpStream>);
 impl Plain {
     pub(crate) async fn connect(address: SocketAddr, path: &str) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
+        Self::over(stream, address, path).await
+    }
+
+    /// Shakes hands over a stream that is connected.
+    pub(crate) async fn over(stream: TcpStream, address: SocketAddr, path: &str) -> Self {
         Self(shake_hands(stream, address, path).await)
     }
 
@@ -54,6 +59,18 @@ impl Plain {
                 Some(Ok(Message::Pong(_))) => return heard,
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => panic!("closed before the pong"),
+            }
+        }
+    }
+
+    /// Whether the connection goes on: what comes before its answer is passed over.
+    pub(crate) async fn lives(&mut self) -> bool {
+        drop(self.0.send(Message::Ping(Vec::new().into())).await);
+        loop {
+            match timeout(PATIENCE, self.0.next()).await.unwrap() {
+                Some(Ok(Message::Pong(_))) => return true,
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return false,
+                Some(Ok(_)) => {}
             }
         }
     }

@@ -52,7 +52,11 @@ pub(crate) async fn by(world: &World, who: &Account, method: &str, path: &str, b
 
 /// Sends bytes and reads until the server closes.
 pub(crate) async fn raw(address: SocketAddr, bytes: &[u8]) -> Said {
-    let mut stream = TcpStream::connect(address).await.unwrap();
+    raw_over(TcpStream::connect(address).await.unwrap(), bytes).await
+}
+
+/// The same, over a stream that is connected.
+pub(crate) async fn raw_over(mut stream: TcpStream, bytes: &[u8]) -> Said {
     // A server that has refused already may have closed.
     drop(stream.write_all(bytes).await);
     let mut answer = Vec::new();

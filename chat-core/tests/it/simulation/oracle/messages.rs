@@ -75,12 +75,16 @@ impl Question<'_> {
         }
     }
 
-    /// Slow mode, then a jar of posts that a drop falls into every half a second.
+    /// Slow mode, then a debt of half a second for each post. A clock that was set back since the
+    /// last post holds nobody up, nor does a debt that nobody could have made by the rules.
     fn not_too_fast(&self, role: Role) -> Result<(), Rejection> {
         let posts = self.past.posts(self.actor.id);
         let Some(last) = posts.last() else {
             return Ok(());
         };
+        if self.now < *last {
+            return Ok(());
+        }
         let (since, slow_ms) = (self.at.ms_since(*last), self.past.slow_ms());
         if since < slow_ms && !self.holds(role, Permission::BypassSlowMode) {
             return Err(Rejection::SlowMode {
@@ -88,18 +92,18 @@ impl Question<'_> {
             });
         }
         let full = self.oracle.limits.posts_burst * REFILL_MS;
-        let (mut jar, mut at) = (full, posts[0]);
+        let (mut debt, mut at) = (0_u64, posts[0]);
         for post in posts {
-            jar = full.min(jar + post.ms_since(at)) - REFILL_MS;
+            debt = debt.saturating_sub(post.ms_since(at)) + REFILL_MS;
             at = post;
         }
-        jar = full.min(jar + self.at.ms_since(at));
-        if jar < REFILL_MS {
-            return Err(Rejection::RateLimited {
-                retry_ms: REFILL_MS - jar,
-            });
+        debt = debt.saturating_sub(self.at.ms_since(at));
+        if debt > full || debt + REFILL_MS <= full {
+            return Ok(());
         }
-        Ok(())
+        Err(Rejection::RateLimited {
+            retry_ms: debt + REFILL_MS - full,
+        })
     }
 
     pub(super) fn edit(&self, it: &Edit) -> Ruled {

@@ -75,15 +75,15 @@ pub(super) fn read(log: &[u8]) -> Vec<Step> {
 }
 
 /// All files, and which of them has which name: for certain, and as the system sees it.
-#[derive(Debug, Default)]
-pub(super) struct Disk {
+#[derive(Clone, Debug, Default)]
+pub(in crate::crash) struct Disk {
     files: Vec<File>,
     certain: BTreeMap<u8, usize>,
     seen: BTreeMap<u8, usize>,
 }
 
 /// One file: what is certain of it, and what was done since.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct File {
     certain: Vec<u8>,
     pending: Vec<Change>,
@@ -103,6 +103,22 @@ enum Change {
 }
 
 impl Disk {
+    /// A disk with the files of this folder, which have lain there for long.
+    pub(in crate::crash) fn holding(folder: &Path) -> Self {
+        let mut disk = Self::default();
+        for (letter, name) in NAMES {
+            if let Ok(certain) = fs::read(folder.join(name)) {
+                disk.certain.insert(letter, disk.files.len());
+                disk.files.push(File {
+                    certain,
+                    ..File::default()
+                });
+            }
+        }
+        disk.seen.clone_from(&disk.certain);
+        disk
+    }
+
     pub(super) fn apply(&mut self, step: &Step) {
         if step.file == FOLDER {
             if matches!(step.what, What::Sync) {

@@ -1,0 +1,149 @@
+//! How many there are of something.
+
+use serde_json::{Value, json};
+
+use super::{den, too_much};
+use crate::world::{Native, World, config};
+
+const MAX: u64 = 3;
+
+/// Does the same for one after the other, and hears that there is one too many.
+async fn fill(client: &mut Native, op: &str, call: impl Fn(u64) -> Value, max: u64) {
+    for number in 0..max {
+        client.ok(op, call(number)).await;
+    }
+    too_much(client, op, call(max), "too_many", max).await;
+}
+
+#[tokio::test]
+async fn what_is_gathered_has_an_end() {
+    let (world, _, mut a, room) = den(|config| {
+        let limits = &mut config.limits;
+        limits.reactions_distinct_max = 3;
+        limits.reactions_max = 5;
+        limits.pins_max = 3;
+        limits.invites_max = 3;
+        limits.bans_max = 3;
+        limits.grants_max = 3;
+    })
+    .await;
+    let bob = world.account("bob").await;
+    let mut b = world.enter(&bob).await;
+    b.join(room).await;
+    let mut said = Vec::new();
+    for line in 0..=MAX {
+        said.push(a.post(room, &format!("line {line}")).await);
+    }
+    let mut people = Vec::new();
+    let mut groups = Vec::new();
+    for number in 0..=MAX {
+        people.push(world.account(&format!("somebody {number}")).await.id);
+        groups.push(
+            a.create(json!({"name": format!("crew {number}"), "kind": "group"}))
+                .await,
+        );
+    }
+    let at = |list: &[u64], number: u64| list[usize::try_from(number).unwrap()];
+    let react =
+        |number: u64| json!({"room": room, "message": said[0], "reaction": format!("r{number}")});
+    fill(&mut a, "react", react, MAX).await;
+    // Two more of those that are there, and no more.
+    for number in 0..2 {
+        b.ok("react", react(number)).await;
+    }
+    too_much(&mut b, "react", react(2), "too_many", 5).await;
+    fill(
+        &mut a,
+        "pin",
+        |number| json!({"room": room, "message": at(&said, number)}),
+        MAX,
+    )
+    .await;
+    let of = |number: u64| json!({"room": room, "user": at(&people, number)});
+    fill(&mut a, "invite", of, MAX).await;
+    fill(&mut a, "ban", of, MAX).await;
+    let grant = |number: u64| json!({"room": room, "group": at(&groups, number), "role": "member"});
+    fill(&mut a, "set_grant", grant, MAX).await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn rooms_and_people_have_only_so_many_of_each_other() {
+    let mut config = config();
+    config.limits.group_members_max = 2;
+    config.limits.channel_members_max = 3;
+    config.limits.rooms_joined_max = 4;
+    config.limits.rooms_created_a_day_max = 5;
+    let world = World::with(config).await;
+    let ann = world.account("ann").await;
+    let mut a = world.enter(&ann).await;
+    let group = a.create(json!({"name": "crew", "kind": "group"})).await;
+    let channel = a.create(json!({"name": "Den"})).await;
+    let mut others = Vec::new();
+    for name in ["bob", "cat", "dan"] {
+        let account = world.account(name).await;
+        others.push(world.enter(&account).await);
+    }
+    for (room, places) in [(group, 1), (channel, 2)] {
+        for (number, other) in others.iter_mut().enumerate() {
+            let joined = other.call("join", json!({"room": room})).await;
+            match joined {
+                Ok(_) => assert!(number < places, "{number} joined {room}"),
+                Err(refusal) => {
+                    assert!(number >= places, "{number} didn't join {room}");
+                    assert_eq!(refusal["code"], "room_full", "{refusal}");
+                }
+            }
+        }
+    }
+    // Two more make four rooms, which is as many as she may be in.
+    let more = |number: u64| json!({"name": format!("more {number}")});
+    for number in 0..2 {
+        a.ok("create_room", more(number)).await;
+    }
+    too_much(&mut a, "create_room", more(2), "too_many", 4).await;
+    // Out of one she may make one more, which is the fifth of the day, and no sixth.
+    for outside in [2, 3] {
+        let d = json!({"name": format!("more {outside}"), "join": false});
+        if outside == 2 {
+            a.ok("create_room", d).await;
+        } else {
+            too_much(&mut a, "create_room", d, "too_many", 5).await;
+        }
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_page_has_as_many_items_as_it_may() {
+    let (world, _, mut a, room) = den(|config| {
+        config.server_limits.page_items = 3;
+        config.server_limits.page_items_max = 5;
+    })
+    .await;
+    for line in 0..8 {
+        a.post(room, &format!("line {line}")).await;
+    }
+    for (limit, items) in [
+        (Value::Null, 3),
+        (json!(1), 1),
+        (json!(4), 4),
+        (json!(5), 5),
+        (json!(6), 5),
+        (json!(1_000_000), 5),
+    ] {
+        for op in ["history", "records"] {
+            let mut d = json!({"room": room, "limit": limit, "since": 0});
+            if limit.is_null() {
+                d.as_object_mut().unwrap().remove("limit");
+            }
+            if op == "history" {
+                d.as_object_mut().unwrap().remove("since");
+            }
+            let list = if op == "history" { "items" } else { "events" };
+            let page = a.ok(op, d).await;
+            assert_eq!(page[list].as_array().unwrap().len(), items, "{op} {limit}");
+        }
+    }
+    world.stop().await;
+}

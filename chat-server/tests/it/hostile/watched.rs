@@ -1,0 +1,136 @@
+//! A store in memory that counts what is read of each room, and fails or hangs when it is told to.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use chat_core::{Head, Idx, Key, Record, Room, RoomId, Seq, Standing, Timestamp, UserId};
+use chat_protocol::answer::{MemberCard, Message, MyRoom, Page, RoomCard};
+use chat_server::store::memory::Memory;
+use chat_server::store::{
+    Account, Append, Appended, Created, DirectoryQuery, Erasure, Found, GuestMember, Holder,
+    Marker, MessageQuery, NewAccount, SearchQuery, Store, StoreError,
+};
+use tokio::sync::watch;
+
+pub(super) struct Watched {
+    inner: Memory,
+    /// Reads of each room, of its log or as a whole.
+    reads: Mutex<BTreeMap<RoomId, usize>>,
+    /// Whether logs can't be read.
+    pub(super) fails: AtomicBool,
+    /// Whether nothing is appended at the moment.
+    pub(super) hangs: watch::Sender<bool>,
+}
+
+impl Watched {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            inner: Memory::new().unwrap(),
+            reads: Mutex::default(),
+            fails: AtomicBool::new(false),
+            hangs: watch::Sender::new(false),
+        })
+    }
+
+    /// How often each room was read since this was asked last.
+    pub(super) fn reads(&self) -> BTreeMap<RoomId, usize> {
+        std::mem::take(&mut *self.reads.lock().unwrap())
+    }
+
+    fn note(&self, room: RoomId) {
+        *self.reads.lock().unwrap().entry(room).or_default() += 1;
+    }
+
+    async fn wait(&self) {
+        let mut hangs = self.hangs.subscribe();
+        hangs.wait_for(|hangs| !*hangs).await.unwrap();
+    }
+}
+
+/// The whole trait: what is watched as it is written here, the rest passed on.
+macro_rules! store {
+    ($($name:ident($($arg:ident: $type:ty),*) -> $out:ty;)*) => {
+        #[async_trait]
+        impl Store for Watched {
+            async fn append(&self, batch: Vec<Append>) -> Result<Vec<Appended>, StoreError> {
+                self.wait().await;
+                self.inner.append(batch).await
+            }
+
+            async fn load(&self, room: RoomId) -> Result<Option<Room>, StoreError> {
+                self.note(room);
+                self.inner.load(room).await
+            }
+
+            async fn records(
+                &self,
+                room: RoomId,
+                after: Seq,
+                limit: usize,
+            ) -> Result<Vec<Arc<Record>>, StoreError> {
+                self.note(room);
+                if self.fails.load(Ordering::SeqCst) {
+                    return Err(StoreError::Unavailable("it is a test".into()));
+                }
+                self.inner.records(room, after, limit).await
+            }
+
+            async fn continues(
+                &self,
+                room: RoomId,
+                epoch: &str,
+                seq: Seq,
+            ) -> Result<bool, StoreError> {
+                self.note(room);
+                self.inner.continues(room, epoch, seq).await
+            }
+
+            fn epoch(&self) -> String {
+                self.inner.epoch()
+            }
+
+            $(async fn $name(&self, $($arg: $type),*) -> Result<$out, StoreError> {
+                self.inner.$name($($arg),*).await
+            })*
+        }
+    };
+}
+
+store! {
+    reserve_room() -> RoomId;
+    messages(query: &MessageQuery) -> Vec<Message>;
+    search(query: &SearchQuery) -> Found;
+    head(room: RoomId, message: Seq) -> (Seq, Option<Head>);
+    holder(key: &Key) -> Option<Holder>;
+    card(room: RoomId) -> Option<RoomCard>;
+    directory(query: &DirectoryQuery) -> Page<RoomCard>;
+    rooms_of(user: UserId) -> Vec<MyRoom>;
+    members(room: RoomId, after: Option<UserId>, limit: usize) -> Vec<MemberCard>;
+    marker(room: RoomId, user: UserId) -> Marker;
+    markers(room: RoomId, limit: usize) -> Vec<(UserId, Idx)>;
+    mark_read(markers: &[(RoomId, UserId, Idx)]) -> ();
+    standing(user: UserId, since: Timestamp) -> Standing;
+    see_guest(guest: UserId, at: Timestamp) -> ();
+    guests_unseen(before: Timestamp, now: Timestamp, limit: usize) -> Vec<GuestMember>;
+    set_block(by: UserId, user: UserId, on: bool) -> ();
+    is_blocked(by: UserId, user: UserId) -> bool;
+    create_account(account: NewAccount) -> Created;
+    find_account(login: &str) -> Option<Account>;
+    account(user: UserId) -> Option<Account>;
+    set_password(user: UserId, hash: &str, at: Timestamp) -> ();
+    replace_hash(user: UserId, old: &str, new: &str) -> bool;
+    set_suspended(user: UserId, on: bool, at: Timestamp) -> ();
+    raise_token_epoch(user: UserId) -> u64;
+    revoke_grant(user: UserId, grant: &str, until: Timestamp) -> ();
+    token_holds(user: UserId, grant: &str, epoch: u64) -> bool;
+    linked(issuer: &str, foreign: &str) -> Option<Account>;
+    link(issuer: &str, foreign: &str, user: UserId) -> ();
+    setting(name: &str, propose: &str) -> String;
+    prune(now: Timestamp) -> ();
+    erase_user(user: UserId, at: Timestamp) -> bool;
+    erasures(limit: usize) -> Vec<Erasure>;
+    tend(now: Timestamp) -> bool;
+    check() -> ();
+}

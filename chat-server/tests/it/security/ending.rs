@@ -1,0 +1,230 @@
+//! What ends a log-in ends every connection of it, in every dialect and over every transport.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use chat_server::config::{Config, Listen, Secret};
+use serde_json::json;
+
+use crate::engineio::client::Poller;
+use crate::people::{Kind, Person};
+use crate::world::{Account, PASSWORD, World, by, config, http};
+
+/// What ends log-ins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    LogOut,
+    LogOutEverywhere,
+    Password,
+    /// By the command line, of a server that runs.
+    Suspension,
+}
+
+const ENDINGS: [Ending; 4] = [
+    Ending::LogOut,
+    Ending::LogOutEverywhere,
+    Ending::Password,
+    Ending::Suspension,
+];
+
+/// How somebody is connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Socket(Kind),
+    Polling,
+}
+
+const WAYS: [Way; 7] = [
+    Way::Socket(Kind::Native),
+    Way::Socket(Kind::Rooms),
+    Way::Socket(Kind::Socketio),
+    Way::Socket(Kind::Rest),
+    Way::Socket(Kind::Actions),
+    Way::Socket(Kind::Groups),
+    Way::Polling,
+];
+
+enum Connected {
+    Socket(Person),
+    Polling(Poller),
+}
+
+impl Connected {
+    async fn by(way: Way, world: &World, name: &'static str, account: &Account, room: u64) -> Self {
+        let kind = match way {
+            Way::Socket(kind) => kind,
+            Way::Polling => return Self::Polling(poll(world, &account.token).await),
+        };
+        let entered = Person::enter(world, kind, (name, account), (room, "Den")).await;
+        Self::Socket(entered.unwrap_or_else(|said| panic!("{way:?}: {said}")))
+    }
+
+    /// Reads until the server ends it.
+    async fn ends(self) {
+        match self {
+            Self::Socket(mut person) => while person.socket.hear().await.is_ok() {},
+            Self::Polling(poller) => while poller.poll().await.status == 200 {},
+        }
+    }
+}
+
+/// Somebody in the room by Socket.IO who polls.
+async fn poll(world: &World, token: &str) -> Poller {
+    let poller = Poller::open(world.address, "/socket.io/").await;
+    poller.say(format!("40{}", json!({"token": token}))).await;
+    assert!(poller.hear().await.starts_with("40{"));
+    poller.say(r#"421["joinRoom",{"roomId":"Den"}]"#).await;
+    assert!(poller.hear().await.starts_with(r#"431[{"success":true}"#));
+    poller
+}
+
+const ADMIN_TOKEN: &str = "an operator's own words";
+
+fn with_admin() -> Config {
+    let mut config = config();
+    config.admin_token = Secret::new(ADMIN_TOKEN);
+    config
+}
+
+/// Ends log-ins of an account; gives the token that an end leaves, if it leaves one.
+async fn end(world: &World, admin: &str, ending: Ending, name: &str, account: &Account) {
+    let change = json!({"old": PASSWORD, "new": "another password"}).to_string();
+    let (path, body, status) = match ending {
+        Ending::LogOut => ("/v1/auth/logout", "{}", 204),
+        Ending::LogOutEverywhere => ("/v1/auth/logout", r#"{"all":true}"#, 204),
+        Ending::Password => ("/v1/auth/password", change.as_str(), 200),
+        Ending::Suspension => {
+            let said = suspend(admin, ADMIN_TOKEN, &[name]);
+            return assert!(said.is_ok(), "{said:?}");
+        }
+    };
+    let said = by(world, account, "POST", path, body).await;
+    assert_eq!(said.status, status, "{ending:?}: {}", said.body);
+}
+
+/// Runs the command that an operator runs; gives what it says if it fails.
+fn suspend(admin: &str, token: &str, words: &[&str]) -> Result<(), String> {
+    let said = Command::new(env!("CARGO_BIN_EXE_chat-server"))
+        .env_clear()
+        .env("CHAT_ADMIN_TOKEN", token)
+        .args(["user", "suspend", "--at", admin])
+        .args(words)
+        .output()
+        .unwrap();
+    let words = String::from_utf8_lossy(&said.stderr).into_owned();
+    if said.status.success() {
+        Ok(())
+    } else {
+        Err(words)
+    }
+}
+
+#[tokio::test]
+async fn what_ends_a_log_in_ends_every_connection_of_it_whatever_it_speaks() {
+    let world = World::with(with_admin()).await;
+    let admin = world.server.listen_admin(Listen::local(0)).await.unwrap();
+    let admin = format!("http://{admin}");
+    let owner = world.account("owner").await;
+    let mut host = world.enter(&owner).await;
+    let room = host.create(json!({"name": "Den", "alias": "Den"})).await;
+    let mut longest = Duration::ZERO;
+    for ending in ENDINGS {
+        for way in WAYS {
+            // There a log-in is the socket's own, and another one's end is none of its business.
+            if (ending, way) == (Ending::LogOut, Way::Socket(Kind::Groups)) {
+                continue;
+            }
+            let name: &'static str = format!("{ending:?} {way:?}").leak();
+            let account = world.account(name).await;
+            let mut connections = Vec::new();
+            for _ in 0..2 {
+                connections.push(Connected::by(way, &world, name, &account, room).await);
+            }
+            end(&world, &admin, ending, name, &account).await;
+            let began = Instant::now();
+            for connection in connections {
+                connection.ends().await;
+            }
+            longest = longest.max(began.elapsed());
+            assert!(
+                began.elapsed() < Duration::from_secs(1),
+                "{ending:?} {way:?}"
+            );
+            let again = by(&world, &account, "GET", "/v1/me", "").await;
+            assert!(
+                [401, 403].contains(&again.status),
+                "{ending:?}: {}",
+                again.body
+            );
+        }
+    }
+    println!("the longest took {longest:?}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_operator_is_who_has_the_token_and_no_page_is_one() {
+    let world = World::with(with_admin()).await;
+    let listening = world.server.listen_admin(Listen::local(0)).await.unwrap();
+    let admin = format!("http://{listening}");
+    let bob = world.account("bob").await;
+    let body = json!({"name": "bob"}).to_string();
+    let good = format!("Bearer {ADMIN_TOKEN}");
+    let users = format!("Bearer {}", bob.token);
+    for (at, headers, status) in [
+        (listening, vec![], 401),
+        (
+            listening,
+            vec![("authorization", "Bearer guessed guessed!")],
+            401,
+        ),
+        (listening, vec![("authorization", users.as_str())], 401),
+        (
+            listening,
+            vec![
+                ("authorization", good.as_str()),
+                ("origin", "http://localhost"),
+            ],
+            401,
+        ),
+        // Where everybody comes there is no such path, whoever asks.
+        (world.address, vec![("authorization", good.as_str())], 404),
+    ] {
+        let said = http(at, "POST", "/admin/suspend", &headers, body.as_bytes()).await;
+        assert_eq!(said.status, status, "{headers:?}: {}", said.body);
+    }
+    assert_eq!(by(&world, &bob, "GET", "/v1/me", "").await.status, 200);
+
+    let refused = suspend(&admin, "guessed guessed guessed", &["bob"]);
+    assert!(refused.unwrap_err().contains("the admin token is another"));
+    assert!(suspend(&admin, ADMIN_TOKEN, &["nobody"]).is_err());
+    suspend(&admin, ADMIN_TOKEN, &["bob"]).unwrap();
+    assert_eq!(by(&world, &bob, "GET", "/v1/me", "").await.status, 403);
+    suspend(&admin, ADMIN_TOKEN, &["bob", "--lift"]).unwrap();
+    let again = world.log_in("bob").await;
+    assert_eq!(by(&world, &again, "GET", "/v1/me", "").await.status, 200);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn without_a_token_of_his_nothing_is_done_at_an_operators_address() {
+    let world = World::new().await;
+    let listening = world.server.listen_admin(Listen::local(0)).await.unwrap();
+    world.account("bob").await;
+    for headers in [
+        vec![],
+        vec![("authorization", "Bearer ")],
+        vec![("authorization", "Bearer x")],
+    ] {
+        let said = http(
+            listening,
+            "POST",
+            "/admin/suspend",
+            &headers,
+            br#"{"name":"bob"}"#,
+        )
+        .await;
+        assert_eq!(said.status, 404, "{}", said.body);
+    }
+    world.stop().await;
+}
