@@ -51,6 +51,7 @@ async fn end(node: &Node, part: Erasure) {
         node,
         actor: &actor,
         from: None,
+        origin: None,
     };
     let room = RoomRef::id(part.room);
     let wish = async |command: Command| {
