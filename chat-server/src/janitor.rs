@@ -14,14 +14,14 @@ use chat_protocol::room_ref::RoomRef;
 /// How often the store is tidied.
 const EVERY: Duration = Duration::from_secs(60);
 
+/// How long after the start it is tidied first.
+const FIRST: Duration = Duration::from_secs(2);
+
 /// How often it is looked whether the store has standing work.
 const TEND_EVERY: Duration = Duration::from_secs(1);
 
 /// How long others have the store for themselves between two pieces of that work.
 const TEND_PAUSE: Duration = Duration::from_millis(10);
-
-/// How long after the start it is tidied first.
-const FIRST: Duration = Duration::from_secs(2);
 
 /// Memberships that end at once.
 const GUESTS_MAX: usize = 1_000;

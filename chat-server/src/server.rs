@@ -15,6 +15,7 @@ use crate::auth::hashing::{Hasher, HashingCost};
 use crate::auth::limiter::{AttemptRules, Limiter};
 use crate::auth::{Accounts, AccountsConfig, AnyOf, AuthError, Authenticator, Revocation};
 use crate::budgets::Budgets;
+use crate::bus::{self, Bus};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Listen};
 use crate::engineio::{Door, Line, Service, Settings};
@@ -61,6 +62,7 @@ pub struct Server {
 pub struct Builder {
     config: Config,
     store: Option<Arc<dyn Store>>,
+    bus: Option<Arc<dyn Bus>>,
     authenticators: Vec<Arc<dyn Authenticator>>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -102,6 +104,7 @@ impl Server {
         Builder {
             config,
             store: None,
+            bus: None,
             authenticators: Vec::new(),
             clock: Arc::new(SystemClock::new()),
             entropy: Arc::new(SystemEntropy),
@@ -287,6 +290,14 @@ impl Builder {
         self
     }
 
+    /// Tells and hears other nodes on the same store by this bus, instead of the one that the
+    /// configuration names.
+    #[must_use]
+    pub fn bus(mut self, bus: Arc<dyn Bus>) -> Self {
+        self.bus = Some(bus);
+        self
+    }
+
     /// Accepts tokens that this authenticator knows, beside those of the accounts built in.
     #[must_use]
     pub fn authenticator(mut self, authenticator: Arc<dyn Authenticator>) -> Self {
@@ -348,6 +359,7 @@ impl Builder {
         let Self {
             config,
             store,
+            bus,
             authenticators,
             clock,
             entropy,
@@ -358,6 +370,7 @@ impl Builder {
             Some(store) => store,
             None => store::open(&config.store)?,
         };
+        let bus = bus.unwrap_or_else(|| bus::open(config.bus));
         let limits = &config.server_limits;
         let workers = config.worker_count().get();
         let hasher = Hasher::start(workers, limits.hashing_queue_max, hashing);
@@ -383,6 +396,7 @@ impl Builder {
             authenticator: Arc::new(AnyOf::new(known)),
             hasher,
             limiter,
+            bus,
             clock,
             entropy,
             metrics,

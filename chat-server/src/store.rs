@@ -48,6 +48,9 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Arc<Record>>, StoreError>;
 
+    /// The last record of each of these rooms, in any order; rooms that there aren't are left out.
+    async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<(RoomId, Seq)>, StoreError>;
+
     /// The name of this continuation of the logs: what clients remember positions with.
     ///
     /// It is drawn whenever the store is opened.

@@ -34,6 +34,16 @@ fn removes(record: &Record, user: Option<UserId>) -> bool {
     })
 }
 
+/// Those of consecutive records that the worker has heard of.
+fn up_to(head: Seq, records: &[Arc<Record>]) -> &[Arc<Record>] {
+    #[cfg(sabotage)]
+    if chat_core::sabotage::planted("caught_up_past_the_head") {
+        return records;
+    }
+    let heard = records.partition_point(|record| record.seq <= head);
+    records.get(..heard).unwrap_or(records)
+}
+
 impl Session {
     /// Sends what lies between a position and the present, and hears the room from there on.
     pub(super) async fn catch_up(&mut self, room: RoomId, mut position: Seq) {
@@ -49,9 +59,11 @@ impl Session {
                     tokio::task::yield_now().await;
                     continue;
                 }
-                CatchUp::Behind(heard) if !heard.is_empty() => self.send_on(room, &heard, &voice),
-                CatchUp::Behind(_) => match self.node().read_on(room, position).await {
-                    Ok(read) => self.send_on(room, read.after(position), &voice),
+                CatchUp::Behind { heard, .. } if !heard.is_empty() => {
+                    self.send_on(room, &heard, &voice)
+                }
+                CatchUp::Behind { head, .. } => match self.node().read_on(room, position).await {
+                    Ok(read) => self.send_on(room, up_to(head, read.after(position)), &voice),
                     #[cfg(sabotage)]
                     Err(_) if chat_core::sabotage::planted("failed_read_passed_over") => return,
                     // A seat that stays behind hears nothing: the client comes back instead.

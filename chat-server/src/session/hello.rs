@@ -158,6 +158,9 @@ impl Session {
             if self.seats.contains(room) {
                 self.rise(room).await;
             }
+            if let Some((_, at)) = &remembered {
+                self.reach(room, &actor, *at).await?;
+            }
             let voice = self.own_voice()?;
             let seat = match self.take_seat(room, actor.clone(), voice).await {
                 Ok(seat) => seat,

@@ -176,6 +176,10 @@ impl Store for Faulty {
         self.pass().await?.messages(query).await
     }
 
+    async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<(RoomId, Seq)>, StoreError> {
+        self.pass().await?.heads(rooms).await
+    }
+
     async fn search(&self, query: &SearchQuery) -> Result<Found, StoreError> {
         self.pass().await?.search(query).await
     }

@@ -153,6 +153,11 @@ impl Store for Sqlite {
         read!(self, move |db| log::records(db, room, after, limit))
     }
 
+    async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<(RoomId, Seq)>, StoreError> {
+        let rooms = rooms.to_vec();
+        read!(self, move |db| log::heads(db, &rooms))
+    }
+
     fn epoch(&self) -> String {
         self.epoch.clone()
     }

@@ -11,8 +11,10 @@
 
 mod actions;
 mod auth;
+mod bus;
 mod cli;
 mod clients;
+mod cluster;
 mod conversation;
 mod crash;
 mod engineio;
