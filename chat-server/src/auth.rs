@@ -24,7 +24,7 @@ mod token;
 
 pub use self::accounts::{Accounts, AccountsConfig, PasswordChanged, SignUp, SignedIn};
 pub use self::error::{AuthError, TokenFault};
-pub use self::external::{BadKeySet, External, ExternalKeys, ExternalRules, KeySet};
+pub use self::external::{BadKeySet, External, ExternalKeys, ExternalRules, KeyFile, KeySet};
 pub use self::foreign::ForeignRules;
 pub use self::token::Secret;
 

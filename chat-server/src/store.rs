@@ -7,6 +7,7 @@ pub mod memory;
 pub mod sqlite;
 
 mod project;
+mod words;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,6 +16,8 @@ use crate::config::StoreUrl;
 use async_trait::async_trait;
 use chat_core::{Head, Idx, Key, Name, Record, Room, RoomId, Seq, Standing, Timestamp, UserId};
 use chat_protocol::answer::{MemberCard, Message, MyRoom, Page, RoomCard};
+
+pub use self::words::{Sought, WORDS_OF_MESSAGE_MAX, WORDS_OF_SEARCH_MAX};
 
 /// A place that keeps everything which must outlive the process.
 ///
@@ -54,6 +57,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// Messages of a room, oldest first, as they read today.
     async fn messages(&self, query: &MessageQuery) -> Result<Vec<Message>, StoreError>;
+
+    /// Messages that say something, as they read today: room after room in the order of the query,
+    /// the newest of each first. What it costs is bounded: a search that has become too long is left
+    /// off, perhaps with nothing found yet, and goes on where it says.
+    async fn search(&self, query: &SearchQuery) -> Result<Found, StoreError>;
 
     /// What decisions need of a message, and the room's head when it was read.
     async fn head(&self, room: RoomId, message: Seq) -> Result<(Seq, Option<Head>), StoreError>;
@@ -163,6 +171,22 @@ pub trait Store: Send + Sync + 'static {
     /// Forgets what is past its time: cids out of their window, log-ins that have ended.
     async fn prune(&self, now: Timestamp) -> Result<(), StoreError>;
 
+    /// Erases a person, account or guest; whether he wasn't erased before.
+    ///
+    /// Once this returns his account is gone with all its names, his tokens are void, and whatever
+    /// is appended of him is kept without words. The words that he wrote before go by and by, while
+    /// the store is [tended](Store::tend), also after a crash. His number is never given again;
+    /// facts that bear it stay, and no state changes.
+    async fn erase_user(&self, user: UserId, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Erased people in living rooms that aren't direct ones: those that they are members of, and
+    /// those that they own.
+    async fn erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError>;
+
+    /// Does a bounded piece of standing work: erasing, taking in words that can be looked for,
+    /// cleaning up. Whether there is more to do.
+    async fn tend(&self, now: Timestamp) -> Result<bool, StoreError>;
+
     /// Whether the store can be written to.
     async fn check(&self) -> Result<(), StoreError>;
 }
@@ -261,6 +285,55 @@ pub enum Place {
     After(Seq),
     /// Half before this record, the rest from it on.
     Around(Seq),
+}
+
+/// What to look for, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SearchQuery {
+    /// The words.
+    pub sought: Sought,
+    /// Who asks, for whether a reaction is his.
+    pub viewer: UserId,
+    /// The rooms, in the order in which they are searched.
+    pub rooms: Vec<Scope>,
+    /// How many messages at most.
+    pub limit: usize,
+}
+
+/// The part of a room that is searched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scope {
+    /// The room.
+    pub room: RoomId,
+    /// Nothing from before this record.
+    pub from: Seq,
+    /// Nothing from after this record.
+    pub to: Seq,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The messages.
+    pub items: Vec<(RoomId, Message)>,
+    /// In which room, before which message, to go on; none if all was looked at.
+    pub next: Option<(RoomId, Seq)>,
+}
+
+/// What a search may cost at most, in steps through an index.
+const SEARCH_STEPS_MAX: usize = 2_000;
+
+/// An erased person who is still part of a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Erasure {
+    /// Who.
+    pub user: UserId,
+    /// Where.
+    pub room: RoomId,
+    /// Whether the room is his.
+    pub owns: bool,
+    /// Whether he is a member of it.
+    pub is_member: bool,
 }
 
 /// Which listed rooms.

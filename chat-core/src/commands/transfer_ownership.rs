@@ -8,8 +8,8 @@ use crate::policy::{Permission, Rule};
 use crate::rejection::Rejection;
 
 wish! {
-    /// Gives the room to another member, who has to be an account. The former owner, if he is a
-    /// member, is an admin from then on.
+    /// Gives the room to another member, who has to be an account, or to the house. The former owner,
+    /// if he is a member, is an admin from then on.
     ///
     /// Allowed to the owner. Becomes [`OwnershipTransferred`].
     TransferOwnership {
@@ -25,7 +25,7 @@ impl TransferOwnership {
         if self.to == case.room.owner {
             return Ok(Outcome::Already(case.room.head_seq));
         }
-        if !case.room.members.contains_key(&self.to) {
+        if self.to != UserId::HOUSE && !case.room.members.contains_key(&self.to) {
             return Err(Rejection::UserNotFound.into());
         }
         if !self.to.may_own() {

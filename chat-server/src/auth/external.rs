@@ -4,6 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+
+mod key_file;
+pub use self::key_file::KeyFile;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::{Map, Value};
@@ -33,6 +36,8 @@ pub enum ExternalKeys {
     Shared(Secret),
     /// Public keys: RS256, ES256 or EdDSA, as the key is made for.
     Public(KeySet),
+    /// The same, in a file that is read again when a token names a key that isn't in it.
+    File(Arc<KeyFile>),
 }
 
 /// What their tokens have to say.
@@ -84,6 +89,9 @@ pub enum BadKeySet {
     /// Two keys have the same name.
     #[error("two keys of the set have the same kid")]
     SameNames,
+    /// The file that holds it can't be read, or is too large for one.
+    #[error("the file of the set can't be read")]
+    NoFile,
 }
 
 impl KeySet {
@@ -181,6 +189,12 @@ impl External {
             ExternalKeys::Public(keys) => {
                 let header = header(token)?;
                 let key = keys.find(header.kid.as_deref()).ok_or(TokenFault::Key)?;
+                open(token, &key.key, key.algorithm, audience)
+            }
+            ExternalKeys::File(file) => {
+                let header = header(token)?;
+                let key = file.find(header.kid.as_deref(), self.clock.elapsed());
+                let key = key.ok_or(TokenFault::Key)?;
                 open(token, &key.key, key.algorithm, audience)
             }
         }

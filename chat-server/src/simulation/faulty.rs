@@ -12,8 +12,8 @@ use super::dice::Dice;
 use super::ledger::Ledger;
 use super::trace::Trace;
 use crate::store::{
-    Account, Append, Appended, Created, DirectoryQuery, GuestMember, Holder, Marker, MessageQuery,
-    NewAccount, Store, StoreError,
+    Account, Append, Appended, Created, DirectoryQuery, Erasure, Found, GuestMember, Holder,
+    Marker, MessageQuery, NewAccount, SearchQuery, Store, StoreError,
 };
 
 /// How well the store is.
@@ -176,6 +176,10 @@ impl Store for Faulty {
         self.pass().await?.messages(query).await
     }
 
+    async fn search(&self, query: &SearchQuery) -> Result<Found, StoreError> {
+        self.pass().await?.search(query).await
+    }
+
     async fn head(&self, room: RoomId, message: Seq) -> Result<(Seq, Option<Head>), StoreError> {
         self.pass().await?.head(room, message).await
     }
@@ -302,6 +306,18 @@ impl Store for Faulty {
 
     async fn prune(&self, now: Timestamp) -> Result<(), StoreError> {
         self.pass().await?.prune(now).await
+    }
+
+    async fn erase_user(&self, user: UserId, at: Timestamp) -> Result<bool, StoreError> {
+        self.pass().await?.erase_user(user, at).await
+    }
+
+    async fn erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError> {
+        self.pass().await?.erasures(limit).await
+    }
+
+    async fn tend(&self, now: Timestamp) -> Result<bool, StoreError> {
+        self.pass().await?.tend(now).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

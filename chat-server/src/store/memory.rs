@@ -1,7 +1,9 @@
 //! The store of one process: everything in memory, gone with it. For embedding, and for tests.
 
 mod accounts;
+mod erase;
 mod room;
+mod search;
 mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,8 +16,8 @@ use self::room::Log;
 use self::state::State;
 use super::project::check_dense;
 use super::{
-    Account, Append, Appended, Created, DirectoryQuery, GuestMember, Holder, Marker, MessageQuery,
-    NewAccount, Store, StoreError, draw_epoch,
+    Account, Append, Appended, Created, DirectoryQuery, Erasure, Found, GuestMember, Holder,
+    Marker, MessageQuery, NewAccount, SearchQuery, Store, StoreError, draw_epoch,
 };
 
 /// A store in memory.
@@ -115,6 +117,10 @@ impl Store for Memory {
             .get(&query.room)
             .map(|log| log.messages(query))
             .unwrap_or_default())
+    }
+
+    async fn search(&self, query: &SearchQuery) -> Result<Found, StoreError> {
+        Ok(self.state().search(query))
     }
 
     async fn head(&self, room: RoomId, message: Seq) -> Result<(Seq, Option<Head>), StoreError> {
@@ -299,6 +305,18 @@ impl Store for Memory {
     async fn prune(&self, now: Timestamp) -> Result<(), StoreError> {
         self.state().prune(now);
         Ok(())
+    }
+
+    async fn erase_user(&self, user: UserId, at: Timestamp) -> Result<bool, StoreError> {
+        Ok(self.state().erase(user, at))
+    }
+
+    async fn erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError> {
+        Ok(self.state().erasures(limit))
+    }
+
+    async fn tend(&self, _now: Timestamp) -> Result<bool, StoreError> {
+        Ok(false)
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -1,6 +1,10 @@
 //! What adapters have in common: how records look in lists.
 
-use chat_core::{Event, RoomId};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use chat_core::{Event, Record, Room, RoomId, UserId};
 use chat_protocol::answer::Page;
 
 use super::{Append, StoreError};
@@ -45,4 +49,25 @@ pub(super) fn check_dense(append: &Append) -> Result<(), StoreError> {
         seq = record.seq;
     }
     Ok(())
+}
+
+/// A record as it is kept: one of somebody who was erased without words.
+pub(super) fn kept<'a>(record: &'a Arc<Record>, erased: &BTreeSet<UserId>) -> Cow<'a, Arc<Record>> {
+    if erased.contains(&record.by.id) {
+        let mut bare = Record::clone(record);
+        drop(bare.take_words());
+        Cow::Owned(Arc::new(bare))
+    } else {
+        Cow::Borrowed(record)
+    }
+}
+
+/// A room without the names that erased people have in it.
+pub(super) fn without_names(mut room: Room, erased: &BTreeSet<UserId>) -> Room {
+    for user in erased {
+        if let Some(member) = room.members.get_mut(user) {
+            member.nickname = None;
+        }
+    }
+    room
 }

@@ -6,6 +6,7 @@
 mod accounts;
 mod append;
 mod column;
+mod erase;
 mod fault;
 mod guests;
 mod keys;
@@ -15,6 +16,9 @@ mod open;
 mod project;
 mod readers;
 mod rooms;
+mod scrub;
+mod search;
+mod terms;
 pub mod upkeep;
 mod writer;
 
@@ -29,11 +33,11 @@ use chat_core::{Head, Idx, Key, Record, Room, RoomId, Seq, Standing, Timestamp, 
 use chat_protocol::answer::{MemberCard, Message, MyRoom, Page, RoomCard};
 
 use self::readers::Readers;
-use self::writer::{Alone, Writer};
+use self::writer::{Alone, Desk, Writer};
 use super::project::check_dense;
 use super::{
-    Account, Append, Appended, Created, DirectoryQuery, GuestMember, Holder, Marker, MessageQuery,
-    NewAccount, Store, StoreError, draw_epoch,
+    Account, Append, Appended, Created, DirectoryQuery, Erasure, Found, GuestMember, Holder,
+    Marker, MessageQuery, NewAccount, SearchQuery, Store, StoreError, draw_epoch,
 };
 
 /// Threads that read.
@@ -77,14 +81,17 @@ impl Sqlite {
         let epoch = draw_epoch()?;
         let run = open::begin_run(&db, path, &epoch)?;
         open::keep_names(path)?;
+        let scrub = scrub::Scrub::new(&db, path).map_err(|fault| StoreError::from(&fault))?;
+        let gone = erase::everybody(&db).map_err(|fault| StoreError::from(&fault))?;
+        let again = path.to_owned();
+        let reopen = move || open::writer_again(&again);
+        let desk = Desk::new(db, run, reopen, gone, scrub);
         let connections = (0..READERS)
             .map(|_| open::reader(path))
             .collect::<Result<Vec<_>, _>>()?;
-        let again = path.to_owned();
-        let reopen = move || open::writer_again(&again);
         Ok(Self {
             readers: Readers::start(connections).map_err(|fault| StoreError::from(&fault))?,
-            writer: Writer::start(db, run, reopen).map_err(|fault| StoreError::from(&fault))?,
+            writer: Writer::start(desk).map_err(|fault| StoreError::from(&fault))?,
             epoch,
             reserved: Mutex::new(0..0),
             _lock: lock,
@@ -158,6 +165,11 @@ impl Store for Sqlite {
     async fn messages(&self, query: &MessageQuery) -> Result<Vec<Message>, StoreError> {
         let query = query.clone();
         read!(self, move |db| messages::messages(db, &query))
+    }
+
+    async fn search(&self, query: &SearchQuery) -> Result<Found, StoreError> {
+        let query = query.clone();
+        read!(self, move |db| search::search(db, &query))
     }
 
     async fn head(&self, room: RoomId, message: Seq) -> Result<(Seq, Option<Head>), StoreError> {
@@ -327,6 +339,35 @@ impl Store for Sqlite {
             place = next;
         }
         Ok(())
+    }
+
+    async fn erase_user(&self, user: UserId, at: Timestamp) -> Result<bool, StoreError> {
+        write_alone!(self, move |desk| {
+            let begun = erase::begin(&desk.db, user, at)?;
+            if begun {
+                desk.note_erased()?;
+                desk.note_gone(user);
+            }
+            Ok(begun)
+        })
+    }
+
+    async fn erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError> {
+        read!(self, move |db| erase::unfinished(db, limit))
+    }
+
+    async fn tend(&self, now: Timestamp) -> Result<bool, StoreError> {
+        write_alone!(self, move |desk| {
+            if erase::go_on(&desk.db)? {
+                desk.note_erased()?;
+                return Ok(true);
+            }
+            if let Some(room) = terms::catch_up(&desk.db, desk.place)? {
+                desk.place = room;
+                return Ok(true);
+            }
+            desk.scrub(now)
+        })
     }
 
     async fn check(&self) -> Result<(), StoreError> {

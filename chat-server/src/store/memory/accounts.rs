@@ -10,6 +10,8 @@ use crate::store::{Account, Created, NewAccount};
 #[derive(Debug, Default)]
 pub(super) struct Accounts {
     accounts: BTreeMap<UserId, Account>,
+    /// The highest number that was given.
+    last: u64,
     /// Names and handles, by skeleton.
     logins: HashMap<String, UserId>,
     emails: HashMap<String, UserId>,
@@ -38,7 +40,8 @@ impl Accounts {
         {
             return Created::EmailTaken;
         }
-        let user = UserId::new(self.accounts.len() as u64 + 1);
+        self.last += 1;
+        let user = UserId::new(self.last);
         self.logins.extend(
             [Some(name), handle]
                 .into_iter()
@@ -62,6 +65,15 @@ impl Accounts {
             self.link(&it.issuer, &it.foreign, user);
         }
         Created::Account(account)
+    }
+
+    /// Takes an account away, and voids its tokens.
+    pub(super) fn erase(&mut self, user: UserId) {
+        self.accounts.remove(&user);
+        self.logins.retain(|_, it| *it != user);
+        self.emails.retain(|_, it| *it != user);
+        self.links.retain(|_, it| *it != user);
+        self.raise_epoch(user);
     }
 
     fn epoch(&self, user: UserId) -> u64 {

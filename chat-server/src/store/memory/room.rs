@@ -17,31 +17,33 @@ use crate::store::{Marker, MessageQuery, Place};
 #[derive(Debug)]
 pub(super) struct Log {
     pub(super) room: Room,
-    records: Vec<Arc<Record>>,
-    messages: BTreeMap<Seq, Line>,
+    pub(super) records: Vec<Arc<Record>>,
+    pub(super) messages: BTreeMap<Seq, Line>,
     by_idx: BTreeMap<Idx, Seq>,
-    present: BTreeMap<UserId, Present>,
+    pub(super) present: BTreeMap<UserId, Present>,
 }
 
 /// A message as it reads today.
 #[derive(Debug)]
-struct Line {
+pub(super) struct Line {
     idx: Idx,
     at: Timestamp,
-    by: Author,
+    pub(super) by: Author,
     posted: Posted,
-    content: Option<Content>,
+    pub(super) content: Option<Content>,
     mentions: BTreeSet<UserId>,
     edits: Vec<Seq>,
     edited_at: Option<Timestamp>,
     deleted: Option<(Seq, Timestamp)>,
+    /// When its author was erased.
+    pub(super) erased_at: Option<Timestamp>,
     reactions: Vec<(Reaction, UserId)>,
 }
 
 /// What lists know of a member beside the room's state.
 #[derive(Debug)]
-struct Present {
-    name: Option<Name>,
+pub(super) struct Present {
+    pub(super) name: Option<Name>,
     read: Idx,
 }
 
@@ -131,6 +133,7 @@ impl Log {
             edits: Vec::new(),
             edited_at: None,
             deleted: None,
+            erased_at: None,
             reactions: Vec::new(),
         };
         self.by_idx.insert(it.idx, record.seq);
@@ -350,9 +353,10 @@ impl Log {
 }
 
 impl Line {
-    fn show(&self, seq: Seq, viewer: UserId) -> Message {
+    pub(super) fn show(&self, seq: Seq, viewer: UserId) -> Message {
         let mut reactions: Vec<Tally> = Vec::new();
-        for (reaction, user) in &self.reactions {
+        let counted = self.reactions.iter().filter(|_| self.erased_at.is_none());
+        for (reaction, user) in counted {
             let mine = *user == viewer;
             match reactions
                 .iter_mut()
@@ -380,7 +384,7 @@ impl Line {
             mention_all: self.posted.mention_all,
             content: self.content.clone(),
             edited_at: self.edited_at,
-            deleted_at: self.deleted.map(|(_, at)| at),
+            deleted_at: self.deleted.map(|(_, at)| at).or(self.erased_at),
             reactions,
         }
     }

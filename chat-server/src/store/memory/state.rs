@@ -28,6 +28,8 @@ pub(super) struct State {
     pub(super) guests_seen: BTreeMap<UserId, Timestamp>,
     pub(super) settings: HashMap<String, String>,
     runs: Vec<Run>,
+    /// Who was erased, and when.
+    pub(super) erased: BTreeMap<UserId, Timestamp>,
 }
 
 /// The time from one opening to the next.
@@ -78,7 +80,8 @@ impl State {
         }
         for record in &append.records {
             self.claim(record);
-            self.follow(record);
+            self.follow(&self.kept(record));
+            self.mark_erased(record);
         }
         Appended::Done
     }

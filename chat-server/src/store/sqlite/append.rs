@@ -11,6 +11,7 @@ use super::fault::{Fault, Result};
 use super::messages::Spot;
 use super::writer::Desk;
 use super::{keys, project};
+use crate::store::project::{kept, without_names};
 use crate::store::{Append, Appended};
 
 /// Where a room's log ends.
@@ -41,7 +42,12 @@ fn append_room(desk: &mut Desk, append: &Append) -> Result<Appended> {
         return Ok(Appended::Done);
     };
     if let Some(room) = &append.snapshot {
-        keep_snapshot(&desk.db, room, &sum)?;
+        if desk.gone.is_empty() {
+            keep_snapshot(&desk.db, room, &sum)?;
+        } else {
+            let room = without_names(Room::clone(room), &desk.gone);
+            keep_snapshot(&desk.db, &room, &sum)?;
+        }
     }
     Ok(Appended::Done)
 }
@@ -82,7 +88,9 @@ fn write(desk: &mut Desk, end: &End, records: &[Arc<Record>]) -> Result<Option<S
              (room, seq, run, idx, message, version, fact, mac, sum, key, words)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )?;
+    let mut erased = false;
     for (record, key) in records.iter().zip(random.as_chunks().0) {
+        let record = &kept(record, &desk.gone);
         let entry = encode(record, WordsKey(*key), &sum);
         sum = entry.sum;
         if let Event::Posted(it) = &record.event {
@@ -92,7 +100,11 @@ fn write(desk: &mut Desk, end: &End, records: &[Arc<Record>]) -> Result<Option<S
             };
         }
         insert(&mut log, desk.run, record, &entry, spot)?;
-        desk.erased |= project::project(&desk.db, record, spot.idx)?;
+        erased |= project::project(&desk.db, record, spot.idx)?;
+    }
+    drop(log);
+    if erased {
+        desk.note_erased()?;
     }
     keep_end(&desk.db, last.room, last.seq, &sum, spot)?;
     Ok(Some(sum))

@@ -47,7 +47,7 @@ pub(super) fn messages(db: &Connection, query: &MessageQuery) -> Result<Vec<Mess
             Some(thread) => walk_thread(db, query.room, thread, &range)?,
         };
         for seq in found {
-            messages.push(message(db, query, seq)?);
+            messages.push(one(db, query.room, query.viewer, seq)?);
         }
     }
     Ok(messages)
@@ -197,8 +197,26 @@ fn change(db: &Connection, room: RoomId, message: Seq) -> Result<Change> {
     })
 }
 
-fn message(db: &Connection, query: &MessageQuery, seq: Seq) -> Result<Message> {
-    let (room, change) = (query.room, change(db, query.room, seq)?);
+/// The last messages up to a record, oldest first.
+pub(super) fn newest(
+    db: &Connection,
+    room: RoomId,
+    low: Seq,
+    high: Seq,
+    limit: usize,
+) -> Result<Vec<Seq>> {
+    let range = Range {
+        low,
+        high,
+        from_high: true,
+        limit,
+    };
+    walk(db, room, &range)
+}
+
+/// One message as it reads today.
+pub(super) fn one(db: &Connection, room: RoomId, viewer: UserId, seq: Seq) -> Result<Message> {
+    let change = change(db, room, seq)?;
     let (record, posted) = posting(db, room, seq)?.ok_or_else(|| mismatch(room, seq))?;
     let mut message = Message {
         seq,
@@ -226,8 +244,12 @@ fn message(db: &Connection, query: &MessageQuery, seq: Seq) -> Result<Message> {
     {
         return Err(mismatch(room, seq));
     }
-    if change.deleted.is_none() {
-        message.reactions = tallies(db, room, seq, query.viewer)?;
+    if change.deleted.is_none() && message.content.is_none() {
+        // Its author was erased.
+        message.deleted_at = super::erase::erased_at(db, message.by.id)?;
+    }
+    if message.deleted_at.is_none() {
+        message.reactions = tallies(db, room, seq, viewer)?;
     }
     Ok(message)
 }

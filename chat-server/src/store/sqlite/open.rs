@@ -15,10 +15,13 @@ use crate::store::StoreError;
 pub(super) const BUSY: Duration = Duration::from_secs(2);
 
 /// The migrations, oldest first; the schema's version is how many of them have run.
-const MIGRATIONS: &[&str] = &[include_str!("schema/0001.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema/0001.sql"),
+    include_str!("schema/0002.sql"),
+];
 
 /// The latest schema that this program knows.
-pub(super) const KNOWN: u32 = 1;
+pub(super) const KNOWN: u32 = 2;
 const _: () = assert!(
     MIGRATIONS.len() == KNOWN as usize,
     "one migration for each version"
@@ -181,6 +184,8 @@ fn configure(db: &Connection) -> rusqlite::Result<()> {
         db.pragma_update(None, "synchronous", "NORMAL")?;
     }
     db.pragma_update(None, "secure_delete", true)?;
+    // What is set aside while a statement runs is pages, with words on them.
+    db.pragma_update(None, "temp_store", "MEMORY")?;
     db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)
 }
 

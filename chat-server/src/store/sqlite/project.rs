@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use chat_core::event::{AccessChanged, Edited, Joined, Posted, Reacted, RoomCreated, RoomUpdated};
-use chat_core::{Event, Idx, Kind, Name, Record, Role, Seq, UserId};
+use chat_core::{Content, Event, Idx, Kind, Name, Record, Role, Seq, UserId};
 use chat_protocol::answer::Mode;
 use rusqlite::{Connection, params};
 
 use super::column::{int, word};
 use super::fault::Result;
+use super::{erase, terms};
 use crate::store::project::fold;
 
 /// Follows one record, after which there are so many messages; returns whether it erased words.
@@ -231,11 +232,12 @@ fn react(db: &Connection, record: &Record, it: &Reacted) -> Result<()> {
 }
 
 /// What the log says of a message before the record that is being followed.
-struct Known {
+pub(super) struct Known {
     idx: Idx,
     name: Option<Name>,
     mentions: BTreeSet<UserId>,
     mention_all: bool,
+    pub(super) content: Option<Content>,
 }
 
 fn edit(db: &Connection, record: &Record, it: &Edited) -> Result<()> {
@@ -245,6 +247,10 @@ fn edit(db: &Connection, record: &Record, it: &Edited) -> Result<()> {
     };
     unmention(db, room, &known)?;
     mention(db, room, known.idx, known.mention_all, &it.mentions)?;
+    if terms::has(db, room, it.message)? {
+        terms::remove(db, room, it.message, known.content.as_ref())?;
+        terms::add(db, room, it.message, it.content.as_ref())?;
+    }
     db.prepare_cached(
         "INSERT INTO changed (room, message, idx, edit) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (room, message) DO UPDATE SET edit = excluded.edit",
@@ -276,17 +282,14 @@ fn delete(db: &Connection, record: &Record, message: Seq) -> Result<()> {
         int(record.at),
         known.name.as_ref().map(|name| name.as_str())
     ])?;
-    db.prepare_cached(
-        "UPDATE records SET key = NULL, words = NULL WHERE room = ?1 AND seq IN
-             (SELECT ?2 UNION ALL SELECT seq FROM edits WHERE room = ?1 AND message = ?2)",
-    )?
-    .execute([room, seq])?;
+    erase::message(db, room, message, known.content.as_ref())?;
     db.prepare_cached("DELETE FROM reactions WHERE room = ?1 AND message = ?2")?
         .execute([room, seq])?;
     Ok(())
 }
 
-fn known(db: &Connection, room: i64, message: Seq) -> Result<Option<Known>> {
+/// A message as the log has it so far; none if this is no message.
+pub(super) fn known(db: &Connection, room: i64, message: Seq) -> Result<Option<Known>> {
     let Some(record) = super::log::record(db, room, message)? else {
         return Ok(None);
     };
@@ -298,6 +301,7 @@ fn known(db: &Connection, room: i64, message: Seq) -> Result<Option<Known>> {
         name: record.by.name,
         mentions: it.mentions,
         mention_all: it.mention_all,
+        content: it.content,
     };
     let mut query =
         db.prepare_cached("SELECT edit FROM changed WHERE room = ?1 AND message = ?2")?;
@@ -309,6 +313,7 @@ fn known(db: &Connection, room: i64, message: Seq) -> Result<Option<Known>> {
         && let Some(Event::Edited(it)) = super::log::record(db, room, edit)?.map(|it| it.event)
     {
         known.mentions = it.mentions;
+        known.content = it.content;
     }
     Ok(Some(known))
 }

@@ -1,12 +1,15 @@
 //! The one thread that writes: what waits goes to disk in one transaction.
 
+use std::collections::BTreeSet;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use chat_core::{RoomId, Timestamp, UserId};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::fault::{Fault, Result};
+use super::scrub::Scrub;
 use crate::store::StoreError;
 
 /// Pieces of work that wait; callers beyond that wait themselves.
@@ -42,10 +45,17 @@ pub(super) struct Desk {
     pub(super) db: Connection,
     /// The number of this opening of the store.
     pub(super) run: i64,
+    /// Who was erased: nothing of them is kept with words.
+    pub(super) gone: BTreeSet<UserId>,
+    /// Those of them who aren't if this transaction fails.
+    going: Vec<UserId>,
+    /// The last room whose words were taken in.
+    pub(super) place: RoomId,
     /// Whether words were erased that the write-ahead log still has.
-    pub(super) erased: bool,
+    erased: bool,
     /// Opens another connection in the place of this one.
     reopen: Reopen,
+    scrub: Scrub,
 }
 
 /// How the writing thread gets another connection.
@@ -69,18 +79,8 @@ struct Work<F, T> {
 
 impl Writer {
     /// Starts the thread. It ends when the last sender is gone and the queue is empty.
-    pub(super) fn start(
-        db: Connection,
-        run: i64,
-        reopen: impl Fn() -> Result<Connection, StoreError> + Send + 'static,
-    ) -> Result<Self> {
+    pub(super) fn start(desk: Desk) -> Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE_JOBS_MAX);
-        let desk = Desk {
-            db,
-            run,
-            erased: false,
-            reopen: Box::new(reopen),
-        };
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || write(desk, jobs))
@@ -159,6 +159,55 @@ where
 }
 
 impl Desk {
+    /// What a piece of work finds at the beginning.
+    pub(super) fn new(
+        db: Connection,
+        run: i64,
+        reopen: impl Fn() -> Result<Connection, StoreError> + Send + 'static,
+        gone: BTreeSet<UserId>,
+        scrub: Scrub,
+    ) -> Self {
+        Self {
+            db,
+            run,
+            reopen: Box::new(reopen),
+            gone,
+            going: Vec::new(),
+            place: RoomId::default(),
+            // A process that was killed may have left words behind.
+            erased: scrub.is_owed(),
+            scrub,
+        }
+    }
+
+    /// Notes that words were erased, so that every trace of them goes.
+    pub(super) fn note_erased(&mut self) -> Result<()> {
+        self.erased = true;
+        self.scrub.owe(&self.db)
+    }
+
+    /// Notes who was erased, from this piece of work on.
+    pub(super) fn note_gone(&mut self, user: UserId) {
+        self.gone.insert(user);
+        self.going.push(user);
+    }
+
+    /// Has a part of the file cleaned after this transaction, if it is time for that; whether there
+    /// is something to clean.
+    pub(super) fn scrub(&mut self, now: Timestamp) -> Result<bool> {
+        self.scrub.want(&self.db, now)
+    }
+
+    /// Cleans a part of the file. Nothing may be in the write-ahead log meanwhile.
+    fn clean(&mut self) -> Result<()> {
+        self.forget()?;
+        if self.erased {
+            self.scrub.wait();
+            return Ok(());
+        }
+        self.scrub.step(&self.db)
+    }
+
     fn execute(&self, sql: &str) -> Result<()> {
         self.db.prepare_cached(sql)?.execute([])?;
         Ok(())
@@ -176,6 +225,10 @@ impl Desk {
             return self.execute("COMMIT");
         }
         let outcome = self.transact(&mut jobs);
+        let going = std::mem::take(&mut self.going);
+        if outcome.is_err() {
+            self.gone.retain(|user| !going.contains(user));
+        }
         if outcome.is_err() && !self.db.is_autocommit() {
             // If even this fails, the next BEGIN does too, and its callers hear of it.
             drop(self.execute("ROLLBACK"));
@@ -256,6 +309,9 @@ fn write(mut desk: Desk, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
                 batches_since_erased = 0;
             }
         }
+        if outcome.is_ok() && desk.scrub.is_wanted() {
+            outcome = desk.clean();
+        }
         if let Err(fault) = outcome {
             tracing::error!(?fault, "a transaction failed");
             if fault.is_damage() {
@@ -306,10 +362,13 @@ mod tests {
         db
     }
 
+    fn desk(reopen: impl Fn() -> Result<Connection, StoreError> + Send + 'static) -> Desk {
+        Desk::new(database(), 1, reopen, BTreeSet::new(), Scrub::none())
+    }
+
     /// A writer whose file can't be opened a second time.
     fn writer() -> Writer {
-        let reopen = || Err(StoreError::Unavailable("gone".into()));
-        Writer::start(database(), 1, reopen).unwrap()
+        Writer::start(desk(|| Err(StoreError::Unavailable("gone".into())))).unwrap()
     }
 
     async fn note(writer: &Writer, line: &str) -> Result<(), StoreError> {
@@ -383,7 +442,7 @@ mod tests {
 
     #[tokio::test]
     async fn once_all_is_certain_it_is_written_again() {
-        let writer = Writer::start(database(), 1, || Ok(database())).unwrap();
+        let writer = Writer::start(desk(|| Ok(database()))).unwrap();
         fail(&writer, ffi::SQLITE_IOERR_FSYNC).await.unwrap_err();
         note(&writer, "b").await.unwrap();
         assert_eq!(lines(&writer).await, 1);
@@ -391,7 +450,7 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_is_ever_written_upon_damage() {
-        let writer = Writer::start(database(), 1, || Ok(database())).unwrap();
+        let writer = Writer::start(desk(|| Ok(database()))).unwrap();
         fail(&writer, ffi::SQLITE_CORRUPT).await.unwrap_err();
         note(&writer, "b").await.unwrap_err();
     }

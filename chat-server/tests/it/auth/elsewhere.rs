@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chat_server::auth::TokenFault::{Claims, Key, NameHeld, Revoked, Signature};
 use chat_server::auth::{
     AnyOf, AuthError, Authenticator, BadKeySet, External, ExternalKeys, ExternalRules, Identity,
-    KeySet, Secret, TokenFault,
+    KeyFile, KeySet, Secret, TokenFault,
 };
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
@@ -414,4 +414,40 @@ async fn a_token_that_is_no_jwt_is_shown_to_the_next() {
     }
     let refused = any.authenticate("another").await;
     assert_eq!(refused, Err(AuthError::TokenInvalid(Key)));
+}
+
+#[tokio::test]
+async fn a_key_that_is_added_to_the_file_counts_without_a_restart() {
+    let house = House::open().await;
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("keys.json");
+    assert_eq!(KeyFile::open(&path).unwrap_err(), BadKeySet::NoFile);
+    let all = key_set();
+    let only = json!({"keys": [all["keys"][0]]});
+    std::fs::write(&path, only.to_string()).unwrap();
+    let file = Arc::new(KeyFile::open(&path).unwrap());
+    let external = external(&house, ExternalKeys::File(file));
+    let [(_, rsa), (_, ec), _] = keys();
+    let by = |algorithm, key| token(algorithm, &format!("{algorithm:?}"), key, &ann_there());
+    external
+        .authenticate(&by(Algorithm::RS256, &rsa))
+        .await
+        .unwrap();
+    let unknown = AuthError::TokenInvalid(Key);
+    let early = external.authenticate(&by(Algorithm::ES256, &ec)).await;
+    assert_eq!(early.unwrap_err(), unknown);
+    std::fs::write(&path, all.to_string()).unwrap();
+    // It was looked for just before, and anybody may name keys that there aren't.
+    let soon = external.authenticate(&by(Algorithm::ES256, &ec)).await;
+    assert_eq!(soon.unwrap_err(), unknown);
+    house.pass(60);
+    let fresh = json!({"iss": "https://id.example.org", "sub": "u-1", "exp": NOW_S + 600});
+    let late = token(Algorithm::ES256, "ES256", &ec, &fresh);
+    external.authenticate(&late).await.unwrap();
+    // What can't be read leaves the keys as they are.
+    std::fs::write(&path, "{").unwrap();
+    house.pass(60);
+    let odd = token(Algorithm::ES256, "nobody", &ec, &fresh);
+    assert_eq!(external.authenticate(&odd).await.unwrap_err(), unknown);
+    external.authenticate(&late).await.unwrap();
 }

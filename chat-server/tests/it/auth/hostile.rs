@@ -112,7 +112,7 @@ proptest! {
     fn whatever_was_signed_here_names_an_account_or_nobody(claims in vec(claims(), 1..20)) {
         now(async {
             let house = House::open().await;
-            let ann = house.sign_up("ann").await.identity.user.id;
+            let ann = house.sign_up("ann").await.identity.user;
             for claims in claims {
                 let own = claims.get("iss") == Some(&json!("chat"));
                 let Ok(identity) = house.who(&signed(&Value::Object(claims.clone()))).await else {

@@ -55,15 +55,8 @@ async fn every_byte_of_a_password_counts_and_too_many_are_refused_unhashed() {
         let mut wish = wish("another");
         wish.password = word.clone();
         house.accounts.sign_up(&wish, 1).await.unwrap_err();
-        let who = house.who(
-            house
-                .log_in("user8", "xxxxxxxx")
-                .await
-                .unwrap()
-                .access
-                .expose(),
-        );
-        let who = who.await.unwrap();
+        let known = house.log_in("user8", "xxxxxxxx").await.unwrap();
+        let who = house.who(known.access.expose()).await.unwrap();
         let hashed = house.hasher.done();
         for login in ["user8", "nobody"] {
             let origin = from(7);
@@ -73,16 +66,11 @@ async fn every_byte_of_a_password_counts_and_too_many_are_refused_unhashed() {
                 .await
                 .unwrap_err();
         }
-        let changed =
-            house
-                .accounts
-                .change_password(&who, &word, &Password::new("long enough"), 8, from(7));
-        changed.await.unwrap_err();
-        let old = Password::new("xxxxxxxx");
-        let changed = house
-            .accounts
-            .change_password(&who, &old, &word, 8, from(7));
-        changed.await.unwrap_err();
+        let (old, new) = (Password::new("xxxxxxxx"), Password::new("long enough"));
+        for (old, new) in [(&word, &new), (&old, &word)] {
+            let changed = house.accounts.change_password(&who, old, new, 8, from(7));
+            changed.await.unwrap_err();
+        }
         house
             .accounts
             .set_password("user8", &word)
@@ -201,13 +189,10 @@ async fn a_guests_number_has_no_password() {
     let house = House::open().await;
     let (guest, _) = house.accounts.guest("gus").await.unwrap();
     assert!(house.store.account(guest.user).await.unwrap().is_none());
-    let change = house.accounts.change_password(
-        &guest,
-        &Password::new("x"),
-        &Password::new("long enough"),
-        8,
-        from(1),
-    );
+    let (old, new) = (Password::new("x"), Password::new("long enough"));
+    let change = house
+        .accounts
+        .change_password(&guest, &old, &new, 8, from(1));
     assert_eq!(change.await.unwrap_err(), AuthError::AccountNeeded);
     assert!(
         house

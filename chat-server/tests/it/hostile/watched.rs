@@ -9,8 +9,8 @@ use chat_core::{Head, Idx, Key, Record, Room, RoomId, Seq, Standing, Timestamp, 
 use chat_protocol::answer::{MemberCard, Message, MyRoom, Page, RoomCard};
 use chat_server::store::memory::Memory;
 use chat_server::store::{
-    Account, Append, Appended, Created, DirectoryQuery, GuestMember, Holder, Marker, MessageQuery,
-    NewAccount, Store, StoreError,
+    Account, Append, Appended, Created, DirectoryQuery, Erasure, Found, GuestMember, Holder,
+    Marker, MessageQuery, NewAccount, SearchQuery, Store, StoreError,
 };
 use tokio::sync::watch;
 
@@ -101,6 +101,7 @@ macro_rules! store {
 store! {
     reserve_room() -> RoomId;
     messages(query: &MessageQuery) -> Vec<Message>;
+    search(query: &SearchQuery) -> Found;
     head(room: RoomId, message: Seq) -> (Seq, Option<Head>);
     holder(key: &Key) -> Option<Holder>;
     card(room: RoomId) -> Option<RoomCard>;
@@ -128,5 +129,8 @@ store! {
     link(issuer: &str, foreign: &str, user: UserId) -> ();
     setting(name: &str, propose: &str) -> String;
     prune(now: Timestamp) -> ();
+    erase_user(user: UserId, at: Timestamp) -> bool;
+    erasures(limit: usize) -> Vec<Erasure>;
+    tend(now: Timestamp) -> bool;
     check() -> ();
 }

@@ -131,19 +131,19 @@ async fn sign_up(world: &World, number: u16, name: &str) -> (u16, String) {
 #[tokio::test]
 async fn an_address_has_one_budget_for_all_doors_and_all_accounts() {
     let world = world(|_| ()).await;
-    for number in 0..20 {
+    for number in 0_u16..20 {
         // Each at home at an address of his own.
         let (status, _) = sign_up(&world, 100 + number, &format!("user{number}")).await;
         assert_eq!(status, 201);
     }
     let mut fates = Vec::new();
-    for number in 0..20 {
+    for number in 0_u16..20 {
         let kind = DOORS[usize::from(number) % DOORS.len()];
         let login = format!("user{number}");
         fates.push(guess(&world, kind, 7, &login, "a guess").await);
     }
     assert_eq!(heard(&fates), 5, "{fates:?}");
-    for number in 0..20 {
+    for number in 0_u16..20 {
         let kind = DOORS[usize::from(number) % DOORS.len()];
         let login = format!("user{number}");
         let came = guess(&world, kind, 100 + number, &login, PASSWORD).await;
@@ -157,7 +157,7 @@ async fn an_account_has_one_budget_for_all_doors_and_all_addresses() {
     let world = world(|_| ()).await;
     assert_eq!(sign_up(&world, HOME, "victim").await.0, 201);
     let mut fates = Vec::new();
-    for number in 0..200 {
+    for number in 0_u16..200 {
         let kind = DOORS[usize::from(number) % DOORS.len()];
         fates.push(guess(&world, kind, 1_000 + number, "victim", "a guess").await);
         if number % 20 == 0 {
@@ -170,7 +170,7 @@ async fn an_account_has_one_budget_for_all_doors_and_all_addresses() {
     assert_eq!(heard(&fates), 5);
     // A name that nobody has is counted in the same way, or the difference would tell.
     let mut fates = Vec::new();
-    for number in 0..200 {
+    for number in 0_u16..200 {
         let kind = [Kind::Native, Kind::Rest][usize::from(number) % 2];
         fates.push(guess(&world, kind, 2_000 + number, "nobody", "a guess").await);
     }
@@ -182,7 +182,7 @@ async fn an_account_has_one_budget_for_all_doors_and_all_addresses() {
 async fn a_room_has_one_budget_for_all_guessers_and_keeps_nobody_out_who_was_in() {
     let world = world(|_| ()).await;
     let mut accounts = Vec::new();
-    for number in 0..22 {
+    for number in 0_u16..22 {
         let (status, said) = sign_up(&world, 100 + number, &format!("user{number}")).await;
         assert_eq!(status, 201);
         let said: Value = serde_json::from_str(&said).unwrap();
@@ -205,7 +205,7 @@ async fn a_room_has_one_budget_for_all_guessers_and_keeps_nobody_out_who_was_in(
     let member = command(21, "join", right.clone()).await;
     assert!(member["ok"].is_object(), "{member}");
     let mut heard = 0;
-    for number in 0..20 {
+    for number in 0_u16..20 {
         let guess = json!({"room": room, "password": format!("guess {number}")});
         let said = command(number, "join", guess).await;
         heard += usize::from(said["err"]["code"] == "wrong_password");

@@ -1,0 +1,179 @@
+//! Taking words away: a message's, or all that a person ever wrote.
+//!
+//! A person is erased in one transaction: his account and his names are gone with it, and nothing
+//! that he writes from then on is kept with words. The words that he wrote before go after that, part
+//! by part; how far that came is kept, so that it goes on after a crash.
+
+use std::collections::BTreeSet;
+
+use chat_core::{Content, Event, Record, RoomId, Seq, Timestamp, UserId};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::column::{int, number, rows};
+use super::fault::{Fault, Result};
+use super::{append, log, project, terms};
+use crate::store::Erasure;
+use crate::store::project::without_names;
+
+/// Records that are looked at in one go.
+const RECORDS_MAX: usize = 1_000;
+
+/// Takes the words of a message and of its edits away; `said` is how it reads.
+pub(super) fn message(
+    db: &Connection,
+    room: i64,
+    message: Seq,
+    said: Option<&Content>,
+) -> Result<()> {
+    if said.is_some() && terms::has(db, room, message)? {
+        terms::remove(db, room, message, said)?;
+    }
+    db.prepare_cached(
+        "UPDATE records SET key = NULL, words = NULL WHERE room = ?1 AND seq IN
+             (SELECT ?2 UNION ALL SELECT seq FROM edits WHERE room = ?1 AND message = ?2)",
+    )?
+    .execute([room, int(message)])?;
+    Ok(())
+}
+
+/// When a user was erased, if he was.
+pub(super) fn erased_at(db: &Connection, user: UserId) -> Result<Option<Timestamp>> {
+    let mut query = db.prepare_cached("SELECT at FROM erased WHERE user = ?1")?;
+    let mut found = query.query([int(user)])?;
+    found.next()?.map(|row| number(row, 0)).transpose()
+}
+
+/// Everybody who was erased.
+pub(super) fn everybody(db: &Connection) -> Result<BTreeSet<UserId>> {
+    let mut query = db.prepare_cached("SELECT user FROM erased")?;
+    let mut found = query.query([])?;
+    let mut users = BTreeSet::new();
+    while let Some(row) = found.next()? {
+        users.insert(number(row, 0)?);
+    }
+    Ok(users)
+}
+
+/// Takes an account and a person's names away, and notes that his words are to go.
+pub(super) fn begin(db: &Connection, user: UserId, at: Timestamp) -> Result<bool> {
+    let id = int(user);
+    let noted = db.execute(
+        "INSERT OR IGNORE INTO erased (user, at, room, seq) VALUES (?1, ?2, 0, 0)",
+        [id, int(at)],
+    )?;
+    if noted == 0 {
+        return Ok(false);
+    }
+    super::accounts::raise_epoch(db, user)?;
+    for sql in [
+        "DELETE FROM logins WHERE user = ?1",
+        "DELETE FROM links WHERE user = ?1",
+        "DELETE FROM accounts WHERE id = ?1",
+        "DELETE FROM guests WHERE user = ?1",
+        "DELETE FROM blocks WHERE by = ?1 OR user = ?1",
+        "UPDATE members SET name = NULL, nickname = NULL WHERE user = ?1",
+    ] {
+        db.execute(sql, [id])?;
+    }
+    Ok(true)
+}
+
+/// Takes some of the words away that an erased person wrote; whether there was something to do.
+pub(super) fn go_on(db: &Connection) -> Result<bool> {
+    let sql = "SELECT user, room, seq FROM erased WHERE room IS NOT NULL ORDER BY user LIMIT 1";
+    let begun = db
+        .prepare_cached(sql)?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let Some((user, room, seq)): Option<(i64, i64, i64)> = begun else {
+        return Ok(false);
+    };
+    let mut query = db.prepare_cached(
+        "SELECT room, seq, fact FROM records WHERE (room, seq) > (?1, ?2)
+         ORDER BY room, seq LIMIT ?3",
+    )?;
+    let mut found = query.query(params![room, seq, rows(RECORDS_MAX)])?;
+    let mut last = None;
+    while let Some(row) = found.next()? {
+        let place: (i64, i64) = (row.get(0)?, row.get(1)?);
+        let fact = row.get_ref(2)?.as_blob().map_err(|_| half())?;
+        last = Some(place);
+        let by: Line = serde_json::from_slice(fact).map_err(|_| half())?;
+        if int(by.by.id) == user {
+            let record: Record = serde_json::from_slice(fact).map_err(|_| half())?;
+            erase(db, &record)?;
+        }
+    }
+    let (room, seq) = last.unzip();
+    db.prepare_cached("UPDATE erased SET room = ?2, seq = ?3 WHERE user = ?1")?
+        .execute(params![user, room, seq])?;
+    Ok(true)
+}
+
+fn half() -> Fault {
+    Fault::damaged("a record can't be read")
+}
+
+/// As much of a record as says whose it is.
+#[derive(serde::Deserialize)]
+struct Line {
+    by: By,
+}
+
+#[derive(serde::Deserialize)]
+struct By {
+    id: UserId,
+}
+
+fn erase(db: &Connection, record: &Record) -> Result<()> {
+    let (room, seq) = (int(record.room), record.seq);
+    if matches!(record.event, Event::Posted(_)) {
+        let known = project::known(db, room, seq)?;
+        message(db, room, seq, known.and_then(|it| it.content).as_ref())?;
+        db.prepare_cached("UPDATE changed SET name = NULL WHERE room = ?1 AND message = ?2")?
+            .execute([room, int(seq)])?;
+        return Ok(());
+    }
+    db.prepare_cached("UPDATE records SET key = NULL, words = NULL WHERE room = ?1 AND seq = ?2")?
+        .execute([room, int(seq)])?;
+    if matches!(record.event, Event::NicknameChanged(_)) {
+        renew_snapshot(db, record.room, record.by.id)?;
+    }
+    Ok(())
+}
+
+/// Takes a nickname out of a room's snapshot.
+fn renew_snapshot(db: &Connection, room: RoomId, user: UserId) -> Result<()> {
+    // A damaged one is somebody else's to tell.
+    let Ok(Some((state, sum))) = log::snapshot(db, room) else {
+        return Ok(());
+    };
+    if state.nickname(user).is_none() {
+        return Ok(());
+    }
+    let state = without_names(state, &BTreeSet::from([user]));
+    append::keep_snapshot(db, &state, &sum)
+}
+
+/// Erased people who still are in rooms, or own some.
+pub(super) fn unfinished(db: &Connection, limit: usize) -> Result<Vec<Erasure>> {
+    let mut query = db.prepare_cached(
+        "SELECT user, room, max(owns), max(is_member) FROM (
+             SELECT m.user, m.room, 0 AS owns, 1 AS is_member
+                 FROM erased e JOIN members m ON m.user = e.user
+             UNION ALL SELECT owner, id, 1, 0 FROM rooms WHERE owner IN (SELECT user FROM erased)
+         ) JOIN rooms r ON r.id = room WHERE r.lifecycle <> 'deleted' AND r.kind <> 'direct'
+         GROUP BY user, room LIMIT ?1",
+    )?;
+    let mut found = query.query([rows(limit)])?;
+    let mut erasures = Vec::new();
+    while let Some(row) = found.next()? {
+        erasures.push(Erasure {
+            user: number(row, 0)?,
+            room: number(row, 1)?,
+            owns: row.get(2)?,
+            is_member: row.get(3)?,
+        });
+    }
+    Ok(erasures)
+}

@@ -1,0 +1,125 @@
+//! The words of messages, and in which they stand.
+//!
+//! Words are taken in behind the log, a few messages at a time: an append doesn't wait for them. What
+//! changes a message that was taken in changes its words in the same transaction.
+
+use chat_core::{Content, RoomId, Seq};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::column::{int, number, rows};
+use super::fault::Result;
+use super::project::known;
+use crate::store::words::terms;
+
+/// Records that are taken in at a time.
+const RECORDS_MAX: usize = 64;
+
+/// Words after which it is enough for this time.
+const TERMS_MAX: usize = 1_000;
+
+/// Takes in the words of a message.
+pub(super) fn add(db: &Connection, room: i64, message: Seq, said: Option<&Content>) -> Result<()> {
+    each(
+        db,
+        "INSERT OR IGNORE INTO terms (room, term, message) VALUES (?1, ?2, ?3)",
+        (room, message),
+        said,
+    )?;
+    Ok(())
+}
+
+/// Forgets the words of a message.
+pub(super) fn remove(
+    db: &Connection,
+    room: i64,
+    message: Seq,
+    said: Option<&Content>,
+) -> Result<()> {
+    each(
+        db,
+        "DELETE FROM terms WHERE room = ?1 AND term = ?2 AND message = ?3",
+        (room, message),
+        said,
+    )?;
+    Ok(())
+}
+
+fn each(
+    db: &Connection,
+    sql: &str,
+    (room, message): (i64, Seq),
+    said: Option<&Content>,
+) -> Result<usize> {
+    let terms = said.map(|said| terms(said.body.as_str()));
+    let terms = terms.unwrap_or_default();
+    let mut statement = db.prepare_cached(sql)?;
+    for term in &terms {
+        statement.execute(params![room, term, int(message)])?;
+    }
+    Ok(terms.len())
+}
+
+/// Whether a message was taken in.
+pub(super) fn has(db: &Connection, room: i64, message: Seq) -> Result<bool> {
+    let found = db
+        .prepare_cached("SELECT 1 FROM rooms WHERE id = ?1 AND indexed >= ?2")?
+        .query_row([room, int(message)], |_| Ok(()))
+        .optional()?;
+    Ok(found.is_some())
+}
+
+/// Takes in some of what was not taken in yet, in the rooms after one; returns in which room it was
+/// left off, and none if there is nothing left.
+pub(super) fn catch_up(db: &Connection, after: RoomId) -> Result<Option<RoomId>> {
+    let (mut records, mut terms, mut last) = (RECORDS_MAX, TERMS_MAX, None);
+    let mut place = int(after);
+    while records > 0 && terms > 0 {
+        let Some((room, from)) = behind(db, place)? else {
+            if place < 0 {
+                break;
+            }
+            // From the first room again.
+            place = -1;
+            continue;
+        };
+        let mut query = db.prepare_cached(
+            "SELECT seq, message = seq FROM records WHERE room = ?1 AND seq > ?2
+             ORDER BY seq LIMIT ?3",
+        )?;
+        let mut found = query.query([int(room), int(from), rows(records)])?;
+        let mut indexed = from;
+        while terms > 0
+            && let Some(row) = found.next()?
+        {
+            indexed = number(row, 0)?;
+            records = records.saturating_sub(1);
+            if row.get(1)?
+                && let Some(known) = known(db, int(room), indexed)?
+            {
+                let sql = "INSERT OR IGNORE INTO terms (room, term, message) VALUES (?1, ?2, ?3)";
+                let said = known.content.as_ref();
+                terms = terms.saturating_sub(each(db, sql, (int(room), indexed), said)?);
+            }
+        }
+        if indexed == from {
+            // A log that ends too early: whoever loads the room says so.
+            break;
+        }
+        db.prepare_cached("UPDATE rooms SET indexed = ?2 WHERE id = ?1")?
+            .execute([int(room), int(indexed)])?;
+        (place, last) = (int(room), Some(room));
+    }
+    Ok(last)
+}
+
+fn behind(db: &Connection, after: i64) -> Result<Option<(RoomId, Seq)>> {
+    let mut query = db.prepare_cached(
+        "SELECT id, indexed FROM rooms INDEXED BY rooms_behind
+         WHERE indexed < head_seq AND id > ?1 ORDER BY id LIMIT 1",
+    )?;
+    let mut found = query.query([after])?;
+    found
+        .next()?
+        .map(|row| Ok((number(row, 0)?, number(row, 1)?)))
+        .transpose()
+}
