@@ -113,10 +113,6 @@ impl Session {
                 voice.event(record, own, &mut |text| outbox.send_text(text));
             }
             last = Some(record.seq);
-            #[cfg(sabotage)]
-            if chat_core::sabotage::planted("removed_while_catching_up") {
-                continue;
-            }
             if ends(record) {
                 hub.rise(self.link.key, room);
                 return Sent::Removed;
