@@ -63,6 +63,14 @@ struct Session {
     /// Rooms whose state was compared, once the world is calm.
     compared: BTreeMap<RoomId, Seq>,
     leaving: bool,
+    /// Whether it says nothing either for as long as it reads nothing.
+    dozes: bool,
+}
+
+impl Session {
+    const fn is_away(&self) -> bool {
+        self.dozes && self.connection.is_deaf()
+    }
 }
 
 /// What a request was.
@@ -133,6 +141,7 @@ impl Device {
             next_id: 1,
             compared: BTreeMap::new(),
             leaving: false,
+            dozes: false,
         };
         self.hello(&mut session);
         loop {
@@ -155,7 +164,7 @@ impl Device {
                 session.connection.listen();
                 let lacks = self.come_to_rest(&mut session);
                 self.rest(lacks);
-            } else if session.welcome && !session.leaving {
+            } else if session.welcome && !session.leaving && !session.is_away() {
                 self.act(&mut session);
             }
         }

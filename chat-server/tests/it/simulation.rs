@@ -13,7 +13,6 @@ const SOMETIMES: &[&str] = &[
     "attached anew",
     "cid conflict told",
     "closed: lagging",
-    "closed: no pong",
     "closed: the server stops",
     "closed: the store failed while catching up",
     "command refused",
