@@ -137,15 +137,18 @@ impl Hub {
         let Some(link) = self.links.get(&session.number) else {
             return;
         };
+        #[cfg(not(sabotage))]
+        let caught_up = false;
+        #[cfg(sabotage)]
+        let caught_up = chat_core::sabotage::planted("live_before_caught_up");
         let seat = Seat {
             session: *session,
             user: *user,
             outbox: link.outbox.clone(),
-            caught_up: false,
+            caught_up,
             held: Vec::new(),
         };
         link.rooms.borrow_mut().insert(room);
-        self.tails.insert(room);
         self.rooms
             .entry(room)
             .or_insert_with(|| Audience::at(head))
@@ -177,8 +180,8 @@ impl Hub {
         }
         if audience.head > position {
             return CatchUp::Behind {
-                heard: audience.tail(position),
                 head: audience.head,
+                heard: audience.tail(position),
             };
         }
         if audience.head < position {
@@ -202,6 +205,7 @@ impl Hub {
             if audience.head.next() == record.seq {
                 audience.hear(delivery);
                 heard = true;
+                self.tails.insert(room);
             } else if audience.head < record.seq {
                 self.skip(room, record.seq);
             }
@@ -216,6 +220,8 @@ impl Hub {
             match effect {
                 Effect::Broadcast | Effect::Regrant(_) | Effect::Rejudge => {}
                 Effect::Attach(user) => self.announce(user, record),
+                #[cfg(sabotage)]
+                Effect::Detach(_) if chat_core::sabotage::planted("removed_keeps_hearing") => {}
                 Effect::Detach(user) => self.expel(room, user),
                 Effect::Notify(user) => self.notify(user, record),
                 Effect::Close => self.close(room),
@@ -248,12 +254,12 @@ impl Hub {
         }
     }
 
-    /// Forgets the last records of rooms with which nobody catches up.
+    /// Forgets records that were heard a moment ago, where nobody catches up.
     pub(crate) fn forget_tails(&mut self) {
         let rooms = &mut self.rooms;
         self.tails.retain(|room| {
             let audience = rooms.get_mut(room);
-            audience.is_some_and(Audience::forget_unless_wanted)
+            audience.is_some_and(Audience::forget_old)
         });
     }
 
@@ -366,7 +372,6 @@ impl Hub {
             return;
         };
         let from = audience.head;
-        self.tails.insert(room);
         for session in audience.interrupt(to) {
             self.metrics.gaps.inc();
             if let Some(link) = self.links.get(&session.number) {
@@ -392,13 +397,9 @@ impl Hub {
 pub(crate) enum CatchUp {
     /// It hears the room by itself from here on.
     Live,
-    /// The room is further.
-    Behind {
-        /// These records follow, or, if there are none, something to read.
-        heard: Vec<Arc<Record>>,
-        /// How far the room has come here. What the store has beyond that may be for others alone.
-        head: Seq,
-    },
+    /// The room has come this far: these records follow, or, if there are none, something to read.
+    /// What the store has beyond that may be for others alone.
+    Behind { head: Seq, heard: Vec<Arc<Record>> },
     /// What the session has read is still on its way to this worker.
     Ahead,
     /// It has no seat any more.

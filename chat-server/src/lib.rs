@@ -30,6 +30,7 @@ pub mod websocket;
 
 mod budgets;
 mod desk;
+mod erasing;
 mod founding;
 mod frame;
 mod hub;

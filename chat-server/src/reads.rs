@@ -2,7 +2,7 @@
 //!
 //! When many come back at once, each from a position of his own, a room is read once for all of
 //! them: from the earliest position that somebody waits at. What was read serves whoever comes
-//! within a second, and a room is read no more often than that.
+//! within a second, and where more than one waits a room is read no more often than that.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +18,10 @@ use crate::store::{Store, StoreError};
 
 /// How long what was read serves others, and how long a room isn't read again.
 const EVERY: Duration = Duration::from_secs(1);
+
+/// Reads within that time for those who wait alone: somebody who enters a quiet room isn't made to
+/// wait for the next second.
+const ALONE_MAX: u32 = 4;
 
 /// The rooms that are read, or were a moment ago.
 #[derive(Debug, Default)]
@@ -37,6 +41,10 @@ struct State {
     page: Option<Arc<Read>>,
     read_at: Option<Duration>,
     reading: bool,
+    /// Reads since a full second has passed between two.
+    in_a_row: u32,
+    /// How often it was read.
+    turn: u64,
     /// How often the words of a record have gone: what was read before has them still.
     erased: u64,
 }
@@ -61,11 +69,22 @@ impl Read {
     }
 }
 
+impl State {
+    /// Whether nobody else waits.
+    fn is_alone(&self) -> bool {
+        self.wanted.values().sum::<usize>() <= 1
+    }
+}
+
 /// What somebody who wants to read does next.
 enum Step {
     Take(Arc<Read>),
-    Read { from: Seq, erased: u64 },
-    Wait(Duration),
+    Read {
+        from: Seq,
+        erased: u64,
+    },
+    /// For so long, or until something has been read; then this turn is over.
+    Wait(Duration, u64),
 }
 
 impl Reads {
@@ -82,7 +101,8 @@ impl Reads {
     ) -> Result<Arc<Read>, StoreError> {
         let shelf = self.shelves().entry(room).or_default().clone();
         let _waiting = Waiting::at(&shelf, position);
-        let mut waited = false;
+        // The turn that was waited out, whatever the clock says.
+        let mut waited = None;
         loop {
             // Registered before it is looked: what changes in between isn't missed.
             let changed = shelf.changed.notified();
@@ -103,10 +123,11 @@ impl Reads {
                     drop(reading);
                     return Ok(page);
                 }
-                Step::Wait(rest) => {
+                Step::Wait(rest, turn) => {
                     waited = tokio::select! {
-                        () = changed => false,
-                        () = sleep(rest) => true,
+                        biased;
+                        () = changed => None,
+                        () = sleep(rest) => Some(turn),
                     };
                 }
             }
@@ -115,6 +136,10 @@ impl Reads {
 
     /// Forgets what was read of a room: words of it have gone.
     pub(crate) fn erase(&self, room: RoomId) {
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("deleted_words_remembered") {
+            return;
+        }
         let shelf = self.shelves().get(&room).cloned();
         if let Some(shelf) = shelf {
             let mut state = shelf.state();
@@ -153,11 +178,11 @@ impl Shelf {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn next(&self, position: Seq, now: Duration, waited: bool) -> Step {
+    fn next(&self, position: Seq, now: Duration, waited: Option<u64>) -> Step {
         let mut state = self.state();
         let since = state.read_at.map(|at| now.saturating_sub(at));
         let rest = since.and_then(|since| EVERY.checked_sub(since));
-        let rest = rest.filter(|rest| !rest.is_zero() && !waited);
+        let rest = rest.filter(|rest| !rest.is_zero() && waited != Some(state.turn));
         #[cfg(sabotage)]
         if chat_core::sabotage::planted("read_for_each_resume") {
             let erased = state.erased;
@@ -173,9 +198,16 @@ impl Shelf {
             return Step::Take(page.clone());
         }
         match rest {
-            _ if state.reading => Step::Wait(EVERY),
-            Some(rest) => Step::Wait(rest),
-            None => {
+            _ if state.reading => Step::Wait(EVERY, state.turn),
+            Some(rest) if !state.is_alone() || state.in_a_row >= ALONE_MAX => {
+                Step::Wait(rest, state.turn)
+            }
+            rest => {
+                state.in_a_row = if rest.is_some() {
+                    state.in_a_row + 1
+                } else {
+                    0
+                };
                 state.reading = true;
                 let earliest = state.wanted.keys().next().copied();
                 let erased = state.erased;
@@ -190,6 +222,7 @@ impl Shelf {
     fn put(&self, page: Arc<Read>, now: Duration, erased: u64) {
         let mut state = self.state();
         state.read_at = Some(now);
+        state.turn += 1;
         state.page = Some(page).filter(|_| state.erased == erased);
     }
 }

@@ -259,6 +259,17 @@ impl Server {
         self.node.suspend(user, on).await
     }
 
+    /// Erases a person, account or guest. His account, his names and his sessions end at once; the
+    /// rooms that he owns go to the house, he leaves all others, and his words are taken out of the
+    /// store by and by. His number is never given again.
+    ///
+    /// # Errors
+    ///
+    /// If the store can't be written to; nothing is erased then.
+    pub async fn erase_user(&self, user: UserId) -> Result<(), AuthError> {
+        crate::erasing::erase(&self.node, user).await
+    }
+
     /// Ends the live sessions of somebody whose log-in ended where his identity comes from, such as
     /// in the application around the server.
     pub async fn revoke(&self, revocation: &Revocation) {

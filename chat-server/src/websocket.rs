@@ -111,7 +111,13 @@ impl Socket {
         self.outbox.begin_reading();
         loop {
             match self.protocol.read() {
-                Ok(message) => return Poll::Ready(Read::Message(message)),
+                Ok(message) => {
+                    if matches!(message, Message::Close(_)) {
+                        // Its answer is ready, and leaves with the next thing that is written.
+                        drop(self.protocol.flush());
+                    }
+                    return Poll::Ready(Read::Message(message));
+                }
                 Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                     if self.outbox.has_read_enough() {
                         cx.waker().wake_by_ref();

@@ -282,6 +282,7 @@ impl Worker {
                     None
                 }
                 () = async { tokio::select! {
+                    biased;
                     _ = sweep.tick() => {}
                     () = self.doubt_over.notified() => {}
                 } } => {

@@ -21,17 +21,18 @@ pub(super) struct Audience {
     /// Whether the hub knows that a round waits.
     pub(super) dirty: bool,
     sections: Vec<Section>,
-    /// The last records, while somebody catches up and for a moment after.
+    /// The last records.
     tail: Tail,
     written: Written,
 }
 
-/// Records that this worker heard while somebody was behind: he reads them here, and so catches up
-/// with a room in which much is said without reading the store again and again.
+/// Records that this worker heard a moment ago, and all since somebody is behind: he reads them here,
+/// and so catches up with a room in which much is said without reading the store again and again.
 #[derive(Default)]
 struct Tail {
     records: VecDeque<Arc<Record>>,
-    is_kept: bool,
+    /// How many came since the older ones were forgotten.
+    fresh: usize,
 }
 
 /// Records of a tail; who is further behind reads the store.
@@ -109,7 +110,6 @@ impl Audience {
     }
 
     pub(super) fn sit(&mut self, voice: &Voice, seat: Seat) {
-        self.tail.is_kept = true;
         // It may have sat there with another voice.
         self.leave(|old| old.session == seat.session);
         let known = self.sections.iter_mut().find(|it| it.voice == *voice);
@@ -148,7 +148,6 @@ impl Audience {
         self.flush();
         self.head = to;
         self.forget();
-        self.tail.is_kept = true;
         let seats = self.sections.iter_mut().flat_map(|it| &mut it.seats);
         seats
             .filter(|seat| seat.caught_up)
@@ -184,19 +183,27 @@ impl Audience {
 
     /// Forgets the last records.
     pub(super) fn forget(&mut self) {
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("deleted_words_remembered") {
+            return;
+        }
         self.tail.records.clear();
     }
 
-    /// Forgets the last records, unless somebody is behind or was since this was asked last; tells
-    /// whether it still remembers some.
-    pub(super) fn forget_unless_wanted(&mut self) -> bool {
+    /// Forgets the records that were there when this was called last, unless somebody is behind;
+    /// tells whether it still remembers some.
+    pub(super) fn forget_old(&mut self) -> bool {
         let mut seats = self.sections.iter().flat_map(|it| &it.seats);
         let is_wanted = seats.any(|seat| !seat.caught_up);
-        let was_wanted = std::mem::replace(&mut self.tail.is_kept, is_wanted);
-        if !was_wanted && !is_wanted {
+        let Tail { records, fresh } = &mut self.tail;
+        if !is_wanted {
+            records.drain(..records.len().saturating_sub(*fresh));
+        }
+        *fresh = 0;
+        if records.is_empty() {
             self.tail = Tail::default();
         }
-        was_wanted || is_wanted
+        is_wanted || !self.tail.records.is_empty()
     }
 
     /// Writes the rounds to every seat: one write for each.
@@ -214,14 +221,11 @@ impl Audience {
 
 impl Tail {
     fn hear(&mut self, record: &Arc<Record>) {
-        if !self.is_kept {
-            // What follows would have a hole before it.
-            return self.records.clear();
-        }
         if self.records.len() >= TAIL_RECORDS_MAX {
             self.records.pop_front();
         }
         self.records.push_back(record.clone());
+        self.fresh += 1;
     }
 }
 

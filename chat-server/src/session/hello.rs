@@ -212,6 +212,10 @@ impl Session {
         };
         Ok(match why {
             Some(why) => (ResumeState::Reset { why, epoch, head }, head),
+            #[cfg(sabotage)]
+            None if chat_core::sabotage::planted("resume_off_by_one") => {
+                (ResumeState::Ok { from: at, to: head }, at.next().min(head))
+            }
             None => (ResumeState::Ok { from: at, to: head }, at),
         })
     }

@@ -68,6 +68,7 @@ impl Session {
             | Op::Room { .. }
             | Op::Rooms {}
             | Op::Directory { .. }
+            | Op::Search { .. }
             | Op::Members { .. }
             | Op::Bans { .. }
             | Op::Invites { .. }
@@ -265,6 +266,7 @@ impl Session {
                 readable_from,
             } => {
                 self.seats.take(room, actor, voice);
+                self.seats.judge(room, head);
                 self.silent = None;
                 Ok((head, readable_from))
             }

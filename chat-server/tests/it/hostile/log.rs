@@ -1,7 +1,10 @@
 //! What strangers do to the log: they write into it, or nobody reads it.
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::Canary;
@@ -67,7 +70,7 @@ async fn no_line_of_the_log_is_a_strangers() {
         forge(&server).await;
         let (code, log) = server.stop();
         assert_eq!(code, Some(0));
-        assert!(log.lines().count() > 20, "{log}");
+        assert!(log.lines().count() >= 3, "{log}");
         for line in log.lines() {
             let strange = |char: char| {
                 char.is_control()
@@ -101,12 +104,18 @@ async fn a_log_that_nobody_reads_costs_its_lines_and_nothing_else() {
     let mut server = setup.start();
     let mut canary = Canary::at(server.address).await;
     let before = server.resident();
-    // A pipe holds 64 KiB, the queue a megabyte: the rest is dropped.
+    // A pipe holds 64 KiB, the queue 8 192 lines: the rest is dropped. Each of these is one line.
     let mut lines = 0;
-    while server.shows("chat_log_lines_dropped_total").await < 1_000 {
+    while server.shows("chat_log_lines_dropped_total").await < 100 {
+        let nonsense = (0..500).map(|_| async {
+            let mut stream = TcpStream::connect(server.address).await.unwrap();
+            stream.write_all(b"nonsense\r\n\r\n").await.unwrap();
+            drop(stream.read(&mut [0; 64]).await);
+        });
+        join_all(nonsense).await;
+        lines += 500;
         canary.sings().await;
-        lines += 1;
-        assert!(lines < 20_000, "nothing is dropped");
+        assert!(lines < 40_000, "nothing is dropped");
     }
     let grown = server.resident().saturating_sub(before);
     println!(

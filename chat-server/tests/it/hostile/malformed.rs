@@ -12,7 +12,7 @@ use crate::engineio::client::Poller;
 use crate::websocket::raw::{
     BINARY, CLOSE, CONTINUATION, FIN, PING, Raw, TEXT, close, frame, header, join, plain,
 };
-use crate::world::{PATIENCE, World, raw};
+use crate::world::{PATIENCE, World, config, raw};
 
 /// Frames that break the protocol of sockets, and the code that each ends with.
 fn broken() -> Vec<(String, Vec<u8>, u16)> {
@@ -241,9 +241,17 @@ fn requests() -> Vec<(&'static str, Vec<u8>, &'static [u16])> {
     ]
 }
 
+/// A server that doesn't wait for long for what is missing.
+async fn impatient() -> World {
+    let mut config = config();
+    config.server_limits.header_read_ms_max = 300;
+    config.server_limits.request_ms_max = 600;
+    World::with(config).await
+}
+
 #[tokio::test]
 async fn requests_that_are_none_are_refused_or_cut_off() {
-    let world = World::new().await;
+    let world = impatient().await;
     let mut canary = Canary::at(world.address).await;
     let requests = requests();
     for (story, request, statuses) in &requests {
@@ -299,7 +307,7 @@ async fn a_request_is_never_hidden_in_another() {
 
 #[tokio::test]
 async fn a_listener_of_one_dialect_is_as_robust() {
-    let world = World::new().await;
+    let world = impatient().await;
     let mut canary = Canary::at(world.address).await;
     for dialect in [
         Dialect::Rooms,

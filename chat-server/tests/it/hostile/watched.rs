@@ -101,8 +101,8 @@ macro_rules! store {
 store! {
     reserve_room() -> RoomId;
     messages(query: &MessageQuery) -> Vec<Message>;
-    search(query: &SearchQuery) -> Found;
     heads(rooms: &[RoomId]) -> Vec<(RoomId, Seq)>;
+    search(query: &SearchQuery) -> Found;
     head(room: RoomId, message: Seq) -> (Seq, Option<Head>);
     holder(key: &Key) -> Option<Holder>;
     card(room: RoomId) -> Option<RoomCard>;

@@ -132,15 +132,12 @@ async fn a_page_has_as_many_items_as_it_may() {
         (json!(6), 5),
         (json!(1_000_000), 5),
     ] {
-        for op in ["history", "records"] {
-            let mut d = json!({"room": room, "limit": limit});
-            if limit.is_null() {
-                d.as_object_mut().unwrap().remove("limit");
-            }
-            let list = if op == "history" { "items" } else { "events" };
-            let page = a.ok(op, d).await;
-            assert_eq!(page[list].as_array().unwrap().len(), items, "{op} {limit}");
+        let mut d = json!({"room": room});
+        if !limit.is_null() {
+            d["limit"] = limit.clone();
         }
+        let page = a.ok("history", d).await;
+        assert_eq!(page["items"].as_array().unwrap().len(), items, "{limit}");
     }
     world.stop().await;
 }
