@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::world::{Account, Native, World, config};
 
 /// Each limit, and the test that reaches it: the file below this crate, and the function.
-const STORIES: [(&str, &str, &str); 54] = [
+const STORIES: [(&str, &str, &str); 55] = [
     (
         "body_bytes_max",
         HERE_TRANSPORTS,
@@ -261,6 +261,11 @@ const STORIES: [(&str, &str, &str); 54] = [
         "guest_grace_ms",
         "tests/it/session.rs",
         "a_guest_is_a_member_until_a_day_after_he_was_last_here",
+    ),
+    (
+        "poll_ms",
+        "tests/it/cluster.rs",
+        "without_a_bus_lines_come_late_and_not_never",
     ),
     (
         "room_idle_ms",
