@@ -27,6 +27,19 @@ impl Directory {
         self.groups.contains_key(&group)
     }
 
+    /// The last record of the group's log that is known here; none if the group isn't, or is known
+    /// to be none.
+    #[must_use]
+    pub fn position(&self, group: RoomId) -> Option<Seq> {
+        let known = self.groups.get(&group)?;
+        (known.as_of < Seq::new(NUMBER_MAX)).then_some(known.as_of)
+    }
+
+    /// The groups that are known here, in the order of their numbers.
+    pub fn groups(&self) -> impl Iterator<Item = RoomId> {
+        self.groups.keys().copied()
+    }
+
     /// Whether the user is a member of the group, as far as is known here.
     #[must_use]
     pub fn is_member(&self, group: RoomId, user: UserId) -> bool {

@@ -15,8 +15,8 @@ use serde_json::{Map, Value};
 use crate::event;
 
 pub use self::card::{
-    BanCard, InviteCard, LobbyRoom, MarkerCard, Me, MemberCard, Message, Mode, MyRoom, Page,
-    PresenceCard, RoomCard, SignedInCard, Tally, Transcript,
+    BanCard, FoundCard, InviteCard, LobbyRoom, MarkerCard, Me, MemberCard, Message, Mode, MyRoom,
+    Page, PresenceCard, RoomCard, SignedInCard, Tally, Transcript,
 };
 
 /// What a granted wish, or a question, is answered with. It serializes as the `ok` of the native
@@ -70,6 +70,9 @@ pub enum Answer {
     Invites(Page<InviteCard>),
     /// Messages, oldest first.
     History(Page<Message>),
+    /// Messages that were found, room after room, the newest of each first. Where there is a `next`
+    /// there may be more, even if nothing was found so far.
+    Search(Page<FoundCard>),
     /// One message.
     Message(Box<Message>),
     /// The pinned messages.

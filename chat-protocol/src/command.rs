@@ -238,6 +238,19 @@ ops! {
         /// Most rooms of the answer.
         limit: Option<u64>,
     }
+    /// Find messages that say something.
+    Search = "search" {
+        /// The words; pieces apart by white space may stand anywhere, the words of one stand in a row.
+        text: Text,
+        /// The room; all rooms that one is a member of if absent.
+        room: Option<RoomRef>,
+        /// Only messages before this one; of one room.
+        before: Option<Seq>,
+        /// Where the part before this one ended.
+        cursor: Option<Text>,
+        /// Most messages of the answer.
+        limit: Option<u64>,
+    }
     /// A room's members.
     Members = "members" {
         /// The room.

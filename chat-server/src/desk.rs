@@ -6,6 +6,7 @@ pub(crate) mod older;
 mod guess;
 mod lists;
 mod reading;
+mod searching;
 
 use chat_core::{Actor, Author, Cid, Command, Key, Permission, RoomId, Seq, UserId};
 use chat_protocol::answer::{Answer, RoomCard};
@@ -146,6 +147,16 @@ impl Desk<'_> {
                 let search = search.map(|text| text.as_str().to_owned());
                 let cursor = cursor.map(|text| text.as_str().to_owned());
                 self.directory(search, cursor, limit).await
+            }
+            Op::Search {
+                text,
+                room,
+                before,
+                cursor,
+                limit,
+            } => {
+                let place = searching::Place { before, cursor };
+                self.search(&text, room.as_ref(), place, limit).await
             }
             Op::Members { room, after, limit } => self.members(&room, after, limit).await,
             Op::Bans { room } => self.bans(&room).await,

@@ -3,6 +3,7 @@
 pub mod auth;
 pub mod problem;
 
+mod account;
 mod admin;
 mod api;
 mod health;
@@ -59,6 +60,7 @@ pub(crate) fn router(node: &Node, dialect: Option<Dialect>) -> Router {
         .merge(in_time(accounts(node), node))
         .merge(in_time(api::router(node), node))
         .merge(older::router(node))
+        .merge(account::router(node))
         .merge(openapi::router())
         .merge(admin_routes(node, node.config().admin_listen.is_none()))
         .fallback(any(upgrade::handle).with_state(door(None)))

@@ -17,7 +17,7 @@ use chat_protocol::signal::Signal;
 use chat_protocol::voice::Voice;
 
 use self::audience::{Audience, Seat};
-pub(crate) use self::link::{Link, News};
+pub(crate) use self::link::{Link, LogIn, News};
 use crate::frame;
 use crate::mail::{Delivery, Refused, Reply, SessionKey};
 use crate::metrics::Metrics;
@@ -110,6 +110,11 @@ impl Hub {
         self.links.values()
     }
 
+    /// The log-ins by which somebody is here.
+    pub(crate) fn log_ins(&self) -> BTreeSet<LogIn> {
+        self.links().flat_map(|link| link.log_ins()).collect()
+    }
+
     /// How far a room is heard here.
     pub(crate) fn head(&self, room: RoomId) -> Option<Seq> {
         self.rooms.get(&room).map(|audience| audience.head)
@@ -132,11 +137,15 @@ impl Hub {
         let Some(link) = self.links.get(&session.number) else {
             return;
         };
+        #[cfg(not(sabotage))]
+        let caught_up = false;
+        #[cfg(sabotage)]
+        let caught_up = chat_core::sabotage::planted("live_before_caught_up");
         let seat = Seat {
             session: *session,
             user: *user,
             outbox: link.outbox.clone(),
-            caught_up: false,
+            caught_up,
             held: Vec::new(),
         };
         link.rooms.borrow_mut().insert(room);
@@ -170,7 +179,10 @@ impl Hub {
             return CatchUp::Gone;
         }
         if audience.head > position {
-            return CatchUp::Behind(audience.tail(position));
+            return CatchUp::Behind {
+                head: audience.head,
+                heard: audience.tail(position),
+            };
         }
         if audience.head < position {
             return CatchUp::Ahead;
@@ -208,6 +220,8 @@ impl Hub {
             match effect {
                 Effect::Broadcast | Effect::Regrant(_) | Effect::Rejudge => {}
                 Effect::Attach(user) => self.announce(user, record),
+                #[cfg(sabotage)]
+                Effect::Detach(_) if chat_core::sabotage::planted("removed_keeps_hearing") => {}
                 Effect::Detach(user) => self.expel(room, user),
                 Effect::Notify(user) => self.notify(user, record),
                 Effect::Close => self.close(room),
@@ -383,8 +397,9 @@ impl Hub {
 pub(crate) enum CatchUp {
     /// It hears the room by itself from here on.
     Live,
-    /// The room is further: these records follow, or, if there are none, something to read.
-    Behind(Vec<Arc<Record>>),
+    /// The room has come this far: these records follow, or, if there are none, something to read.
+    /// What the store has beyond that may be for others alone.
+    Behind { head: Seq, heard: Vec<Arc<Record>> },
     /// What the session has read is still on its way to this worker.
     Ahead,
     /// It has no seat any more.

@@ -6,6 +6,7 @@ use chat_core::commands::Leave;
 use chat_core::{Actor, Name, Timestamp};
 
 use crate::desk::Desk;
+use crate::erasing;
 use crate::node::Node;
 use crate::store::StoreError;
 use chat_protocol::room_ref::RoomRef;
@@ -13,26 +14,53 @@ use chat_protocol::room_ref::RoomRef;
 /// How often the store is tidied.
 const EVERY: Duration = Duration::from_secs(60);
 
+/// How long after the start it is tidied first.
+const FIRST: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether the store has standing work.
+const TEND_EVERY: Duration = Duration::from_secs(1);
+
+/// How long others have the store for themselves between two pieces of that work.
+const TEND_PAUSE: Duration = Duration::from_millis(10);
+
 /// Memberships that end at once.
 const GUESTS_MAX: usize = 1_000;
 
 /// Tidies up for as long as the node runs.
 pub(crate) async fn run(node: Node) {
+    // Whoever comes right after the start isn't to wait for this.
+    tokio::time::sleep(FIRST).await;
     let mut tick = tokio::time::interval(EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    // Whoever comes right after the start isn't to wait for this.
-    tick.tick().await;
+    let mut often = tokio::time::interval(TEND_EVERY);
+    often.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        tick.tick().await;
-        if let Err(error) = tidy(&node).await {
+        let done = tokio::select! {
+            biased;
+            _ = tick.tick() => tidy(&node).await,
+            _ = often.tick() => tend(&node).await,
+        };
+        if let Err(error) = done {
             tracing::warn!(%error, "could not tidy up");
         }
     }
 }
 
+/// Does what the store has to do beside answering, a little at a time.
+async fn tend(node: &Node) -> Result<(), StoreError> {
+    while node.store().tend(node.clock().now()).await? {
+        tokio::time::sleep(TEND_PAUSE).await;
+        if node.is_stopping() {
+            break;
+        }
+    }
+    Ok(())
+}
+
 async fn tidy(node: &Node) -> Result<(), StoreError> {
     let now = node.clock().now();
     node.store().prune(now).await?;
+    erasing::finish(node).await?;
     let grace = node.limits().guest_grace_ms;
     let before = Timestamp::new(now.number().saturating_sub(grace));
     for member in node.store().guests_unseen(before, now, GUESTS_MAX).await? {

@@ -10,6 +10,7 @@
 //! * [`turn::Turn`] is the server's duty for a room, without a socket, a disk or a clock.
 
 pub mod auth;
+pub mod bus;
 pub mod clock;
 pub mod config;
 pub mod engineio;
@@ -29,6 +30,7 @@ pub mod websocket;
 
 mod budgets;
 mod desk;
+mod erasing;
 mod founding;
 mod frame;
 mod hub;

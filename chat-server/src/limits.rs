@@ -62,6 +62,8 @@ pub struct ServerLimits {
     pub hashing_queue_max: usize,
     /// How long a room without listeners stays in memory, in milliseconds.
     pub room_idle_ms: u64,
+    /// How often a node compares what it knows with what others wrote, in milliseconds.
+    pub poll_ms: u64,
     /// How long a guest stays a member after his last session, in milliseconds.
     pub guest_grace_ms: u64,
     /// How long an access token counts, in milliseconds.
@@ -104,6 +106,7 @@ impl Default for ServerLimits {
             append_ms_max: 1_800,
             hashing_queue_max: 256,
             room_idle_ms: 5 * 60_000,
+            poll_ms: 2_000,
             guest_grace_ms: 24 * 60 * 60_000,
             token_ms: 60 * 60_000,
             grant_ms: 30 * 24 * 60 * 60_000,

@@ -51,6 +51,9 @@ pub enum Wish {
     Attach,
     /// The session wants to hear it no more.
     Detach,
+    /// The session knows of this record, perhaps from another node: what follows is judged by a
+    /// state that does, too.
+    Reach(Seq),
     /// A question about the room's state.
     Look(Look),
 }

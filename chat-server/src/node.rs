@@ -22,6 +22,7 @@ use crate::auth::hashing::Hasher;
 use crate::auth::limiter::Limiter;
 use crate::auth::{Accounts, AuthError, Authenticator, Identity, Revocation};
 use crate::budgets::Budgets;
+use crate::bus::{Bus, Hint};
 use crate::clock::Clock;
 use crate::config::{Config, RegisteredNames};
 use crate::engineio::Lines;
@@ -47,6 +48,7 @@ pub(crate) struct Parts {
     pub(crate) authenticator: Arc<dyn Authenticator>,
     pub(crate) hasher: Arc<Hasher>,
     pub(crate) limiter: Arc<Limiter>,
+    pub(crate) bus: Arc<dyn Bus>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) metrics: Metrics,
@@ -118,6 +120,11 @@ impl Node {
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.0.store
+    }
+
+    /// What connects it with other nodes.
+    pub(crate) fn bus(&self) -> &dyn Bus {
+        &*self.0.bus
     }
 
     /// The accounts that are built in.
@@ -300,8 +307,26 @@ impl Node {
         Ok(())
     }
 
-    /// Ends the live sessions that a revocation concerns.
+    /// Ends the live sessions that a revocation concerns, on every node.
     pub(crate) async fn revoke(&self, revocation: &Revocation, close: Close) {
+        self.publish_end(revocation, close);
+        self.revoke_here(revocation, close).await;
+    }
+
+    fn publish_end(&self, revocation: &Revocation, close: Close) {
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("local_only_revocation") {
+            return;
+        }
+        self.bus().publish(vec![Hint::Ended {
+            user: revocation.user,
+            grant: revocation.grant.clone(),
+            close,
+        }]);
+    }
+
+    /// Ends those on this node.
+    pub(crate) async fn revoke_here(&self, revocation: &Revocation, close: Close) {
         let workers = self.0.workers.iter();
         #[cfg(sabotage)]
         let alone = chat_core::sabotage::planted("revoked_on_own_worker_only");
@@ -311,6 +336,17 @@ impl Node {
             let order = Order::Revoke(revocation.user, revocation.grant.clone(), close);
             // Refused only if the worker ends, and its sessions with it.
             drop(slots.orders.send(order).await);
+        }
+    }
+
+    /// Does the same from where nobody can wait.
+    pub(crate) fn revoke_soon(&self, revocation: &Revocation, close: Close) {
+        self.publish_end(revocation, close);
+        for slots in &self.0.workers {
+            let order = Order::Revoke(revocation.user, revocation.grant.clone(), close);
+            if let Err(error) = slots.orders.try_send(order) {
+                tracing::warn!(%error, "a worker hears late that a log-in has ended");
+            }
         }
     }
 

@@ -125,6 +125,7 @@ impl Reads {
                 }
                 Step::Wait(rest, turn) => {
                     waited = tokio::select! {
+                        biased;
                         () = changed => None,
                         () = sleep(rest) => Some(turn),
                     };

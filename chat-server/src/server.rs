@@ -15,6 +15,7 @@ use crate::auth::hashing::{Hasher, HashingCost};
 use crate::auth::limiter::{AttemptRules, Limiter};
 use crate::auth::{Accounts, AccountsConfig, AnyOf, AuthError, Authenticator, Revocation};
 use crate::budgets::Budgets;
+use crate::bus::{self, Bus};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Listen};
 use crate::engineio::{Door, Line, Service, Settings};
@@ -61,6 +62,7 @@ pub struct Server {
 pub struct Builder {
     config: Config,
     store: Option<Arc<dyn Store>>,
+    bus: Option<Arc<dyn Bus>>,
     authenticators: Vec<Arc<dyn Authenticator>>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -102,6 +104,7 @@ impl Server {
         Builder {
             config,
             store: None,
+            bus: None,
             authenticators: Vec::new(),
             clock: Arc::new(SystemClock::new()),
             entropy: Arc::new(SystemEntropy),
@@ -256,6 +259,17 @@ impl Server {
         self.node.suspend(user, on).await
     }
 
+    /// Erases a person, account or guest. His account, his names and his sessions end at once; the
+    /// rooms that he owns go to the house, he leaves all others, and his words are taken out of the
+    /// store by and by. His number is never given again.
+    ///
+    /// # Errors
+    ///
+    /// If the store can't be written to; nothing is erased then.
+    pub async fn erase_user(&self, user: UserId) -> Result<(), AuthError> {
+        crate::erasing::erase(&self.node, user).await
+    }
+
     /// Ends the live sessions of somebody whose log-in ended where his identity comes from, such as
     /// in the application around the server.
     pub async fn revoke(&self, revocation: &Revocation) {
@@ -273,6 +287,14 @@ impl Builder {
     #[must_use]
     pub fn store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
+        self
+    }
+
+    /// Tells and hears other nodes on the same store by this bus, instead of the one that the
+    /// configuration names.
+    #[must_use]
+    pub fn bus(mut self, bus: Arc<dyn Bus>) -> Self {
+        self.bus = Some(bus);
         self
     }
 
@@ -337,6 +359,7 @@ impl Builder {
         let Self {
             config,
             store,
+            bus,
             authenticators,
             clock,
             entropy,
@@ -347,6 +370,7 @@ impl Builder {
             Some(store) => store,
             None => store::open(&config.store)?,
         };
+        let bus = bus.unwrap_or_else(|| bus::open(config.bus));
         let limits = &config.server_limits;
         let workers = config.worker_count().get();
         let hasher = Hasher::start(workers, limits.hashing_queue_max, hashing);
@@ -372,6 +396,7 @@ impl Builder {
             authenticator: Arc::new(AnyOf::new(known)),
             hasher,
             limiter,
+            bus,
             clock,
             entropy,
             metrics,

@@ -46,6 +46,7 @@ mod host;
 mod ledger;
 mod native;
 mod network;
+mod older;
 mod report;
 mod trace;
 mod weather;
@@ -65,6 +66,7 @@ use self::faulty::Health;
 use self::host::{Host, Open};
 use self::ledger::Ledger;
 use self::native::Device;
+use self::older::{Guest, Tongue};
 use self::trace::Trace;
 use self::world::World;
 use crate::store::memory::Memory;
@@ -152,6 +154,16 @@ impl Simulation {
         {
             let device = Device::new(world.clone(), number, user, dice.fork());
             spawn_local(device.live());
+        }
+        for number in 0..dice.between(0, 4) {
+            let number = u8::try_from(100 + number).unwrap_or(100);
+            let tongue = if number.is_multiple_of(2) {
+                Tongue::Rooms
+            } else {
+                Tongue::Actions
+            };
+            let guest = Guest::new(world.clone(), number, tongue, dice.fork());
+            spawn_local(guest.live());
         }
         world
     }

@@ -17,7 +17,9 @@ use async_trait::async_trait;
 use chat_core::{Head, Idx, Key, Name, Record, Room, RoomId, Seq, Standing, Timestamp, UserId};
 use chat_protocol::answer::{MemberCard, Message, MyRoom, Page, RoomCard};
 
-pub use self::words::{Sought, WORDS_OF_MESSAGE_MAX, WORDS_OF_SEARCH_MAX};
+pub use self::words::{
+    Found, Scope, SearchQuery, Sought, WORDS_OF_MESSAGE_MAX, WORDS_OF_SEARCH_MAX,
+};
 
 /// A place that keeps everything which must outlive the process.
 ///
@@ -46,6 +48,9 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Arc<Record>>, StoreError>;
 
+    /// The last record of each of these rooms, in any order; rooms that there aren't are left out.
+    async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<(RoomId, Seq)>, StoreError>;
+
     /// The name of this continuation of the logs: what clients remember positions with.
     ///
     /// It is drawn whenever the store is opened.
@@ -61,7 +66,12 @@ pub trait Store: Send + Sync + 'static {
     /// Messages that say something, as they read today: room after room in the order of the query,
     /// the newest of each first. What it costs is bounded: a search that has become too long is left
     /// off, perhaps with nothing found yet, and goes on where it says.
-    async fn search(&self, query: &SearchQuery) -> Result<Found, StoreError>;
+    async fn search(&self, query: &SearchQuery) -> Result<Found, StoreError> {
+        let _ = query;
+        Err(StoreError::Unavailable(
+            "this store can't be searched".into(),
+        ))
+    }
 
     /// What decisions need of a message, and the room's head when it was read.
     async fn head(&self, room: RoomId, message: Seq) -> Result<(Seq, Option<Head>), StoreError>;
@@ -177,15 +187,24 @@ pub trait Store: Send + Sync + 'static {
     /// is appended of him is kept without words. The words that he wrote before go by and by, while
     /// the store is [tended](Store::tend), also after a crash. His number is never given again;
     /// facts that bear it stay, and no state changes.
-    async fn erase_user(&self, user: UserId, at: Timestamp) -> Result<bool, StoreError>;
+    async fn erase_user(&self, user: UserId, at: Timestamp) -> Result<bool, StoreError> {
+        let _ = (user, at);
+        Err(StoreError::Unavailable("this store can't erase".into()))
+    }
 
     /// Erased people in living rooms that aren't direct ones: those that they are members of, and
     /// those that they own.
-    async fn erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError>;
+    async fn erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError> {
+        let _ = limit;
+        Ok(Vec::new())
+    }
 
     /// Does a bounded piece of standing work: erasing, taking in words that can be looked for,
     /// cleaning up. Whether there is more to do.
-    async fn tend(&self, now: Timestamp) -> Result<bool, StoreError>;
+    async fn tend(&self, now: Timestamp) -> Result<bool, StoreError> {
+        let _ = now;
+        Ok(false)
+    }
 
     /// Whether the store can be written to.
     async fn check(&self) -> Result<(), StoreError>;
@@ -286,42 +305,6 @@ pub enum Place {
     /// Half before this record, the rest from it on.
     Around(Seq),
 }
-
-/// What to look for, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SearchQuery {
-    /// The words.
-    pub sought: Sought,
-    /// Who asks, for whether a reaction is his.
-    pub viewer: UserId,
-    /// The rooms, in the order in which they are searched.
-    pub rooms: Vec<Scope>,
-    /// How many messages at most.
-    pub limit: usize,
-}
-
-/// The part of a room that is searched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scope {
-    /// The room.
-    pub room: RoomId,
-    /// Nothing from before this record.
-    pub from: Seq,
-    /// Nothing from after this record.
-    pub to: Seq,
-}
-
-/// What was found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Found {
-    /// The messages.
-    pub items: Vec<(RoomId, Message)>,
-    /// In which room, before which message, to go on; none if all was looked at.
-    pub next: Option<(RoomId, Seq)>,
-}
-
-/// What a search may cost at most, in steps through an index.
-const SEARCH_STEPS_MAX: usize = 2_000;
 
 /// An erased person who is still part of a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,6 +10,7 @@
 //! Nothing is decided between the second and the third, so nobody sees what isn't durable.
 
 mod asking;
+mod following;
 mod grants;
 mod outcome;
 mod presence;
@@ -17,13 +18,13 @@ mod question;
 mod sight;
 mod slot;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::mem;
 use std::sync::Arc;
 
 use chat_core::{
     Decision, Engine, Idx, Inquiry, Judgement, Key, Limits, Need, Permission, Rejection, Request,
-    RoomId, Signal as Judged, Timestamp, UserId,
+    RoomId, Seq, Signal as Judged, Timestamp, UserId,
 };
 use chat_protocol::signal::{Signal, What};
 
@@ -31,6 +32,7 @@ use self::asking::{Asked, Pending};
 use self::outcome::Fate;
 pub use self::question::{Question, Supply};
 use self::slot::{Answer, Held, Slot};
+use crate::bus::Hint;
 use crate::mail::{Look, Mail, Parcel, Refused, Reply, Sight, Wish};
 use crate::store::{Append, Appended, StoreError};
 
@@ -53,6 +55,12 @@ pub struct Turn<R> {
     markers: Vec<(RoomId, UserId, Idx)>,
     /// Groups that changed while answers wait: whoever gets a seat by one of those is judged again.
     changed: Vec<(RoomId, Option<UserId>)>,
+    /// Whether other nodes write to the same store.
+    shared: bool,
+    /// Rooms of which other nodes told something while answers waited.
+    told: BTreeSet<RoomId>,
+    /// Records for everybody that were passed on last.
+    passed: VecDeque<(RoomId, Seq)>,
     outputs: VecDeque<Output<R>>,
 }
 
@@ -79,6 +87,12 @@ pub enum Output<R> {
     },
     /// A mail belongs to another room.
     Forward(Mail<R>),
+    /// Something for the other nodes.
+    Publish(Hint),
+    /// What other nodes tell of this room is to be heard from here on.
+    Subscribe(RoomId),
+    /// It isn't any more.
+    Unsubscribe(RoomId),
 }
 
 /// Which workers a parcel goes to.
@@ -107,6 +121,9 @@ impl<R> Turn<R> {
             waiting_max,
             markers: Vec::new(),
             changed: Vec::new(),
+            shared: false,
+            told: BTreeSet::new(),
+            passed: VecDeque::new(),
             outputs: VecDeque::new(),
         }
     }
@@ -199,22 +216,25 @@ impl<R> Turn<R> {
         for mail in again {
             self.enter(mail, now);
         }
+        self.go_on(now);
     }
 
     /// Lets rooms go that nobody hears and nothing waits for, forgets the groups that no room leans
     /// on, and tries again to load rooms of which something may have to be delivered. What comes
     /// out is to be settled.
     pub fn sweep(&mut self, now: Timestamp, idle_ms: u64) {
-        let engine = &mut self.engine;
-        self.slots.retain(|room, slot| {
-            let keep = !slot.is_idle(now, idle_ms);
-            if !keep {
-                engine.unload(*room);
-            }
-            keep
-        });
+        let idle = |slot: &Slot<R>| slot.is_idle(now, idle_ms);
+        let slots = self.slots.iter();
+        let idle: BTreeSet<RoomId> = slots
+            .filter(|(_, it)| idle(it))
+            .map(|(id, _)| *id)
+            .collect();
+        for room in idle {
+            self.engine.unload(room);
+            self.vacate(room);
+        }
         self.forget_unused_groups();
-        let missed: std::collections::BTreeSet<RoomId> = self
+        let missed: BTreeSet<RoomId> = self
             .slots
             .iter()
             .filter(|(_, slot)| slot.owes())
@@ -238,9 +258,9 @@ impl<R> Turn<R> {
                 return self.judged(mail, Ok(nobody));
             }
             if is_creation(&mail) {
-                self.slots.insert(room, Slot::founding());
+                self.occupy(room, Slot::founding());
             } else {
-                self.slots.insert(room, Slot::loading());
+                self.occupy(room, Slot::loading());
                 self.ask_for_room(room, None);
             }
         }
@@ -288,9 +308,14 @@ impl<R> Turn<R> {
             Wish::Command { .. } => self.decide(pending, now),
             Wish::Attach => self.attach(pending, now),
             Wish::Detach => self.rise(pending.mail),
+            Wish::Reach(seq) => self.reach_for(*seq, pending),
             Wish::Look(look) => match self.sight(*look, mail, &pending.facts, now) {
                 Ok(sight) => self.judged(pending.mail, Ok(Reply::Seen(Box::new(sight)))),
-                Err(Judging::Refused(refused)) => self.judged(pending.mail, Err(refused)),
+                Err(Judging::Refused(refused)) => {
+                    if let Some(pending) = self.doubt(pending) {
+                        self.judged(pending.mail, Err(refused));
+                    }
+                }
                 Err(Judging::Need(need)) => self.need(pending, need, now),
             },
         }
@@ -316,9 +341,17 @@ impl<R> Turn<R> {
         let decision = self.engine.decide(&request);
         pending.facts = request.facts;
         match decision {
-            Err(rejection) => self.reject(pending, rejection),
+            Err(rejection) => {
+                if let Some(pending) = self.doubt(pending) {
+                    self.reject(pending, rejection);
+                }
+            }
             Ok(Decision::New(record)) => {
                 self.engine.evolve(&record);
+                #[cfg(sabotage)]
+                if chat_core::sabotage::planted("published_before_commit") {
+                    self.publish(|| Hint::Appended(Arc::new(record.clone())));
+                }
                 let slot = self
                     .slots
                     .get_mut(&room)
@@ -330,8 +363,10 @@ impl<R> Turn<R> {
                 self.hold(room, Answer::Decided(pending.mail, seq));
             }
             Ok(Decision::Repeat { seq }) => {
-                let dup = true;
-                self.judged(pending.mail, Ok(Reply::Done { room, seq, dup }));
+                if let Some(pending) = self.doubt(pending) {
+                    let dup = true;
+                    self.judged(pending.mail, Ok(Reply::Done { room, seq, dup }));
+                }
             }
             Ok(Decision::Signal(signal)) => self.signal(pending.mail, signal),
             Ok(Decision::Need(need)) => self.need(pending, need, now),
@@ -353,7 +388,9 @@ impl<R> Turn<R> {
                     Key::Command(room, user, cid)
                 })
             }
-            Wish::Command { .. } | Wish::Attach | Wish::Detach | Wish::Look(_) => None,
+            Wish::Command { .. } | Wish::Attach | Wish::Detach | Wish::Reach(_) | Wish::Look(_) => {
+                None
+            }
         };
         match key {
             Some(key) => self.pause(pending, Question::Holder(key)),
@@ -397,7 +434,11 @@ impl<R> Turn<R> {
             permission: Permission::Read,
         };
         match self.engine.judge(&inquiry) {
-            Err(rejection) => self.judged(pending.mail, Err(rejection.into())),
+            Err(rejection) => {
+                if let Some(pending) = self.doubt(pending) {
+                    self.judged(pending.mail, Err(rejection.into()));
+                }
+            }
             Ok(Judgement::Need(need)) => self.need(pending, need, now),
             Ok(Judgement::Granted(_)) => {
                 let room = mail.room;

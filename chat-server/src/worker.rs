@@ -2,6 +2,7 @@
 
 mod appending;
 mod heartbeat;
+mod nodes;
 mod parcels;
 mod questions;
 
@@ -18,6 +19,7 @@ use chat_core::{RoomId, Seq, UserId};
 use chat_protocol::close::Close;
 use chat_protocol::dialect::Ticket;
 
+use crate::bus::Hint;
 use crate::engineio::Opening;
 use crate::hub::{Hub, News, Sitter};
 use crate::mail::{Mail, Parcel, Refused, Reply, SessionKey};
@@ -61,6 +63,8 @@ pub(crate) struct Slots {
     pub(crate) sockets: mpsc::Sender<websocket::Opening>,
     /// What concerns many sessions at once.
     pub(crate) orders: mpsc::Sender<Order>,
+    /// What other nodes tell of its rooms.
+    pub(crate) hints: mpsc::Sender<Vec<Hint>>,
 }
 
 /// What the node tells a worker.
@@ -82,6 +86,7 @@ pub(crate) struct Inboxes {
     openings: mpsc::Receiver<Opening>,
     sockets: mpsc::Receiver<websocket::Opening>,
     orders: mpsc::Receiver<Order>,
+    hints: mpsc::Receiver<Vec<Hint>>,
 }
 
 /// What the tasks of one worker share.
@@ -120,6 +125,7 @@ pub(crate) fn boxes(mail_max: usize) -> (Slots, Inboxes) {
     let (openings, openings_in) = mpsc::channel(1024);
     let (sockets, sockets_in) = mpsc::channel(1024);
     let (orders, orders_in) = mpsc::channel(1024);
+    let (hints, hints_in) = mpsc::channel(1024);
     (
         Slots {
             mail,
@@ -128,6 +134,7 @@ pub(crate) fn boxes(mail_max: usize) -> (Slots, Inboxes) {
             openings,
             sockets,
             orders,
+            hints,
         },
         Inboxes {
             mail: mail_in,
@@ -136,6 +143,7 @@ pub(crate) fn boxes(mail_max: usize) -> (Slots, Inboxes) {
             openings: openings_in,
             sockets: sockets_in,
             orders: orders_in,
+            hints: hints_in,
         },
     )
 }
@@ -185,14 +193,17 @@ impl Worker {
             openings,
             sockets,
             mut orders,
+            hints,
         } = inboxes;
-        let turns = spawn_local(self.clone().turns(mail, supplied));
+        let turns = spawn_local(self.clone().turns(mail, supplied, hints));
         spawn_local(self.clone().pump(parcels));
         spawn_local(self.clone().adopt(arrivals));
         spawn_local(self.clone().hold(openings));
         spawn_local(self.clone().receive(sockets));
         spawn_local(self.clone().heartbeat());
+        spawn_local(self.clone().watch_log_ins());
         if self.index == 0 {
+            spawn_local(self.clone().hear_nodes());
             spawn_local(crate::janitor::run(self.node.clone()));
         }
         while let Some(order) = orders.recv().await {
@@ -246,9 +257,11 @@ impl Worker {
         self: Rc<Self>,
         mut mail: mpsc::Receiver<Mail<Address>>,
         mut supplied: mpsc::Receiver<(u64, Supply)>,
+        mut hints: mpsc::Receiver<Vec<Hint>>,
     ) {
         let most = self.node.limits().batch_requests_max;
         let mut sweep = tokio::time::interval(SWEEP);
+        let mut poll = self.poll_interval();
         let mut batch = Vec::new();
         loop {
             let first = tokio::select! {
@@ -260,7 +273,16 @@ impl Worker {
                     }
                     None
                 }
+                Some(told) = hints.recv() => {
+                    self.follow(told, &mut hints);
+                    None
+                }
+                _ = poll.tick() => {
+                    self.poll();
+                    None
+                }
                 () = async { tokio::select! {
+                    biased;
                     _ = sweep.tick() => {}
                     () = self.doubt_over.notified() => {}
                 } } => {
@@ -269,6 +291,7 @@ impl Worker {
                     None
                 }
             };
+            self.follow(Vec::new(), &mut hints);
             let now = self.node.clock().now();
             {
                 let mut turn = self.turn.borrow_mut();
@@ -316,6 +339,7 @@ impl Worker {
     /// in one push for each worker.
     async fn dispatch(self: &Rc<Self>, outputs: impl IntoIterator<Item = Output<Address>>) {
         let mut bundles: BTreeMap<usize, Vec<Parcel<Address>>> = BTreeMap::new();
+        let mut hints = Vec::new();
         for output in outputs {
             match output {
                 Output::Parcel { to, parcel } => self.sort(to, parcel, &mut bundles),
@@ -327,6 +351,9 @@ impl Worker {
                         drop(supplies.send((number, supply)).await);
                     });
                 }
+                Output::Publish(hint) => hints.push(hint),
+                Output::Subscribe(room) => self.node.bus().subscribe(room),
+                Output::Unsubscribe(room) => self.node.bus().unsubscribe(room),
                 Output::Forward(mail) => {
                     let to = self.node.worker_of(mail.room).mail.clone();
                     spawn_local(async move { drop(to.send(mail).await) });
@@ -334,6 +361,9 @@ impl Worker {
             }
         }
         self.hub.borrow_mut().flush();
+        if !hints.is_empty() {
+            self.node.bus().publish(hints);
+        }
         for (worker, bundle) in bundles {
             if let Some(slots) = self.node.worker(worker) {
                 // Nobody listens only if the worker ends.

@@ -299,3 +299,23 @@ stories! {
                alice refused: not a member of this room");
     }
 }
+
+#[test]
+fn an_owner_may_give_his_room_to_the_house_and_then_leave() {
+    check(
+        "alice create #den
+               bob join #den
+               bob transfer #den house
+               alice transfer #den house
+               alice transfer #den bob
+               alice leave #den
+               house transfer #den bob",
+        "1 alice created: attach alice, broadcast
+               2 bob joined as Member: attach bob, broadcast
+               bob refused: not permitted: transfer_ownership (table)
+               3 alice transferred to house: broadcast, rejudge
+               alice refused: not permitted: transfer_ownership (table)
+               4 alice left: broadcast, detach alice
+               5 house transferred to bob: broadcast, rejudge",
+    );
+}

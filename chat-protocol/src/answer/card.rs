@@ -23,6 +23,17 @@ pub struct InviteCard {
     pub until: Option<Timestamp>,
 }
 
+/// A message that was found, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct FoundCard {
+    /// The room.
+    pub room: RoomId,
+    /// The message as it reads today.
+    #[serde(flatten)]
+    pub message: Message,
+}
+
 /// How far a member has read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -24,12 +24,23 @@ pub(super) fn text(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
     struct Said<'a>(#[serde(borrow)] Cow<'a, str>);
 
     let json = value?.get();
+    #[cfg(sabotage)]
+    if chat_core::sabotage::planted("deep_json_recursion") {
+        followed(json.as_bytes());
+    }
     match serde_json::from_str::<Said<'_>>(json) {
         Ok(Said(text)) => Some(text),
         // A string that holds no text, such as half a surrogate pair.
         Err(_) if json.starts_with('"') || json == "null" => None,
         Err(_) => Some(Cow::Borrowed(json)),
     }
+}
+
+/// Follows brackets as deep as they go.
+#[cfg(sabotage)]
+fn followed(json: &[u8]) -> usize {
+    let inner = json.strip_prefix(b"[").map(followed);
+    1 + std::hint::black_box([inner.unwrap_or(0); 64]).len()
 }
 
 /// The name that a field says.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use chat_core::{Author, Name, RoomId, Seq};
 use chat_protocol::answer::{
-    Answer, BanCard, InviteCard, LobbyRoom, MarkerCard, Me, MemberCard, Message, Mode, MyRoom,
-    Page, PresenceCard, PublishedLimits, Records, ResumeState, RoomCard, SignedInCard, Snapshot,
-    Transcript, Welcome,
+    Answer, BanCard, FoundCard, InviteCard, LobbyRoom, MarkerCard, Me, MemberCard, Message, Mode,
+    MyRoom, Page, PresenceCard, PublishedLimits, Records, ResumeState, RoomCard, SignedInCard,
+    Snapshot, Transcript, Welcome,
 };
 use chat_protocol::{Code, Dialect, Face, Refusal, ServerFrame, Signal, System, Voice};
 use serde::Deserialize;
@@ -86,6 +86,7 @@ enum Given {
     Room(Box<RoomCard>),
     Rooms(Page<MyRoom>),
     Directory(Page<RoomCard>),
+    Search(Page<FoundCard>),
     Members(Page<MemberCard>),
     Bans(Page<BanCard>),
     Invites(Page<InviteCard>),
@@ -226,6 +227,7 @@ pub(crate) fn answer(text: &str) -> Result<Answer, Refusal> {
         Given::Room(it) => Answer::Room(it),
         Given::Rooms(it) => Answer::Rooms(it),
         Given::Directory(it) => Answer::Directory(it),
+        Given::Search(it) => Answer::Search(it),
         Given::Members(it) => Answer::Members(it),
         Given::Bans(it) => Answer::Bans(it),
         Given::Invites(it) => Answer::Invites(it),

@@ -292,3 +292,17 @@ fn packets_are_alike_only_in_all_they_have() {
         assert_ne!(one, packet(other), "{other}");
     }
 }
+
+#[test]
+fn a_packet_announces_no_more_attachments_than_it_may_have() {
+    for count in [
+        "11",
+        "4294967296",
+        "18446744073709551615",
+        "18446744073709551616",
+    ] {
+        let text = format!(r#"45{count}-["x",{{"_placeholder":true,"num":0}}]"#);
+        let refused = Assembler::new(10).text(&text).err();
+        assert_eq!(refused, Some(Malformed::BadAttachments), "{count}");
+    }
+}

@@ -282,6 +282,29 @@ impl Accounts {
         })
     }
 
+    /// Erases the account of somebody who knows its password, if it has one: who only found his
+    /// token can't.
+    ///
+    /// # Errors
+    ///
+    /// If the password is wrong, or there is no account.
+    pub async fn erase_own(
+        &self,
+        identity: &Identity,
+        password: Option<&Password>,
+        origin: Origin<'_>,
+    ) -> Result<Revocation, AuthError> {
+        let account = self.account(identity).await?;
+        let user = account.user;
+        if account.password_hash.is_some() {
+            let password = password.ok_or(AuthError::BadCredentials)?;
+            let name = account.name.clone();
+            self.prove(Some(account), name.as_str(), password, origin)
+                .await?;
+        }
+        self.erase(user).await
+    }
+
     /// Whether a name, or one that looks like it, a handle or an e-mail address has an account.
     ///
     /// # Errors

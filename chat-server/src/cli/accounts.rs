@@ -49,6 +49,11 @@ pub(crate) enum User {
         #[arg(long, value_name = "http://HOST:PORT")]
         at: Option<String>,
     },
+    /// Erase an account, its names and all that was written by it; there is no way back
+    Erase {
+        /// Its name
+        name: String,
+    },
 }
 
 /// Where a password comes from.
@@ -102,6 +107,15 @@ pub(crate) fn run(options: &Options, user: User) -> Result<(), Failure> {
             let account = store.find_account(&name).await?;
             let account = account.ok_or(AuthError::UserNotFound)?;
             accounts.suspend(account.user, !lift).await?;
+            Ok(())
+        }),
+        User::Erase { name } => with(&config, async |store, accounts| {
+            let account = store.find_account(&name).await?;
+            let account = account.ok_or(AuthError::UserNotFound)?;
+            accounts.erase(account.user).await?;
+            let clock = SystemClock::new();
+            // What is left are his rooms: the server ends what he is there when it runs.
+            while store.tend(clock.now()).await? {}
             Ok(())
         }),
     }

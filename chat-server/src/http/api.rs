@@ -7,7 +7,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{Extensions, HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use chat_core::{Actor, Cid, RoomId, Seq};
+use chat_core::{Actor, Cid, RoomId, Seq, Text};
 use chat_protocol::answer::Answer;
 use chat_protocol::code::{Code, Refusal};
 use chat_protocol::command::{History, Op, Place};
@@ -28,6 +28,7 @@ pub(super) fn router(node: &Node) -> Router {
         .route("/v1/cmd", post(commands))
         .route("/v1/rooms", get(rooms))
         .route("/v1/rooms/{id}/messages", get(messages))
+        .route("/v1/search", get(search))
         .layer(DefaultBodyLimit::max(node.limits().http_body_bytes_max))
         .with_state(node.clone())
 }
@@ -125,6 +126,44 @@ async fn messages(
         limit,
     };
     Ok(ok(&query(&node, &identity, Op::History(history)).await?))
+}
+
+#[derive(Deserialize)]
+struct Search {
+    q: String,
+    room: Option<u64>,
+    before: Option<u64>,
+    cursor: Option<String>,
+    limit: Option<u64>,
+}
+
+/// Messages that say something.
+async fn search(
+    State(node): State<Node>,
+    search: Result<Query<Search>, axum::extract::rejection::QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let identity = who(&node, &headers).await?;
+    let Query(search) =
+        search.map_err(|_| Refusal::bad_argument("q").with_words("the query can't be read"))?;
+    let text = |name: &str, text: String| Text::new(text).map_err(|_| Refusal::bad_argument(name));
+    let room = match search.room.map(RoomId::try_from) {
+        None => None,
+        Some(Ok(room)) => Some(RoomRef::id(room)),
+        Some(Err(_)) => return Err(Refusal::new(Code::RoomNotFound).into()),
+    };
+    let before = search.before.map(Seq::try_from).transpose();
+    let op = Op::Search {
+        text: text("q", search.q)?,
+        room,
+        before: before.map_err(|_| Refusal::bad_argument("before"))?,
+        cursor: search
+            .cursor
+            .map(|cursor| text("cursor", cursor))
+            .transpose()?,
+        limit: search.limit,
+    };
+    Ok(ok(&query(&node, &identity, op).await?))
 }
 
 /// Does what can be done without a socket.

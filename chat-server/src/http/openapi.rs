@@ -60,6 +60,29 @@ const PAGE: &[Parameter] = &[
     ("limit", "query", "integer", "how many at most"),
 ];
 
+const SEARCH: &[Parameter] = &[
+    ("q", "query", "string", "1 to 8 words; needed"),
+    (
+        "room",
+        "query",
+        "integer",
+        "only this room; all rooms that one is a member of without it",
+    ),
+    (
+        "before",
+        "query",
+        "integer",
+        "only messages before this record of the room",
+    ),
+    (
+        "cursor",
+        "query",
+        "string",
+        "the `next` of the part before this one; there may be more even after an empty part",
+    ),
+    ("limit", "query", "integer", "how many at most"),
+];
+
 const KEY: &[Parameter] = &[(
     "Idempotency-Key",
     "header",
@@ -97,12 +120,16 @@ const ROUTES: &[Route] = routes! {
     post "/v1/auth/guest" "Come in under a name, without an account", bearer: false,
         parameters: &[], body: Some("Guest") => "200" Some("Tokens");
     get "/v1/me" "Who one is", bearer: true, parameters: &[], body: None => "200" Some("User");
+    delete "/v1/account" "Erase the account and all that one wrote; there is no way back",
+        bearer: true, parameters: &[], body: Some("Erase") => "204" None;
     post "/v1/cmd" "Carry out one or several frames of the native dialect, newline between them",
         bearer: true, parameters: KEY, body: Some("Frame") => "200" Some("Reply");
     get "/v1/rooms" "The rooms that one is a member of, with unread counts", bearer: true,
         parameters: &[], body: None => "200" Some("Page");
     get "/v1/rooms/{id}/messages" "A page of a room's history, oldest first", bearer: true,
         parameters: PAGE, body: None => "200" Some("Page");
+    get "/v1/search" "Messages that say something, room after room, the newest of each first",
+        bearer: true, parameters: SEARCH, body: None => "200" Some("Page");
     get "/healthz" "Whether the process is alive", bearer: false, parameters: &[],
         body: None => "200" None;
     get "/readyz" "Whether it can do its work", bearer: false, parameters: &[],
@@ -213,6 +240,7 @@ fn schemas() -> Value {
         "Refresh": object(&["refresh_token"], &json!({ "refresh_token": text })),
         "LogOut": object(&[], &json!({ "all": { "type": "boolean" } })),
         "Password": object(&["old", "new"], &json!({ "old": text, "new": text, "device": text })),
+        "Erase": object(&[], &json!({ "password": text, "device": text })),
         "Guest": object(&["name"], &json!({ "name": text })),
         "User": object(&["id", "name", "guest"], &json!({
             "id": number, "name": text, "guest": { "type": "boolean" }, "email": text, "handle": text,

@@ -114,14 +114,8 @@ pub(super) async fn handle(State(door): State<Door>, mut request: Request) -> Re
         silent,
         place,
     };
-    if door
-        .node
-        .worker_for_connection()
-        .arrivals
-        .send(arrival)
-        .await
-        .is_err()
-    {
+    let arrivals = &door.node.worker_for_connection().arrivals;
+    if arrivals.send(arrival).await.is_err() {
         return Problem::from(Refusal::new(Code::ShuttingDown)).into_response();
     }
     switch(&key, (native && speaks).then_some(SUBPROTOCOL))

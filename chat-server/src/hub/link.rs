@@ -37,12 +37,32 @@ pub(crate) struct Link {
     /// Whether rooms that its user joins are attached to it by themselves.
     pub(crate) follows: Cell<bool>,
     /// The log-ins that it came by: one, or one for each person that it has been proven to be.
-    grants: RefCell<Vec<Arc<str>>>,
+    log_ins: RefCell<Vec<LogIn>>,
     news: RefCell<VecDeque<News>>,
     /// The users that it acts for.
     pub(super) users: RefCell<Vec<UserId>>,
     /// Rooms in which it has a seat, or had one: where to look when it ends.
     pub(super) rooms: RefCell<BTreeSet<RoomId>>,
+}
+
+/// By what somebody is here.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct LogIn {
+    pub(crate) user: UserId,
+    pub(crate) grant: Arc<str>,
+    /// The epoch that his token names.
+    pub(crate) epoch: u64,
+}
+
+impl LogIn {
+    /// None if whoever vouches for him tells no log-in from another.
+    fn of(identity: &Identity) -> Option<Self> {
+        Some(Self {
+            user: identity.user,
+            grant: identity.grant.clone()?,
+            epoch: identity.token_epoch,
+        })
+    }
 }
 
 /// What a session has to do something about.
@@ -75,7 +95,7 @@ impl Link {
             beats: Cell::new(false),
             hello_by: Cell::new(None),
             follows: Cell::new(false),
-            grants: RefCell::default(),
+            log_ins: RefCell::default(),
             news: RefCell::default(),
             users: RefCell::default(),
             rooms: RefCell::default(),
@@ -84,18 +104,18 @@ impl Link {
 
     /// Notes by which log-in the session is here, and for how long.
     pub(crate) fn bind(&self, identity: &Identity, clock: &dyn Clock) {
-        self.grants
-            .replace(identity.grant.iter().cloned().collect());
+        self.log_ins
+            .replace(LogIn::of(identity).into_iter().collect());
         self.expires_by.set(expiry(identity, clock));
         self.warned.set(false);
     }
 
     /// Notes a further log-in: the session ends with the first of them.
     pub(crate) fn bind_also(&self, identity: &Identity, clock: &dyn Clock) {
-        if let Some(grant) = &identity.grant {
-            let mut grants = self.grants.borrow_mut();
-            if !grants.contains(grant) {
-                grants.push(grant.clone());
+        if let Some(log_in) = LogIn::of(identity) {
+            let mut log_ins = self.log_ins.borrow_mut();
+            if !log_ins.contains(&log_in) {
+                log_ins.push(log_in);
             }
         }
         let ends = [self.expires_by.get(), expiry(identity, clock)];
@@ -104,12 +124,17 @@ impl Link {
 
     /// Whether it came by this log-in.
     pub(super) fn came_by(&self, grant: &str) -> bool {
-        self.grants.borrow().iter().any(|it| **it == *grant)
+        self.log_ins.borrow().iter().any(|it| *it.grant == *grant)
+    }
+
+    /// The log-ins that it came by.
+    pub(super) fn log_ins(&self) -> Vec<LogIn> {
+        self.log_ins.borrow().clone()
     }
 
     /// Forgets the log-in: by this time somebody has to have said hello.
     pub(crate) fn unbind(&self, hello_by: Duration) {
-        self.grants.take();
+        self.log_ins.take();
         self.expires_by.set(None);
         self.follows.set(false);
         self.hello_by.set(Some(hello_by));

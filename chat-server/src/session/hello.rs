@@ -158,6 +158,9 @@ impl Session {
             if self.seats.contains(room) {
                 self.rise(room).await;
             }
+            if let Some((_, at)) = &remembered {
+                self.reach(room, &actor, *at).await?;
+            }
             let voice = self.own_voice()?;
             let seat = match self.take_seat(room, actor.clone(), voice).await {
                 Ok(seat) => seat,
@@ -209,6 +212,10 @@ impl Session {
         };
         Ok(match why {
             Some(why) => (ResumeState::Reset { why, epoch, head }, head),
+            #[cfg(sabotage)]
+            None if chat_core::sabotage::planted("resume_off_by_one") => {
+                (ResumeState::Ok { from: at, to: head }, at.next().min(head))
+            }
             None => (ResumeState::Ok { from: at, to: head }, at),
         })
     }

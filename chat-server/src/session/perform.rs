@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use super::{After, Performed, Session, unauthenticated};
 use crate::auth::Identity;
+use crate::bus::Hint;
 use crate::desk::{self, unavailable};
 use crate::hub::{News, Sitter};
 use crate::mail::{Mail, Parcel, Reply, Wish};
@@ -67,6 +68,7 @@ impl Session {
             | Op::Room { .. }
             | Op::Rooms {}
             | Op::Directory { .. }
+            | Op::Search { .. }
             | Op::Members { .. }
             | Op::Bans { .. }
             | Op::Invites { .. }
@@ -208,6 +210,23 @@ impl Session {
         dialect.map(Voice::of).ok_or_else(unauthenticated)
     }
 
+    /// Lets a room come as far as the client has heard it on another node.
+    pub(super) async fn reach(&self, room: RoomId, actor: &Actor, seq: Seq) -> Result<(), Refusal> {
+        if self.node().bus().is_alone() {
+            return Ok(());
+        }
+        // Nobody waits for the answer: what the session sends next is judged after it.
+        let (reply, _) = oneshot::channel();
+        let mail = Mail {
+            room,
+            actor: actor.clone(),
+            from: Some(self.link.key),
+            wish: Wish::Reach(seq),
+            reply: Address::Once(reply),
+        };
+        self.node().send(mail).await
+    }
+
     /// Takes a seat in a room; the session is behind until it has caught up from the head that is
     /// given, or from an earlier position.
     pub(super) async fn take_seat(
@@ -247,6 +266,7 @@ impl Session {
                 readable_from,
             } => {
                 self.seats.take(room, actor, voice);
+                self.seats.judge(room, head);
                 self.silent = None;
                 Ok((head, readable_from))
             }
@@ -371,6 +391,10 @@ impl Session {
             let (status, text) = said.clone();
             let what = What::Status { status, text };
             let signal = Arc::new(Signal { room, by, what });
+            if !self.node().bus().is_alone() {
+                let passing = Hint::Passing(signal.clone());
+                self.node().bus().publish(vec![passing]);
+            }
             for worker in 0..self.node().workers() {
                 let parcel = Parcel::Signal {
                     signal: signal.clone(),

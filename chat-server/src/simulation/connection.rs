@@ -82,6 +82,10 @@ impl Connection {
         self.was_deaf = true;
     }
 
+    pub(super) const fn is_deaf(&self) -> bool {
+        self.deaf_until.is_some()
+    }
+
     /// Reads again, whatever was meant before.
     pub(super) fn listen(&mut self) {
         self.deaf_until = None;

@@ -106,6 +106,17 @@ impl Faulty {
     }
 }
 
+/// An answer that the server may not live to hear.
+struct Unsaid<'a>(Option<&'a Trace>);
+
+impl Drop for Unsaid<'_> {
+    fn drop(&mut self) {
+        if let Some(trace) = self.0 {
+            trace.harm("server crashed between commit and reply");
+        }
+    }
+}
+
 #[async_trait]
 impl Store for Faulty {
     async fn append(&self, batch: Vec<Append>) -> Result<Vec<Appended>, StoreError> {
@@ -123,7 +134,9 @@ impl Store for Faulty {
                 Appended::Taken { .. } => self.trace.reach("append met a taken key"),
             }
         }
+        let mut unsaid = Unsaid(Some(&self.trace));
         tokio::time::sleep(fate.late).await;
+        unsaid.0 = None;
         if fate.fails_after {
             return Err(self.lost("append failed after the write"));
         }
@@ -161,6 +174,10 @@ impl Store for Faulty {
 
     async fn messages(&self, query: &MessageQuery) -> Result<Vec<Message>, StoreError> {
         self.pass().await?.messages(query).await
+    }
+
+    async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<(RoomId, Seq)>, StoreError> {
+        self.pass().await?.heads(rooms).await
     }
 
     async fn search(&self, query: &SearchQuery) -> Result<Found, StoreError> {

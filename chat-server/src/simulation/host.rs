@@ -196,11 +196,8 @@ async fn live(
                 let Ok(place) = node.connect(Some(peer.ip())) else {
                     continue;
                 };
-                let caller = Caller {
-                    peer,
-                    place: Arc::new(place),
-                    node: node.clone(),
-                };
+                let (place, node) = (Arc::new(place), node.clone());
+                let caller = Caller { peer, place, node };
                 spawn_local(crate::listener::serve(end, caller, router.clone()));
             }
         });
@@ -221,7 +218,7 @@ fn config(workers: usize, dice: &mut Dice) -> Config {
     let limits = &mut config.server_limits;
     limits.ping_ms = 4_000;
     limits.pong_ms_max = 4_000;
-    limits.outbox_bytes_max = 24 * 1024;
+    limits.outbox_bytes_max = 12 * 1024;
     limits.page_items = 10;
     limits.catch_up_records_max = dice.between(30, 400);
     limits.room_idle_ms = dice.between(500, 20_000);

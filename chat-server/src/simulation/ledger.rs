@@ -1,6 +1,6 @@
 //! What is durable, and what follows from it: a naive second reading of the rules.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chat_core::event::{Access, History};
@@ -22,7 +22,8 @@ pub(super) struct Book {
     muted: BTreeMap<UserId, Timestamp>,
     invited: BTreeMap<UserId, ()>,
     cids: BTreeMap<(UserId, Cid), Seq>,
-    pub(super) is_open: bool,
+    erased: BTreeSet<Seq>,
+    is_open: bool,
     since_join: bool,
 }
 
@@ -75,6 +76,13 @@ impl Ledger {
 
     pub(super) fn rooms(&self) -> Vec<RoomId> {
         self.books().keys().copied().collect()
+    }
+
+    /// Rooms that anybody may enter.
+    pub(super) fn open_rooms(&self) -> Vec<RoomId> {
+        let books = self.books();
+        let open = books.iter().filter(|(_, book)| book.is_open);
+        open.map(|(room, _)| *room).collect()
     }
 
     /// Looks at a room.
@@ -146,8 +154,10 @@ impl Book {
             || record.effects().iter().any(named)
     }
 
-    /// When this user was removed for the last time before the present, and by which record.
-    pub(super) fn removed_after(&self, user: UserId, after: Seq) -> Option<Seq> {
+    /// By which record after this one somebody was removed who goes by a name of his own.
+    pub(super) fn removed_after(&self, name: &str, after: Seq) -> Option<Seq> {
+        let is_his = |it: &&Arc<Record>| it.by.name.as_ref().is_some_and(|it| it.as_str() == name);
+        let user = self.records.iter().find(is_his)?.by.id;
         let mut records = self.records.iter().filter(|record| record.seq > after);
         let removal = records.find(|record| removes(record) == Some(user));
         removal.map(|record| record.seq)
@@ -167,15 +177,18 @@ impl Book {
     /// Everybody who has done anything here.
     pub(super) fn people(&self) -> Vec<UserId> {
         let people = self.records.iter().map(|record| record.by.id);
-        let people: std::collections::BTreeSet<UserId> = people.collect();
+        let people: BTreeSet<UserId> = people.collect();
         people.into_iter().collect()
     }
 
-    /// A message whose words are gone by now.
-    pub(super) fn is_deleted(&self, message: Seq) -> bool {
-        let is_it =
-            |it: &Arc<Record>| matches!(&it.event, Event::Deleted(it) if it.message == message);
-        self.records.iter().any(is_it)
+    /// Whether the words of a record are gone by now, since its message is.
+    pub(super) fn is_erased(&self, record: &Record) -> bool {
+        let message = if let Event::Edited(it) = &record.event {
+            it.message
+        } else {
+            record.seq
+        };
+        self.erased.contains(&message)
     }
 
     fn rank(&self, user: UserId) -> Role {
@@ -262,12 +275,27 @@ impl Book {
                 self.come(user, seq, Role::Owner);
             }
             Event::Joined(it) => self.come(user, seq, it.role),
-            Event::Invited(it) => drop(self.invited.insert(it.user, ())),
-            Event::Banned(it) => drop(self.banned.insert(it.user, it.until)),
-            Event::Unbanned(it) => drop(self.banned.remove(&it.user)),
-            Event::Muted(it) => drop(self.muted.insert(it.user, it.until)),
-            Event::Unmuted(it) => drop(self.muted.remove(&it.user)),
-            Event::RoleChanged(it) => drop(self.roles.insert(it.user, it.role)),
+            Event::Invited(it) => {
+                self.invited.insert(it.user, ());
+            }
+            Event::Banned(it) => {
+                self.banned.insert(it.user, it.until);
+            }
+            Event::Unbanned(it) => {
+                self.banned.remove(&it.user);
+            }
+            Event::Muted(it) => {
+                self.muted.insert(it.user, it.until);
+            }
+            Event::Unmuted(it) => {
+                self.muted.remove(&it.user);
+            }
+            Event::Deleted(it) => {
+                self.erased.insert(it.message);
+            }
+            Event::RoleChanged(it) => {
+                self.roles.insert(it.user, it.role);
+            }
             _ => {}
         }
         if let Some(gone) = removes(record)

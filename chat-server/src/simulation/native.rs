@@ -53,6 +53,8 @@ struct Session {
     epoch: String,
     /// The rooms that it hears, each with the last record.
     live: BTreeMap<RoomId, Seq>,
+    /// Up to where each room was resumed: who may read it by then may read what came before.
+    resumed: BTreeMap<RoomId, Seq>,
     /// Rooms that it was told to have been removed from.
     gone: BTreeSet<RoomId>,
     /// Requests that wait for their answers, and since when.
@@ -61,6 +63,14 @@ struct Session {
     /// Rooms whose state was compared, once the world is calm.
     compared: BTreeMap<RoomId, Seq>,
     leaving: bool,
+    /// Whether it says nothing either for as long as it reads nothing.
+    dozes: bool,
+}
+
+impl Session {
+    const fn is_away(&self) -> bool {
+        self.dozes && self.connection.is_deaf()
+    }
 }
 
 /// What a request was.
@@ -125,11 +135,13 @@ impl Device {
             welcome: false,
             epoch: String::new(),
             live: BTreeMap::new(),
+            resumed: BTreeMap::new(),
             gone: BTreeSet::new(),
             asked: BTreeMap::new(),
             next_id: 1,
             compared: BTreeMap::new(),
             leaving: false,
+            dozes: false,
         };
         self.hello(&mut session);
         loop {
@@ -152,7 +164,7 @@ impl Device {
                 session.connection.listen();
                 let lacks = self.come_to_rest(&mut session);
                 self.rest(lacks);
-            } else if session.welcome && !session.leaving {
+            } else if session.welcome && !session.leaving && !session.is_away() {
                 self.act(&mut session);
             }
         }

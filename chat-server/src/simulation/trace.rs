@@ -1,7 +1,6 @@
 //! What happened in a run: a hash over everything, the last lines, and which events were reached.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::clock::VirtualClock;
@@ -54,9 +53,8 @@ impl Trace {
         if noted.lines.len() == LINES {
             noted.lines.pop_front();
         }
-        let mut line = format!("{:>4}.{:03} {who}: ", at / 1_000, at % 1_000);
-        // A line of any length can be written to a text.
-        drop(write!(line, "{what:.LINE_CHARS$}"));
+        let (s, ms) = (at / 1_000, at % 1_000);
+        let line = format!("{s:>4}.{ms:03} {who}: {what:.LINE_CHARS$}");
         noted.lines.push_back(line);
     }
 

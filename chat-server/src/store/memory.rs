@@ -102,6 +102,12 @@ impl Store for Memory {
             .unwrap_or_default())
     }
 
+    async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<(RoomId, Seq)>, StoreError> {
+        let state = self.state();
+        let head = |room: &RoomId| Some((*room, state.rooms.get(room)?.head_seq()));
+        Ok(rooms.iter().filter_map(head).collect())
+    }
+
     fn epoch(&self) -> String {
         self.epoch.clone()
     }

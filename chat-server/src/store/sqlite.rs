@@ -153,6 +153,11 @@ impl Store for Sqlite {
         read!(self, move |db| log::records(db, room, after, limit))
     }
 
+    async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<(RoomId, Seq)>, StoreError> {
+        let rooms = rooms.to_vec();
+        read!(self, move |db| log::heads(db, &rooms))
+    }
+
     fn epoch(&self) -> String {
         self.epoch.clone()
     }
@@ -372,8 +377,10 @@ impl Store for Sqlite {
 
     async fn check(&self) -> Result<(), StoreError> {
         write_alone!(self, |desk| {
+            // More than a line needs: where this fits, the next lines do.
             desk.db.execute(
-                "INSERT OR REPLACE INTO settings (name, value) VALUES ('check', '')",
+                "INSERT OR REPLACE INTO settings (name, value)
+                 VALUES ('check', hex(zeroblob(16384)))",
                 [],
             )?;
             Ok(())

@@ -1,5 +1,6 @@
 //! What is looked for in messages, and what is found: the same in every adapter.
 
+use chat_core::{RoomId, Seq, UserId};
 use chat_protocol::answer::Message;
 use unicode_normalization::UnicodeNormalization;
 
@@ -59,6 +60,42 @@ impl Sought {
         message.deleted_at.is_none() && said.is_some_and(|it| self.is_in(it.body.as_str()))
     }
 }
+
+/// What to look for, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SearchQuery {
+    /// The words.
+    pub sought: Sought,
+    /// Who asks, for whether a reaction is his.
+    pub viewer: UserId,
+    /// The rooms, in the order in which they are searched.
+    pub rooms: Vec<Scope>,
+    /// How many messages at most.
+    pub limit: usize,
+}
+
+/// The part of a room that is searched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scope {
+    /// The room.
+    pub room: RoomId,
+    /// Nothing from before this record.
+    pub from: Seq,
+    /// Nothing from after this record.
+    pub to: Seq,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The messages.
+    pub items: Vec<(RoomId, Message)>,
+    /// In which room, before which message, to go on; none if all was looked at.
+    pub next: Option<(RoomId, Seq)>,
+}
+
+/// What a search may cost at most, in steps through an index.
+pub(super) const SEARCH_STEPS_MAX: usize = 2_000;
 
 /// The different words by which a text can be found, in the order of the alphabet.
 pub(super) fn terms(text: &str) -> Vec<String> {

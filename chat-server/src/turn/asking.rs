@@ -4,11 +4,12 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use chat_core::{
-    Facts, Kind, Lifecycle, Need, Record, Rejection, Room, RoomId, Timestamp, Used, UserId,
+    Facts, Kind, Lifecycle, Need, Record, Rejection, Room, RoomId, Seq, Timestamp, Used, UserId,
 };
 
 use super::slot::{Answer, Slot};
 use super::{Output, Question, Supply, Turn, is_creation};
+use crate::bus::Hint;
 use crate::mail::{Mail, Refused, Reply, Wish};
 use crate::store::Holder;
 
@@ -19,6 +20,8 @@ pub(super) struct Pending<R> {
     pub(super) facts: Facts,
     /// Whether the store was asked for the mail's cid.
     pub(super) looked_up: bool,
+    /// Whether its room was made sure to be as the store has it.
+    pub(super) fresh: bool,
     /// Questions that it raised.
     asked: u8,
 }
@@ -39,6 +42,10 @@ enum Asker<R> {
     Slot(RoomId, usize),
     /// Those who are present in rooms that lean on the group.
     Listeners,
+    /// A room, or who leans on it, that has missed something after this record.
+    Gap(RoomId, Seq),
+    /// All rooms: whether they have.
+    Poll,
 }
 
 /// Questions that one mail may raise before it is given up: more than any command needs, even if a
@@ -51,6 +58,7 @@ impl<R> Pending<R> {
             mail,
             facts: Facts::default(),
             looked_up: false,
+            fresh: false,
             asked: 0,
         }
     }
@@ -90,6 +98,10 @@ impl<R> Turn<R> {
                     self.expel_leaning(group, now);
                 }
             }
+            (Asker::Gap(room, _), Supply::Since { records, .. }) => self.fill(room, records, now),
+            (Asker::Gap(room, _), _) => self.stay_behind(room),
+            (Asker::Poll, Supply::Heads(heads)) => self.compare(heads, now),
+            (Asker::Poll, _) => {}
         }
     }
 
@@ -106,7 +118,9 @@ impl<R> Turn<R> {
                 pending.looked_up = true;
                 self.found_holder(pending, holder, now);
             }
+            Supply::Since { records, whole } => self.reconsider(pending, records, whole, now),
             supply @ (Supply::Room(..)
+            | Supply::Heads(_)
             | Supply::Group(_)
             | Supply::Message(_)
             | Supply::Proof(_)
@@ -129,7 +143,7 @@ impl<R> Turn<R> {
     }
 
     /// Judges a mail that has waited, if its room is still there.
-    fn rejoin(&mut self, pending: Pending<R>, now: Timestamp) {
+    pub(super) fn rejoin(&mut self, pending: Pending<R>, now: Timestamp) {
         if self
             .slots
             .get(&pending.mail.room)
@@ -206,7 +220,22 @@ impl<R> Turn<R> {
         self.ask(question, Asker::Mail(Box::new(pending)));
     }
 
-    pub(super) fn ask_for_room(&mut self, room: RoomId, heard: Option<chat_core::Seq>) {
+    pub(super) fn ask_for_gap(&mut self, room: RoomId, after: Seq) {
+        let asks = |it: &Asked<R>| matches!(it.asker, Asker::Gap(asker, since) if (asker, since) == (room, after));
+        if !self.asking.values().any(asks) {
+            self.ask(Question::Since { room, after }, Asker::Gap(room, after));
+        }
+    }
+
+    /// Asks how far the logs of rooms go, unless that is being asked.
+    pub(super) fn ask_for_heads(&mut self, rooms: Vec<RoomId>) {
+        let polls = |asked: &Asked<R>| matches!(asked.asker, Asker::Poll);
+        if !rooms.is_empty() && !self.asking.values().any(polls) {
+            self.ask(Question::Heads(rooms), Asker::Poll);
+        }
+    }
+
+    pub(super) fn ask_for_room(&mut self, room: RoomId, heard: Option<Seq>) {
         self.ask(Question::Load { room, heard }, Asker::Slot(room, 1));
     }
 
@@ -227,6 +256,8 @@ impl<R> Turn<R> {
         let group = match &question {
             Question::Group(group) => Some((*group, false)),
             Question::Load { .. }
+            | Question::Since { .. }
+            | Question::Heads(_)
             | Question::Message(..)
             | Question::Proof { .. }
             | Question::Hash(_)
@@ -249,8 +280,10 @@ impl<R> Turn<R> {
     }
 
     fn learn(&mut self, group: RoomId, stored: Option<&Room>) {
-        // If the group is loaded here, it may be ahead of the store by what this turn has decided.
-        let room = self.engine.room(group).or(stored);
+        // If the group is loaded here, it may be ahead of the store by what this turn has decided,
+        // or behind it by what another node has.
+        let known = self.engine.room(group).into_iter().chain(stored);
+        let room = known.max_by_key(|room| room.head_seq);
         match room.filter(|room| room.kind == Kind::Group && room.lifecycle != Lifecycle::Deleted) {
             Some(room) => {
                 let head = room.head_seq;
@@ -300,14 +333,11 @@ impl<R> Turn<R> {
     /// Lets a place go that was kept for a room which isn't made after all, and answers those who
     /// guessed its number.
     fn abandon(&mut self, room: RoomId) {
-        let Some(mut slot) = self.slots.remove(&room) else {
-            return;
-        };
-        if !slot.is_unfounded() {
-            self.slots.insert(room, slot);
+        if !self.slots.get(&room).is_some_and(Slot::is_unfounded) {
             return;
         }
-        for mail in slot.unpark_all() {
+        let behind = self.vacate(room).map(|mut slot| slot.unpark_all());
+        for mail in behind.into_iter().flatten() {
             self.waiting = self.waiting.saturating_sub(1);
             self.refuse_guess(mail);
         }
@@ -315,7 +345,7 @@ impl<R> Turn<R> {
 
     fn refuse_guess(&mut self, mail: Mail<R>) {
         let outcome = match mail.wish {
-            Wish::Detach => Ok(Reply::Accepted),
+            Wish::Detach | Wish::Reach(_) => Ok(Reply::Accepted),
             Wish::Command { .. } | Wish::Attach | Wish::Look(_) => {
                 Err(Rejection::RoomNotFound.into())
             }
@@ -329,11 +359,17 @@ impl<R> Turn<R> {
             return;
         };
         slot.used_at = now;
-        let waiting = slot.ready(room.head_seq);
+        let (id, head) = (room.id, room.head_seq);
+        let waiting = slot.ready(head);
         self.engine.load(room);
+        if !missed.is_empty() {
+            // They may be this node's own, of which it never knew whether they are durable.
+            self.publish(|| Hint::Head(id, head));
+        }
         for record in missed {
             self.broadcast(&record, None, now);
         }
+        self.advance(id, now);
         for mail in waiting {
             self.waiting = self.waiting.saturating_sub(1);
             self.admit(mail, now);
@@ -352,7 +388,7 @@ impl<R> Turn<R> {
             return self.ask(question, Asker::Slot(room, count));
         }
         let waiting = slot.stall();
-        self.slots.remove(&room);
+        self.vacate(room);
         for mail in waiting {
             self.waiting = self.waiting.saturating_sub(1);
             // Whoever guessed the number came before the room's maker.
@@ -374,7 +410,7 @@ impl<R> Turn<R> {
             self.refuse(mail, refused.clone());
         }
         if self.slots.get(&room).is_some_and(|slot| !slot.owes()) {
-            self.slots.remove(&room);
+            self.vacate(room);
         }
     }
 
@@ -415,6 +451,11 @@ fn add(facts: &mut Facts, supply: Supply) {
             facts.used = Some(Box::new(Used { seq, record }));
         }
         // Known to the directory, or no fact of a mail.
-        Supply::Group(_) | Supply::Room(..) | Supply::Holder(_) | Supply::Failed(_) => {}
+        Supply::Group(_)
+        | Supply::Room(..)
+        | Supply::Since { .. }
+        | Supply::Heads(_)
+        | Supply::Holder(_)
+        | Supply::Failed(_) => {}
     }
 }

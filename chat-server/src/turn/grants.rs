@@ -36,6 +36,9 @@ impl<R> Turn<R> {
     /// Follows a record that is durable, in case its room is a group: judges again who leans on it.
     pub(super) fn regrant(&mut self, record: &Record, now: Timestamp) {
         let group = record.room;
+        if self.has_missed(record) {
+            return self.catch_up(group);
+        }
         self.engine.directory_mut().hear(record);
         let changed = record.effects().iter().find_map(|effect| match effect {
             Effect::Regrant(user) => Some(Some(user)),
@@ -55,6 +58,13 @@ impl<R> Turn<R> {
         if !self.held.is_empty() {
             self.changed.push((group, user));
         }
+    }
+
+    /// Whether something may have happened to a known group of which another node's hint never
+    /// came. In one process all that concerns members comes in order.
+    fn has_missed(&self, record: &Record) -> bool {
+        let known = self.engine.directory().position(record.room);
+        self.shared && known.is_some_and(|at| record.seq > at.next())
     }
 
     /// Judges again who is present in rooms that lean on a group.

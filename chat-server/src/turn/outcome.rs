@@ -9,6 +9,7 @@ use chat_protocol::signal::{Signal, What};
 
 use super::slot::{Answer, Held};
 use super::{Output, Recipients, Turn};
+use crate::bus::{Hint, is_for_all};
 use crate::mail::{Delivery, Mail, Parcel, Refused, Reply, SessionKey, Wish};
 use crate::store::Holder;
 
@@ -37,6 +38,7 @@ impl<R> Turn<R> {
         let room = held.room;
         let mail = match (held.what, fate) {
             (Answer::Signal(signal, origin), Fate::Durable) => {
+                self.publish(|| Hint::Passing(Arc::new(signal.clone())));
                 return self.whisper(signal, origin);
             }
             // Its mail speaks again if it is judged again.
@@ -150,6 +152,7 @@ impl<R> Turn<R> {
         if let Some((record, origin)) = next {
             debug_assert_eq!(record.seq, seq, "answers come in the order of records");
             self.broadcast(&record, origin, now);
+            self.publish(|| Hint::Appended(record));
         }
     }
 
@@ -164,11 +167,7 @@ impl<R> Turn<R> {
         let Some(slot) = self.slots.get_mut(&room) else {
             return;
         };
-        let for_all = record
-            .effects()
-            .iter()
-            .any(|effect| effect != Effect::Broadcast);
-        let to = if for_all {
+        let to = if is_for_all(record) {
             Recipients::All
         } else {
             Recipients::Listeners(slot.presence.workers())
@@ -216,7 +215,7 @@ impl<R> Turn<R> {
         self.whisper(Signal { room, by, what }, origin);
     }
 
-    fn whisper(&mut self, signal: Signal, origin: Option<SessionKey>) {
+    pub(super) fn whisper(&mut self, signal: Signal, origin: Option<SessionKey>) {
         let Some(slot) = self.slots.get(&signal.room) else {
             return;
         };
@@ -240,7 +239,7 @@ impl<R> Turn<R> {
         };
         if slot.is_founding() && !unknown {
             // It was to be made, and wasn't.
-            self.slots.remove(&room);
+            self.vacate(room);
             return;
         }
         slot.reload();

@@ -19,6 +19,15 @@ pub enum Question {
         /// The last record that its listeners have heard.
         heard: Option<Seq>,
     },
+    /// What was appended to a room after this record.
+    Since {
+        /// The room.
+        room: RoomId,
+        /// The last record that is known.
+        after: Seq,
+    },
+    /// How far the logs of these rooms go.
+    Heads(Vec<RoomId>),
     /// The room as a group: its head and its members.
     Group(RoomId),
     /// A message that memory doesn't hold.
@@ -54,6 +63,15 @@ pub enum Question {
 pub enum Supply {
     /// The room, and the records that its listeners haven't heard; none if there is no such room.
     Room(Option<Box<Room>>, Vec<Arc<Record>>),
+    /// What was appended.
+    Since {
+        /// The records, dense and oldest first.
+        records: Vec<Arc<Record>>,
+        /// Whether these are all.
+        whole: bool,
+    },
+    /// The last record of each of the rooms that there are.
+    Heads(Vec<(RoomId, Seq)>),
     /// The group's room; none if there is no such group.
     Group(Option<Box<Room>>),
     /// The message.

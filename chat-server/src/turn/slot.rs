@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chat_core::{Author, Record, Room, RoomId, Seq, Timestamp};
 use chat_protocol::signal::Signal;
 
+use super::following::Ahead;
 use super::presence::Presence;
 use crate::mail::{Mail, Refused, Reply, SessionKey};
 use crate::store::Append;
@@ -22,6 +23,8 @@ pub(super) struct Slot<R> {
     /// Sessions of which a mail waits for a fact; what they send meanwhile waits behind it.
     parked: BTreeMap<SessionKey, Parked<R>>,
     pub(super) used_at: Timestamp,
+    /// What other nodes told of the room that couldn't be followed yet.
+    pub(super) ahead: Ahead,
 }
 
 #[derive(Debug)]
@@ -97,6 +100,7 @@ impl<R> Slot<R> {
             heard: None,
             parked: BTreeMap::new(),
             used_at: Timestamp::default(),
+            ahead: Ahead::default(),
         }
     }
 

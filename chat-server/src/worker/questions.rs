@@ -42,6 +42,18 @@ async fn ask(node: &Node, question: Question) -> Result<Supply, StoreError> {
             missed.retain(|record| record.seq <= loaded.head_seq);
             Supply::Room(Some(Box::new(loaded)), missed)
         }
+        Question::Since { room, after } => {
+            let records = store.records(room, after, PAGE).await?;
+            let whole = records.len() < PAGE;
+            Supply::Since { records, whole }
+        }
+        Question::Heads(rooms) => {
+            let mut heads = Vec::with_capacity(rooms.len());
+            for some in rooms.chunks(PAGE) {
+                heads.extend(store.heads(some).await?);
+            }
+            Supply::Heads(heads)
+        }
         Question::Group(group) => Supply::Group(store.load(group).await?.map(Box::new)),
         Question::Message(room, message) => {
             let (as_of, head) = store.head(room, message).await?;

@@ -11,11 +11,14 @@
 
 mod actions;
 mod auth;
+mod bus;
 mod cli;
 mod clients;
+mod cluster;
 mod conversation;
 mod crash;
 mod engineio;
+mod erasing;
 mod groups;
 mod hostile;
 mod http;
@@ -34,6 +37,7 @@ mod require;
 mod rest;
 mod resume;
 mod rooms;
+mod searching;
 mod secrets;
 mod security;
 mod session;

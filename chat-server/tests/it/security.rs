@@ -8,4 +8,5 @@ mod hidden;
 mod house;
 mod origins;
 mod reading;
+mod standing;
 mod tokens;

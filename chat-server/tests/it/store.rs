@@ -9,9 +9,12 @@
 
 mod accounts;
 mod append;
+mod erasing;
 mod lists;
+mod marks;
 mod messages;
 mod recount;
+mod searching;
 mod sqlite;
 mod stage;
 mod upkeep;
@@ -81,6 +84,15 @@ contract! {
     lists::who_joins_has_nothing_unread,
     lists::an_edit_moves_its_mentions,
     lists::guests_who_stay_away_are_found,
+    erasing::an_erased_person_leaves_facts_and_no_words,
+    erasing::what_an_erased_person_still_writes_is_kept_without_words,
+    erasing::a_nickname_goes_with_its_bearer,
+    erasing::whose_rooms_are_to_be_left_is_known,
+    erasing::an_erased_number_is_nobodys_again,
+    searching::messages_are_found_by_what_they_say_today,
+    searching::nothing_outside_its_scope_is_found,
+    searching::a_search_goes_on_where_it_was_left_off,
+    searching::search_equals_a_naive_reading,
     recount::lists_equal_a_naive_recount,
     accounts::names_and_handles_are_unique_together,
     accounts::an_account_is_found_by_any_of_its_names,

@@ -1,9 +1,15 @@
 //! The turn against a world that it can't see: several of them over one store, with faults, delays
 //! and clients that try again.
 
+mod answers;
+mod archive;
+mod bus;
 pub(crate) mod dice;
+mod errand;
+mod faults;
 mod laws;
 mod model;
+mod nodes;
 mod random;
 mod stories;
 mod world;

@@ -15,5 +15,6 @@ mod person;
 mod program;
 mod replay;
 mod server;
+mod simulate_store;
 mod socketio_conformance;
 mod terminal;

@@ -366,3 +366,16 @@ fn more_frames_than_a_message_may_hold_are_not_read() {
         assert_eq!(read.len(), calls);
     }
 }
+
+#[test]
+fn an_unknown_word_is_said_back_up_to_a_bound_and_by_whole_characters() {
+    for word in ["\u{e9}", "\u{20ac}", "\u{1f600}", "\0", "\\", "\""] {
+        for length in [1, 21, 32, 63, 64, 65, 10_000] {
+            let op = serde_json::Value::from(format!("x{}", word.repeat(length)));
+            let frame = format!(r#"{{"id":1,"op":{op}}}"#);
+            let calls = super::properties::message(Dialect::Native, &frame, Form::Text);
+            let refusal = calls[0].op.as_ref().unwrap_err();
+            assert!(refusal.msg.len() < 1_024, "{refusal}");
+        }
+    }
+}

@@ -37,6 +37,20 @@ impl Accounts {
         }
     }
 
+    /// Erases a person, account or guest: his account and his names are gone at once, his words by
+    /// and by, and all his log-ins have ended. Erasing him again is no mistake.
+    ///
+    /// # Errors
+    ///
+    /// If the store can't be written to.
+    pub async fn erase(&self, user: UserId) -> Result<Revocation, AuthError> {
+        self.store
+            .erase_user(user, self.clock.now())
+            .await
+            .map_err(|error| AuthError::storage(&error))?;
+        Ok(Revocation { user, grant: None })
+    }
+
     /// Logs in to an account without a password, as an operator.
     ///
     /// # Errors

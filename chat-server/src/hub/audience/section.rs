@@ -27,6 +27,17 @@ struct Part {
     origin: Option<SessionKey>,
 }
 
+impl Part {
+    /// Whether it came from this seat's session. What was read from the store doesn't tell, but a
+    /// guest is at one socket.
+    fn is_of(&self, seat: &Seat) -> bool {
+        match self.origin {
+            Some(origin) => origin == seat.session,
+            None => seat.user.is_guest() && self.record.by.id == seat.user,
+        }
+    }
+}
+
 /// Bytes of a round that are not kept waiting for its end.
 const ROUND_BYTES_MAX: usize = 64 * 1024;
 
@@ -116,14 +127,14 @@ impl Section {
         if self.voice.echoes() {
             part.record.cid.is_some() && part.record.by.id == seat.user
         } else {
-            part.origin == Some(seat.session)
+            part.is_of(seat)
         }
     }
 
     /// What the author's own session gets: his command's id with it, or, where it doesn't hear
     /// itself, nothing.
     fn own(&self, part: &Part, seat: &Seat) -> Option<Vec<u8>> {
-        if !self.voice.echoes() && part.origin == Some(seat.session) {
+        if !self.voice.echoes() && part.is_of(seat) {
             return None;
         }
         let mut bytes = Vec::new();

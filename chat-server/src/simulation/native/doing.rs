@@ -26,7 +26,7 @@ impl Device {
         match self.dice.between(0, 100) {
             0..40 => self.post(session, room),
             40..43 => {
-                let lines = self.dice.between(20, 60);
+                let lines = self.dice.between(20, 80);
                 (0..lines).for_each(|_| self.post(session, room));
             }
             43..52 => self.touch(session, room, "edit"),
@@ -80,12 +80,13 @@ impl Device {
                 self.world.trace.harm("reader stalled");
                 let still = Duration::from_millis(self.dice.between(500, 14_000));
                 session.connection.be_deaf(Instant::now() + still);
+                session.dozes = self.dice.chance(50);
             }
         }
     }
 
     fn post(&mut self, session: &mut Session, room: RoomId) {
-        let long = if self.dice.chance(20) { 600 } else { 5 };
+        let long = if self.dice.chance(20) { 500 } else { 5 };
         let filler = "x".repeat(usize::try_from(self.dice.between(0, long)).unwrap_or(0));
         let body = format!("{}-{} {filler}", self.number, self.given);
         self.wish(session, Some(room), "post", json!({"body": body}));

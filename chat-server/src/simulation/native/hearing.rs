@@ -62,7 +62,7 @@ impl Device {
             return self.wrong(format_args!("{seq} of room {room} isn't durable"));
         };
         let own = record.by.id == self.user;
-        let gone = ledger.of(room, |book| book.is_deleted(seq)) == Some(true);
+        let gone = ledger.of(room, |book| book.is_erased(&record)) == Some(true);
         if !(is_spelled(&record, own, line) || gone && frame["by"]["id"] == record.by.id.number()) {
             self.wrong(format_args!(
                 "{seq} of room {room} reads otherwise: {record:?}"
@@ -75,7 +75,8 @@ impl Device {
         if let Some(cid) = record.cid.as_ref().filter(|_| own) {
             self.check_answered(session, cid);
         }
-        if removes(&record) == Some(self.user) {
+        let before = session.resumed.get(&room).is_some_and(|to| seq <= *to);
+        if removes(&record) == Some(self.user) && !before {
             session.live.remove(&room);
             session.gone.insert(room);
             self.places.remove(&room);
@@ -149,6 +150,8 @@ impl Device {
                 }
                 self.world.trace.reach("cid conflict told");
             }
+            // Words that are erased can't be compared: the first answer stands.
+            (Asked::Conflict, None) if frame["ok"]["dup"] == true => {}
             (Asked::Conflict, None) => self.wrong("a cid was taken twice"),
             (Asked::Snapshot(room), None) => self.compare(session, room, &frame["ok"]),
             (Asked::Snapshot(_) | Asked::Whatever, _) => {}
@@ -243,6 +246,8 @@ impl Device {
         for (room, state) in states {
             if let Some(seq) = self.resumed(room, state, places.get(&room).map(|it| it.1)) {
                 session.live.insert(room, seq);
+                let to = state["to"].as_u64().map_or(seq, Seq::new);
+                session.resumed.insert(room, to);
                 self.places.insert(room, (session.epoch.clone(), seq));
             }
         }
@@ -275,8 +280,14 @@ impl Device {
                 self.check_reset(room, state, at);
                 Some(seq("head"))
             }
-            (Some("gone"), Some(_)) => {
-                trace.reach("removed while away");
+            (Some("gone"), at) => {
+                // Without a position it was one of his rooms, a moment ago.
+                let away = at.is_some();
+                trace.reach(if away {
+                    "removed while away"
+                } else {
+                    "removed while coming"
+                });
                 None
             }
             (_, _) => {

@@ -3,7 +3,7 @@
 use chat_core::Lifecycle;
 
 use super::state::State;
-use crate::store::{Found, SEARCH_STEPS_MAX, SearchQuery};
+use crate::store::words::{Found, SEARCH_STEPS_MAX, SearchQuery};
 
 impl State {
     pub(super) fn search(&self, query: &SearchQuery) -> Found {

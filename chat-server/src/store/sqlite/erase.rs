@@ -28,6 +28,16 @@ pub(super) fn message(
     if said.is_some() && terms::has(db, room, message)? {
         terms::remove(db, room, message, said)?;
     }
+    #[cfg(sabotage)]
+    if chat_core::sabotage::planted("erase_forgets_earlier_edits") {
+        let last = "(SELECT edit FROM changed WHERE room = ?1 AND message = ?2)";
+        let sql = format!(
+            "UPDATE records SET key = NULL, words = NULL
+             WHERE room = ?1 AND (seq = ?2 OR seq = {last})"
+        );
+        db.execute(&sql, [room, int(message)])?;
+        return Ok(());
+    }
     db.prepare_cached(
         "UPDATE records SET key = NULL, words = NULL WHERE room = ?1 AND seq IN
              (SELECT ?2 UNION ALL SELECT seq FROM edits WHERE room = ?1 AND message = ?2)",
@@ -105,6 +115,11 @@ pub(super) fn go_on(db: &Connection) -> Result<bool> {
         }
     }
     let (room, seq) = last.unzip();
+    #[cfg(sabotage)]
+    let (room, seq) = match chat_core::sabotage::planted("erasing_stops_after_a_part") {
+        true => (None, None),
+        false => (room, seq),
+    };
     db.prepare_cached("UPDATE erased SET room = ?2, seq = ?3 WHERE user = ?1")?
         .execute(params![user, room, seq])?;
     Ok(true)

@@ -196,6 +196,19 @@ pub(super) fn record(db: &Connection, room: i64, seq: Seq) -> Result<Option<Reco
     verified(&entry(row, 1)?, &prev, number(row, 0)?, seq).map(Some)
 }
 
+/// The last record of each of these rooms.
+pub(super) fn heads(db: &Connection, rooms: &[RoomId]) -> Result<Vec<(RoomId, Seq)>> {
+    let mut read = db.prepare_cached("SELECT head_seq FROM rooms WHERE id = ?1")?;
+    let mut heads = Vec::with_capacity(rooms.len());
+    for room in rooms {
+        let head = read.query_row([int(*room)], |row| Ok(number(row, 0)));
+        if let Some(head) = head.optional()? {
+            heads.push((*room, head?));
+        }
+    }
+    Ok(heads)
+}
+
 /// Whether a position that was heard under an epoch still means the same record.
 pub(super) fn continues(db: &Connection, room: RoomId, epoch: &str, seq: Seq) -> Result<bool> {
     if seq.number() == 0 {

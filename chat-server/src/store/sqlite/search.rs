@@ -6,8 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::column::{int, number};
 use super::fault::Result;
 use super::messages::{newest, one};
-use crate::store::words::Sought;
-use crate::store::{Found, SEARCH_STEPS_MAX, Scope, SearchQuery};
+use crate::store::words::{Found, SEARCH_STEPS_MAX, Scope, SearchQuery, Sought};
 
 /// What it costs to read a message, in steps through the index.
 const READ_STEPS: usize = 4;

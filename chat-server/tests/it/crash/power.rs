@@ -8,6 +8,7 @@
 pub(super) mod disk;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::env;
 use std::fs;
 use std::path::Path;
@@ -198,11 +199,11 @@ async fn examine(path: &Path, recording: &Recording, mark: u64, what: &str) -> u
         .chain(&recording.heard)
         .filter(known)
     {
-        if !logs.contains_key(&line.room) {
+        if let Entry::Vacant(log) = logs.entry(line.room) {
             let room = RoomId::new(line.room);
             let records = store.records(room, Seq::default(), 10_000).await;
             let records = records.unwrap_or_else(|error| panic!("{what}: {error}"));
-            logs.insert(line.room, records);
+            log.insert(records);
         }
     }
     let mut proved = 0;

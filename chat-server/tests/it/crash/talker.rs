@@ -1,6 +1,7 @@
 //! A client that remembers all that it was told, and holds whoever it talks to next to it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -246,7 +247,7 @@ pub(super) async fn compare(address: SocketAddr, talkers: &[Talker]) {
     let mut logs = BTreeMap::new();
     for talker in talkers {
         let room = talker.room;
-        if !logs.contains_key(&room) {
+        if let Entry::Vacant(place) = logs.entry(room) {
             let mut client = Native::connect(address).await;
             let hello = json!({"token": talker.account.token});
             client.ok("hello", hello).await;
@@ -256,7 +257,7 @@ pub(super) async fn compare(address: SocketAddr, talkers: &[Talker]) {
             said.sort_unstable();
             said.dedup();
             assert_eq!(said.len(), count, "each line is there once");
-            logs.insert(room, log);
+            place.insert(log);
         }
         for line in talker.acknowledged.iter().chain(&talker.heard) {
             let place = usize::try_from(line.seq).unwrap() - 1;

@@ -101,6 +101,7 @@ macro_rules! store {
 store! {
     reserve_room() -> RoomId;
     messages(query: &MessageQuery) -> Vec<Message>;
+    heads(rooms: &[RoomId]) -> Vec<(RoomId, Seq)>;
     search(query: &SearchQuery) -> Found;
     head(room: RoomId, message: Seq) -> (Seq, Option<Head>);
     holder(key: &Key) -> Option<Holder>;

@@ -45,7 +45,7 @@ const WAYS: [Way; 7] = [
 ];
 
 enum Connected {
-    Socket(Person),
+    Socket(Box<Person>),
     Polling(Poller),
 }
 
@@ -56,7 +56,9 @@ impl Connected {
             Way::Polling => return Self::Polling(poll(world, &account.token).await),
         };
         let entered = Person::enter(world, kind, (name, account), (room, "Den")).await;
-        Self::Socket(entered.unwrap_or_else(|said| panic!("{way:?}: {said}")))
+        Self::Socket(Box::new(
+            entered.unwrap_or_else(|said| panic!("{way:?}: {said}")),
+        ))
     }
 
     /// Reads until the server ends it.
@@ -86,7 +88,7 @@ fn with_admin() -> Config {
     config
 }
 
-/// Ends log-ins of an account; gives the token that an end leaves, if it leaves one.
+/// Ends log-ins of an account.
 async fn end(world: &World, admin: &str, ending: Ending, name: &str, account: &Account) {
     let change = json!({"old": PASSWORD, "new": "another password"}).to_string();
     let (path, body, status) = match ending {

@@ -68,6 +68,11 @@ pub(super) fn rows(op: &'static str, room: &Value, line: u64, host: u64) -> Vec<
             rows.push(row(&[], of_another));
             rows
         }
+        "search" => {
+            let mut rows = open(row(LINE, json!({"text": "xyzzy"})));
+            rows.push(row(LINE, with("text", json!("XYZZY"))));
+            rows
+        }
         "rooms" => open(row(NAME, json!({}))),
         "directory" => open(row(&[], json!({"search": "xyzzy"}))),
         "subscribe" | "unsubscribe" => open(live(row(&[], json!({"rooms": [room]})))),
@@ -102,6 +107,7 @@ const fn covered(op: &Op) -> &'static str {
         | Op::Room { .. }
         | Op::Rooms {}
         | Op::Directory { .. }
+        | Op::Search { .. }
         | Op::Members { .. }
         | Op::Bans { .. }
         | Op::Invites { .. }

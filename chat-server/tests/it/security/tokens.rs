@@ -151,41 +151,43 @@ fn with_header(token: &str, header: &Value) -> String {
     )
 }
 
+type Bad = Vec<(String, String)>;
+
 /// What is wrong, and the token with it.
-fn bad_tokens(ann: &Account) -> Vec<(String, String)> {
-    let good = ann.token.as_str();
-    let [header, payload, signature] = segments(good);
-    let mut bad = Vec::new();
-    let mut add = |what: &str, token: String| bad.push((what.to_owned(), token));
+fn bad_tokens(ann: &Account) -> Bad {
+    let mut bad = bad_headers(&ann.token);
+    bad.extend(bad_claims(ann));
+    bad.extend(bad_shapes(ann));
+    bad
+}
+
+fn bad_headers(good: &str) -> Bad {
+    let mut bad = Bad::new();
     for alg in [
         "none", "None", "NONE", "hs256", "HS384", "HS512", "RS256", "ES256", "EdDSA", "PS256", "",
         "HS256 ", "unknown",
     ] {
-        add(
-            &format!("algorithm {alg}"),
-            with_header(good, &json!({"typ": "JWT", "alg": alg})),
-        );
-        let unsigned = with_header(good, &json!({"typ": "JWT", "alg": alg}));
-        let [header, payload, _] = segments(&unsigned);
-        add(
-            &format!("algorithm {alg}, unsigned"),
-            format!("{header}.{payload}."),
-        );
+        let signed = with_header(good, &json!({"typ": "JWT", "alg": alg}));
+        let [header, payload, _] = segments(&signed);
+        let unsigned = format!("{header}.{payload}.");
+        bad.push((format!("algorithm {alg}, unsigned"), unsigned));
+        bad.push((format!("algorithm {alg}"), signed));
     }
     for header in [
         json!({"alg": "HS256", "crit": ["exp"]}),
         json!({"alg": ["HS256"]}),
         json!({"alg": 1}),
+        json!({"alg": "HS256", "kid": "x".repeat(9_000)}),
         json!({}),
         json!([]),
         json!("HS256"),
     ] {
-        add(&format!("header {header}"), with_header(good, &header));
+        bad.push((format!("header {header:.60}"), with_header(good, &header)));
     }
+    let key = EncodingKey::from_secret(SECRET.as_bytes());
     for algorithm in [Algorithm::HS384, Algorithm::HS512] {
-        let key = EncodingKey::from_secret(SECRET.as_bytes());
         let token = encode(&Header::new(algorithm), &claims_of(good), &key).unwrap();
-        add(&format!("signed by {algorithm:?}"), token);
+        bad.push((format!("signed by {algorithm:?}"), token));
     }
     for secret in [
         "",
@@ -193,59 +195,52 @@ fn bad_tokens(ann: &Account) -> Vec<(String, String)> {
         "a secret of another house",
         " a secret of this house",
     ] {
-        add(
-            &format!("secret {secret:?}"),
-            altered(good, secret, "name", &json!("ann")),
-        );
+        let token = altered(good, secret, "name", &json!("ann"));
+        bad.push((format!("secret {secret:?}"), token));
     }
+    bad
+}
+
+/// Signed as it has to be, and saying what no token says.
+fn bad_claims(ann: &Account) -> Bad {
     let now = jsonwebtoken::get_current_timestamp();
-    let moments = [
+    let texts = |texts: &[&str]| texts.iter().map(|text| json!(text)).collect::<Vec<_>>();
+    let mut subs = texts(&[
+        "01",
+        "+1",
+        "-1",
+        " 1",
+        "1e0",
+        "",
+        "99999999999999999999",
+        "4503599627370497",
+    ]);
+    subs.extend([json!(ann.id), json!(null), json!([])]);
+    let mut uses = texts(&["refresh", "guest", "Access", ""]);
+    uses.extend([json!(null), json!(["access"])]);
+    let mut ends = vec![
         json!("9999999999"),
         json!(9e9),
         json!(1.5),
         json!(-1),
         json!(0),
+    ];
+    ends.extend([
         json!(now - 1),
         json!([now + 600]),
         json!({}),
         json!(true),
-        Value::Null,
         json!(1e300_f64),
-    ];
-    for exp in moments {
-        add(&format!("exp {exp}"), altered(good, SECRET, "exp", &exp));
-    }
+    ]);
+    ends.push(Value::Null);
+    let mut bad = Bad::new();
     for (claim, values) in [
-        (
-            "sub",
-            vec![
-                json!(ann.id),
-                json!("01"),
-                json!("+1"),
-                json!("-1"),
-                json!(" 1"),
-                json!("1e0"),
-                json!(""),
-                json!(null),
-                json!([]),
-                json!("99999999999999999999"),
-                json!("4503599627370497"),
-            ],
-        ),
+        ("exp", ends),
+        ("sub", subs),
+        ("typ", uses),
         (
             "epo",
             vec![json!(1), json!("0"), json!(-1), json!(0.5), json!(null)],
-        ),
-        (
-            "typ",
-            vec![
-                json!("refresh"),
-                json!("guest"),
-                json!("Access"),
-                json!(""),
-                json!(null),
-                json!(["access"]),
-            ],
         ),
         ("gid", vec![json!(1), json!(null), json!([])]),
         (
@@ -262,52 +257,55 @@ fn bad_tokens(ann: &Account) -> Vec<(String, String)> {
             "iss",
             vec![json!("chat "), json!("Chat"), json!(null), json!(1)],
         ),
-        ("name", vec![json!(1), json!(null), json!("")]),
+        (
+            "name",
+            vec![json!(1), json!(null), json!(""), json!("x".repeat(9_000))],
+        ),
     ] {
         for value in values {
-            add(
-                &format!("{claim} {value}"),
-                altered(good, SECRET, claim, &value),
-            );
+            let token = altered(&ann.token, SECRET, claim, &value);
+            bad.push((format!("{claim} {value:.60}"), token));
         }
     }
+    bad.extend(lacking_claims(&ann.token));
+    bad
+}
+
+fn lacking_claims(good: &str) -> Bad {
+    let mut bad = Bad::new();
+    let key = EncodingKey::from_secret(SECRET.as_bytes());
     for claim in ["exp", "sub", "iss", "gid", "epo", "typ", "iat"] {
         let mut claims = claims_of(good);
         claims.as_object_mut().unwrap().remove(claim);
-        let key = EncodingKey::from_secret(SECRET.as_bytes());
-        add(
-            &format!("no {claim}"),
-            encode(&Header::default(), &claims, &key).unwrap(),
-        );
+        let token = encode(&Header::default(), &claims, &key).unwrap();
+        bad.push((format!("no {claim}"), token));
     }
-    let mut flipped = signature.to_owned();
-    flipped.replace_range(0..1, if flipped.starts_with('A') { "B" } else { "A" });
-    add("another signature", format!("{header}.{payload}.{flipped}"));
-    add(
-        "half a signature",
-        format!("{header}.{payload}.{}", &signature[..20]),
-    );
-    add("another payload", {
-        let claims = altered(good, "x", "name", &json!("eve"));
-        format!("{header}.{}.{signature}", segments(&claims)[1])
-    });
-    for token in [
-        "", ".", "..", "...", "a.b", "a.b.c.d", "null", "Bearer", "{}",
-    ] {
-        add("no token", token.to_owned());
-    }
-    add("a fourth segment", format!("{good}.{signature}"));
-    add("two segments", format!("{header}.{payload}"));
-    add("padding", format!("{header}.{payload}.{signature}="));
-    add("a token twice", format!("{good}{good}"));
-    add("a refresh token", ann.refresh.clone());
-    let long = json!("x".repeat(9_000));
-    add("a huge token", altered(good, SECRET, "name", &long));
-    add(
-        "a huge header",
-        with_header(good, &json!({"alg": "HS256", "kid": "x".repeat(9_000)})),
-    );
     bad
+}
+
+fn bad_shapes(ann: &Account) -> Bad {
+    let good = ann.token.as_str();
+    let [header, payload, signature] = segments(good);
+    let first = if signature.starts_with('A') { "B" } else { "A" };
+    let others = altered(good, "x", "name", &json!("eve"));
+    let [_, other, _] = segments(&others);
+    let mut bad = vec![
+        format!("{header}.{payload}.{first}{}", &signature[1..]),
+        format!("{header}.{payload}.{}", &signature[..20]),
+        format!("{header}.{other}.{signature}"),
+        format!("{good}.{signature}"),
+        format!("{header}.{payload}"),
+        format!("{header}.{payload}.{signature}="),
+        format!("{good}{good}"),
+        ann.refresh.clone(),
+    ];
+    let none = [
+        "", ".", "..", "...", "a.b", "a.b.c.d", "null", "Bearer", "{}",
+    ];
+    bad.extend(none.map(str::to_owned));
+    bad.into_iter()
+        .map(|token| ("its shape".to_owned(), token))
+        .collect()
 }
 
 #[tokio::test]

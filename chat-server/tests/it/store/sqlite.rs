@@ -130,7 +130,7 @@ fn a_later_schema_is_refused_by_number() {
             refused,
             Err(StoreError::Newer {
                 found: 99,
-                known: 1
+                known: 2
             })
         ),
         "{refused:?}"

@@ -4,33 +4,44 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chat_core::{Record, Room, RoomId, Seq, UserId};
 use chat_server::mail::{Look, Reply, SessionKey, Sight, Wish};
+use chat_server::store::Store;
 
-use super::world::{Shape, World};
+use super::world::{World, ready};
 
 /// Nobody hears what isn't in the store.
 pub(super) fn is_durable(world: &World, record: &Record) {
-    let log = world.log(record.room);
-    let at = usize::try_from(record.seq.number()).unwrap() - 1;
-    let stored = log
-        .get(at)
-        .unwrap_or_else(|| panic!("not in the store: {record:?}"));
+    let stored = world.archive.record(record.room, record.seq);
+    let stored = stored.unwrap_or_else(|| panic!("not in the store: {record:?}"));
     // Words may have been erased since.
-    let bare = |it: &Record| {
-        let mut it = it.clone();
-        drop(it.take_words());
-        it
-    };
-    assert_eq!(bare(stored), bare(record));
+    assert!(
+        stored == record || bare(stored) == bare(record),
+        "heard {record:?}, stored {stored:?}"
+    );
+}
+
+fn bare(record: &Record) -> Record {
+    let mut record = record.clone();
+    drop(record.take_words());
+    record
+}
+
+/// The store gives the same logs at the end as while they grew, and they replay.
+pub(super) fn the_store_is_what_was_archived(world: &World) {
+    for room in world.archive.rooms() {
+        let records = ready(world.store.records(room, Seq::default(), usize::MAX)).unwrap();
+        let stored = records.iter().map(|it| bare(it));
+        assert!(
+            stored.eq(world.archive.log(room).map(bare)),
+            "{room} is another"
+        );
+        let replayed = Room::replayed(world.archive.log(room));
+        assert_eq!(replayed.as_ref(), world.archive.last(room));
+    }
 }
 
 /// Whoever hears a record may read the room right before it or right after it.
 pub(super) fn may_hear(world: &World, record: &Record, user: UserId) {
-    let log = world.log(record.room);
-    let upto = |seq: u64| {
-        let count = usize::try_from(seq).unwrap();
-        Room::replayed(log.iter().take(count))
-    };
-    let reads = |room: Option<Room>| {
+    let reads = |room: Option<&Room>| {
         room.is_some_and(|room| {
             let banned = room.ban(user, record.at).is_some();
             // Visitors and those who lean on a group are looked at once all is at rest.
@@ -38,9 +49,10 @@ pub(super) fn may_hear(world: &World, record: &Record, user: UserId) {
             known && !banned
         })
     };
-    let seq = record.seq.number();
+    let (room, seq) = (record.room, record.seq);
+    let before = Seq::new(seq.number() - 1);
     assert!(
-        reads(upto(seq - 1)) || reads(upto(seq)),
+        reads(world.archive.state(room, before)) || reads(world.archive.state(room, seq)),
         "{user} hears {record:?} without a right to"
     );
 }
@@ -49,8 +61,7 @@ pub(super) fn may_hear(world: &World, record: &Record, user: UserId) {
 pub(super) fn acknowledgement_holds(world: &World, at: usize) {
     let sent = &world.sent[at];
     if let Some(Ok(Reply::Done { room, seq, dup })) = &sent.outcome {
-        let log = world.log(*room);
-        let record = log.get(usize::try_from(seq.number()).unwrap() - 1);
+        let record = world.archive.record(*room, *seq);
         let record = record.unwrap_or_else(|| panic!("acknowledged and not stored: {sent:?}"));
         assert!(
             *dup || record.by.id == sent.user,
@@ -89,13 +100,23 @@ pub(super) fn all_is_answered_in_order(world: &World) {
 pub(super) fn live_is_replayed(world: &World) {
     for place in &world.places {
         for room in place.turn.engine().rooms() {
-            let log = world.log(room.id);
-            let head = usize::try_from(room.head_seq.number()).unwrap();
-            if world.shape == Shape::Workers {
-                assert_eq!(log.len(), head, "{} is behind its log", room.id);
-            }
-            let replayed = Room::replayed(log.iter().take(head));
-            assert_eq!(replayed.as_ref(), Some(room), "memory differs from the log");
+            let head = world.archive.head(room.id);
+            assert_eq!(head, room.head_seq, "{} is behind its log", room.id);
+            let last = world.archive.last(room.id);
+            assert_eq!(last, Some(room), "memory differs from the log");
+        }
+    }
+}
+
+/// Whoever has a seat has heard its room to the end.
+pub(super) fn all_is_heard(world: &World) {
+    for place in &world.places {
+        for (room, head) in place.hub.heads() {
+            assert_eq!(
+                head,
+                world.archive.head(room),
+                "{room} isn't heard to its end"
+            );
         }
     }
 }
@@ -105,7 +126,8 @@ pub(super) fn groups_are_known_as_they_are(world: &World, users: &[UserId], room
     for place in &world.places {
         let directory = place.turn.engine().directory();
         for room in rooms.iter().filter(|room| directory.knows(**room)) {
-            let state = Room::replayed(&world.log(*room))
+            let last = world.archive.last(*room);
+            let state = last
                 .filter(|it| it.kind == chat_core::Kind::Group)
                 .filter(|it| it.lifecycle != chat_core::Lifecycle::Deleted);
             for user in users {
@@ -125,14 +147,9 @@ pub(super) fn seats_are_known_and_deserved(world: &mut World, visits: &BTreeSet<
         for (room, _, user) in place.hub.seated() {
             let owner = world.owner(room, worker);
             seated.entry((owner, room)).or_default().insert(user);
-            let log = world.log(room);
-            let known = world.places[owner].turn.engine().room(room);
-            let seen = known.map_or(log.len(), |it| {
-                usize::try_from(it.head_seq.number()).unwrap()
-            });
-            let state = Room::replayed(log.iter().take(seen)).unwrap();
+            let state = world.archive.last(room).unwrap();
             let by_group = state.grants.keys().any(|group| {
-                let group = Room::replayed(&world.log(*group));
+                let group = world.archive.last(*group);
                 group.is_some_and(|it| {
                     it.kind == chat_core::Kind::Group && it.members.contains_key(&user)
                 })

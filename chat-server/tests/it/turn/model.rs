@@ -89,6 +89,11 @@ impl Hub {
         })
     }
 
+    /// How far each room is heard.
+    pub(super) fn heads(&self) -> impl Iterator<Item = (RoomId, Seq)> {
+        self.rooms.iter().map(|(room, it)| (*room, it.head))
+    }
+
     fn tidy(&mut self, room: RoomId) {
         if self.rooms.get(&room).is_some_and(|it| it.seats.is_empty()) {
             self.rooms.remove(&room);

@@ -9,9 +9,9 @@ use chat_server::mail::{Look, Refused, Reply, SessionKey, Wish};
 use super::laws;
 use super::world::{Fault, Shape, World};
 
-const ALICE: UserId = UserId::new(1);
-const BOB: UserId = UserId::new(2);
-const CAROL: UserId = UserId::new(3);
+pub(super) const ALICE: UserId = UserId::new(1);
+pub(super) const BOB: UserId = UserId::new(2);
+pub(super) const CAROL: UserId = UserId::new(3);
 
 /// A user's session on the first worker.
 fn session(user: UserId) -> Option<SessionKey> {
@@ -21,7 +21,7 @@ fn session(user: UserId) -> Option<SessionKey> {
     })
 }
 
-fn wish(command: impl Into<Command>, cid: Option<&str>) -> Wish {
+pub(super) fn wish(command: impl Into<Command>, cid: Option<&str>) -> Wish {
     Wish::Command {
         command: command.into(),
         cid: cid.map(|cid| Cid::new(cid).unwrap()),
@@ -29,11 +29,11 @@ fn wish(command: impl Into<Command>, cid: Option<&str>) -> Wish {
     }
 }
 
-fn post(text: &str) -> Post {
+pub(super) fn post(text: &str) -> Post {
     Post::plain(Text::new(text).unwrap())
 }
 
-fn named(name: &str) -> CreateRoom {
+pub(super) fn named(name: &str) -> CreateRoom {
     CreateRoom::named(Name::new(name).unwrap())
 }
 
@@ -41,7 +41,7 @@ fn kick(user: UserId) -> Kick {
     Kick { user, reason: None }
 }
 
-fn done(room: RoomId, seq: u64, dup: bool) -> Result<Reply, Refused> {
+pub(super) fn done(room: RoomId, seq: u64, dup: bool) -> Result<Reply, Refused> {
     let seq = Seq::new(seq);
     Ok(Reply::Done { room, seq, dup })
 }
@@ -55,17 +55,27 @@ impl World {
         Self::new(Shape::Workers, 1, 1_000)
     }
 
-    fn wishes(&mut self, user: UserId, room: RoomId, command: impl Into<Command>) -> usize {
+    pub(super) fn wishes(
+        &mut self,
+        user: UserId,
+        room: RoomId,
+        command: impl Into<Command>,
+    ) -> usize {
         self.send(room, user, session(user), wish(command, None))
     }
 
-    fn outcome(&self, mail: usize) -> Result<Reply, Refused> {
+    pub(super) fn outcome(&self, mail: usize) -> Result<Reply, Refused> {
         let outcome = self.sent[mail].outcome.clone();
         outcome.unwrap_or_else(|| panic!("not answered: {:?}", self.sent[mail]))
     }
 
     /// Makes a room of Alice's with these members; their sessions hear it if they are seated.
-    fn room(&mut self, room: CreateRoom, members: &[UserId], seated: &[UserId]) -> RoomId {
+    pub(super) fn room(
+        &mut self,
+        room: CreateRoom,
+        members: &[UserId],
+        seated: &[UserId],
+    ) -> RoomId {
         let id = self.reserve();
         self.wishes(ALICE, id, room);
         self.rest();
@@ -80,7 +90,7 @@ impl World {
         id
     }
 
-    fn heard_by(&self, user: UserId) -> Vec<u64> {
+    pub(super) fn heard_by(&self, user: UserId) -> Vec<u64> {
         let heard = self.heard.iter().filter(|(_, hearer)| *hearer == user);
         heard
             .map(|(record, _): &(Record, _)| record.seq.number())
@@ -328,7 +338,7 @@ fn three_hundred_commands_of_one_turn_repeat_none_under_a_wrong_number() {
     assert_eq!(world.outcome(mails[0]), done(den, 2, false));
     // It can't be told apart before the first is on disk.
     assert_eq!(world.outcome(mails[299]), Err(Refused::Overloaded));
-    assert_eq!(world.log(den).len(), 300);
+    assert_eq!(world.archive.log(den).count(), 300);
 }
 
 #[test]

@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use chat_core::{
-    Actor, Limits, MessageFact, Name, Password, Proof, Record, RoomId, SecretHash, Seq, Timestamp,
-    UserId,
-};
+use chat_core::{Actor, Limits, Name, Record, RoomId, Timestamp, UserId};
+use chat_server::bus::Hint;
 use chat_server::mail::{Mail, Parcel, Refused, Reply, SessionKey, Wish};
 use chat_server::store::memory::Memory;
 use chat_server::store::{Append, Appended, Store, StoreError};
 use chat_server::turn::{Output, Question, Recipients, Supply, Turn};
 use futures_util::FutureExt;
 
+use super::archive::Archive;
+use super::bus::Bus;
+use super::faults::Faults;
 use super::model::Hub;
 
 /// How rooms are shared out.
@@ -49,7 +50,8 @@ pub(super) struct Place {
     pub(super) turn: Turn<u64>,
     pub(super) inbox: VecDeque<Mail<u64>>,
     pub(super) questions: Vec<(u64, Question)>,
-    pub(super) supplies: Vec<(u64, Supply)>,
+    /// Answers on their way, and the room of the message that they tell of.
+    pub(super) supplies: Vec<(u64, Supply, Option<RoomId>)>,
     /// What the store said to the batch that is on its way.
     appending: Option<Result<Vec<Appended>, StoreError>>,
     pub(super) hub: Hub,
@@ -57,10 +59,15 @@ pub(super) struct Place {
 
 pub(super) struct World {
     pub(super) store: Memory,
+    /// What the store holds.
+    pub(super) archive: Archive,
     pub(super) shape: Shape,
     pub(super) places: Vec<Place>,
     /// Parcels on their way from one worker to another, in order.
     pub(super) wires: BTreeMap<(usize, usize), VecDeque<Parcel<u64>>>,
+    /// What nodes tell each other.
+    pub(super) bus: Bus,
+    pub(super) faults: Faults,
     pub(super) sent: Vec<Sent>,
     /// Heard records, with who heard them.
     pub(super) heard: Vec<(Record, UserId)>,
@@ -79,19 +86,26 @@ impl World {
     pub(super) fn new(shape: Shape, places: usize, waiting_max: usize) -> Self {
         let mut limits = Limits::default();
         limits.posts_limited = false;
-        let place = |_| Place {
-            turn: Turn::new(limits.clone(), waiting_max),
-            inbox: VecDeque::new(),
-            questions: Vec::new(),
-            supplies: Vec::new(),
-            appending: None,
-            hub: Hub::default(),
+        let place = |_| {
+            let mut turn = Turn::new(limits.clone(), waiting_max);
+            turn.share(shape == Shape::Nodes);
+            Place {
+                turn,
+                inbox: VecDeque::new(),
+                questions: Vec::new(),
+                supplies: Vec::new(),
+                appending: None,
+                hub: Hub::default(),
+            }
         };
         Self {
             store: Memory::new().unwrap(),
+            archive: Archive::default(),
             shape,
             places: (0..places).map(place).collect(),
             wires: BTreeMap::new(),
+            bus: Bus::default(),
+            faults: Faults::default(),
             sent: Vec::new(),
             heard: Vec::new(),
             trace: Vec::new(),
@@ -111,11 +125,6 @@ impl World {
         ready(self.store.reserve_room()).unwrap()
     }
 
-    pub(super) fn log(&self, room: RoomId) -> Vec<Record> {
-        let records = ready(self.store.records(room, Seq::default(), usize::MAX)).unwrap();
-        records.iter().map(|it| Record::clone(it)).collect()
-    }
-
     /// Sends a mail; gives its number.
     pub(super) fn send(
         &mut self,
@@ -129,6 +138,7 @@ impl World {
             Wish::Command { command, .. } => command.name(),
             Wish::Attach => "attach",
             Wish::Detach => "detach",
+            Wish::Reach(_) => "reach",
             Wish::Look(_) => "look",
         };
         self.sent.push(Sent {
@@ -159,7 +169,15 @@ impl World {
         let now = self.now;
         let it = &mut self.places[place];
         assert!(it.appending.is_none(), "nothing is decided in mid-append");
-        for (number, supply) in std::mem::take(&mut it.supplies) {
+        for (number, supply, about) in std::mem::take(&mut it.supplies) {
+            let head = about
+                .and_then(|room| it.turn.engine().room(room))
+                .map(|it| it.head_seq);
+            if let (Supply::Message(fact), Some(head)) = (&supply, head)
+                && fact.as_of != head
+            {
+                self.faults.note("fact out of date");
+            }
             it.turn.supply(number, supply, now);
         }
         for mail in it.inbox.drain(..most.min(it.inbox.len())) {
@@ -171,14 +189,31 @@ impl World {
     pub(super) fn append(&mut self, place: usize, fault: Fault) {
         let batch: Vec<Append> = self.places[place].turn.batch();
         let lost = || Err(StoreError::Unavailable("a fault".into()));
+        let rooms: Vec<RoomId> = batch.iter().map(|it| it.room).collect();
         let answer = match fault {
-            Fault::Before if !batch.is_empty() => lost(),
+            Fault::Before if !batch.is_empty() => {
+                self.faults.note("append failed");
+                lost()
+            }
             Fault::After if !batch.is_empty() => {
+                self.faults.note("answer to append lost");
                 drop(ready(self.store.append(batch)).unwrap());
                 lost()
             }
             Fault::None | Fault::Before | Fault::After => ready(self.store.append(batch)),
         };
+        for room in rooms {
+            let head = self.archive.head(room);
+            let records = ready(self.store.records(room, head, usize::MAX)).unwrap();
+            self.archive.grow(room, records);
+        }
+        for appended in answer.iter().flatten() {
+            match appended {
+                Appended::Done => {}
+                Appended::Conflict { .. } => self.faults.note("append conflicted"),
+                Appended::Taken { .. } => self.faults.note("key taken"),
+            }
+        }
         self.places[place].appending = Some(answer);
     }
 
@@ -210,12 +245,19 @@ impl World {
     /// Reads the answer to a question, to be supplied later.
     pub(super) fn answer(&mut self, place: usize, at: usize, fails: bool) {
         let (number, question) = self.places[place].questions.swap_remove(at);
+        let about = match &question {
+            Question::Message(room, _) => Some(*room),
+            _ => None,
+        };
         let supply = if fails {
+            if matches!(question, Question::Since { .. }) {
+                self.faults.note("gap read failed");
+            }
             Supply::Failed(Refused::StorageUnavailable)
         } else {
             self.read(question)
         };
-        self.places[place].supplies.push((number, supply));
+        self.places[place].supplies.push((number, supply, about));
     }
 
     /// Opens the next parcel that is on its way between two workers.
@@ -243,6 +285,9 @@ impl World {
                 }
                 self.turn(place, Fault::None);
             }
+            while let Some((node, hint)) = self.bus.next() {
+                self.tell(node, &hint);
+            }
             for wire in self.wires.keys().copied().collect::<Vec<_>>() {
                 while !self.wires[&wire].is_empty() {
                     self.carry(wire);
@@ -251,19 +296,83 @@ impl World {
             let quiet = |it: &Place| {
                 it.inbox.is_empty() && it.questions.is_empty() && it.supplies.is_empty()
             };
-            if self.places.iter().all(quiet) && self.wires.values().all(VecDeque::is_empty) {
+            let quiet = self.places.iter().all(quiet) && self.bus.is_quiet();
+            if quiet && self.wires.values().all(VecDeque::is_empty) {
                 return;
             }
         }
         panic!("the world doesn't come to rest");
     }
 
+    /// Lets every node look into the store once all is at rest: what was lost is found.
+    pub(super) fn compare(&mut self) {
+        if self.shape == Shape::Workers {
+            return;
+        }
+        for node in 0..self.places.len() {
+            let engine = self.places[node].turn.engine();
+            let behind = engine
+                .rooms()
+                .any(|it| it.head_seq < self.archive.head(it.id));
+            let directory = engine.directory();
+            let lost = directory.groups().any(|group| {
+                let known = directory.position(group);
+                known.is_some_and(|at| at < self.archive.head(group))
+            });
+            if behind {
+                self.faults.note("behind at rest, found by the poll");
+            }
+            if lost {
+                self.faults.note("group behind at rest, found by the poll");
+            }
+            self.poll(node);
+        }
+        self.rest();
+    }
+
+    /// Lets a node hear a hint of another.
+    pub(super) fn tell(&mut self, node: usize, hint: &Hint) {
+        if let Hint::Appended(record) = hint {
+            let known = self.places[node].turn.engine().room(record.room);
+            let known = known.map(|room| room.head_seq);
+            if self.is_appending(node) {
+                self.faults.note("hint in mid-append");
+            }
+            match known {
+                None => self.faults.note("hint of a room that isn't loaded"),
+                Some(head) if record.seq <= head => self.faults.note("hint heard again"),
+                Some(head) if record.seq > head.next() => self.faults.note("hint of a gap"),
+                Some(_) => {}
+            }
+        }
+        let now = self.now;
+        self.places[node].turn.hint(hint, now);
+        self.dispatch(node);
+    }
+
+    /// Lets a node look into the store for what the bus has lost.
+    pub(super) fn poll(&mut self, node: usize) {
+        self.places[node].turn.poll();
+        self.dispatch(node);
+    }
+
     fn dispatch(&mut self, place: usize) {
         for output in self.places[place].turn.outputs() {
             match output {
                 Output::Ask { number, question } => {
+                    match &question {
+                        Question::Since { .. } => self.faults.note("gap read"),
+                        Question::Heads(_) => self.faults.note("heads compared"),
+                        _ => {}
+                    }
                     self.places[place].questions.push((number, question));
                 }
+                Output::Publish(hint) => {
+                    let nodes = self.places.len();
+                    self.bus.publish(place, nodes, &hint, &mut self.faults);
+                }
+                Output::Subscribe(room) => self.bus.subscribe(place, room),
+                Output::Unsubscribe(room) => self.bus.unsubscribe(place, room),
                 Output::Forward(mail) => {
                     let owner = self.owner(mail.room, place);
                     self.places[owner].inbox.push_back(mail);
@@ -333,61 +442,11 @@ impl World {
         self.sent[at].answered_at = self.sent.len();
         super::laws::acknowledgement_holds(self, at);
     }
-
-    fn read(&self, question: Question) -> Supply {
-        match question {
-            Question::Load { room, heard } => {
-                let Some(state) = ready(self.store.load(room)).unwrap() else {
-                    return Supply::Room(None, Vec::new());
-                };
-                let after = heard.unwrap_or(state.head_seq);
-                let missed = ready(self.store.records(room, after, usize::MAX)).unwrap();
-                Supply::Room(Some(Box::new(state)), missed)
-            }
-            Question::Group(group) => {
-                Supply::Group(ready(self.store.load(group)).unwrap().map(Box::new))
-            }
-            Question::Message(room, message) => {
-                let (as_of, head) = ready(self.store.head(room, message)).unwrap();
-                Supply::Message(MessageFact {
-                    message,
-                    as_of,
-                    head,
-                })
-            }
-            Question::Proof {
-                password,
-                hash,
-                version,
-            } => Supply::Proof(Proof {
-                version,
-                fits: hashed(&password) == hash,
-            }),
-            Question::Hash(password) => Supply::Hash(hashed(&password)),
-            Question::Standing(user) => {
-                let since = Timestamp::default();
-                Supply::Standing(ready(self.store.standing(user, since)).unwrap())
-            }
-            Question::Blocked { by, user } => {
-                Supply::Blocked(ready(self.store.is_blocked(by, user)).unwrap())
-            }
-            Question::Record(room, seq) => {
-                let before = Seq::new(seq.number() - 1);
-                let found = ready(self.store.records(room, before, 1)).unwrap();
-                Supply::Record(seq, found.into_iter().next())
-            }
-            Question::Holder(key) => Supply::Holder(ready(self.store.holder(&key)).unwrap()),
-        }
-    }
 }
 
 /// The store in memory never waits.
 pub(super) fn ready<T>(future: impl Future<Output = T>) -> T {
     future.now_or_never().unwrap()
-}
-
-fn hashed(password: &Password) -> SecretHash {
-    SecretHash::new(format!("hash of {}", password.expose()))
 }
 
 fn copy(parcel: &Parcel<u64>) -> Parcel<u64> {

@@ -17,7 +17,7 @@ struct List {
     columns: &'static [&'static str],
 }
 
-// Of members, `read` moves without a record. Of changed messages, `name` is of erased words.
+// Of rooms, `indexed` moves without a record, and `read` of members. Of changed messages, `name` is of erased words.
 const LISTS: &[List] = &[
     List {
         name: "rooms",
@@ -81,6 +81,12 @@ const LISTS: &[List] = &[
         columns: &["seq"],
     },
     List {
+        name: "terms",
+        room: "room",
+        keys: &[("message", "message"), ("term", "")],
+        columns: &[],
+    },
+    List {
         name: "aliases",
         room: "room",
         keys: &[("skeleton", "")],
@@ -136,6 +142,10 @@ const BESIDE: &[(&str, &str)] = &[
          JOIN main.members m ON m.room = s.room AND m.user = s.user
          JOIN main.rooms r ON r.id = s.room WHERE s.read < m.read OR s.read > r.head_idx",
         ": the marker of user {} is where he can't have read to",
+    ),
+    (
+        "SELECT s.id, s.indexed FROM store.rooms s WHERE s.indexed > s.head_seq",
+        ": words were taken in up to record {}, which isn't there",
     ),
     (
         "SELECT s.room, s.message FROM store.changed s WHERE s.name IS NOT NULL AND s.deleted IS NULL

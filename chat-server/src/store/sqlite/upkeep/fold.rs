@@ -1,6 +1,8 @@
 //! All lists, made again from the logs.
 
-use chat_core::{Event, Record, Room, RoomId, Seq};
+use std::collections::BTreeSet;
+
+use chat_core::{Event, Record, Room, RoomId, Seq, UserId, Words};
 use chat_protocol::log::Sum;
 use rusqlite::{Connection, OptionalExtension, Rows};
 
@@ -8,10 +10,11 @@ use super::keys::{self, Alias};
 use super::scratch::damage;
 use super::{Finding, Part, Tell, find};
 use crate::store::StoreError;
+use crate::store::project::without_names;
 use crate::store::sqlite::column::{int, number};
 use crate::store::sqlite::fault::{Fault, Result};
 use crate::store::sqlite::messages::Spot;
-use crate::store::sqlite::{append, log, project};
+use crate::store::sqlite::{append, erase, log, project, terms};
 
 /// How much was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,6 +106,8 @@ fn fold_room(
     let mut fold = Fold {
         db,
         room,
+        erased: erase::everybody(db)?,
+        swept: swept(db)?,
         state: None,
         spot: Spot::default(),
         run: i64::MIN,
@@ -114,7 +119,7 @@ fn fold_room(
     let end = log::follow(db, room, Seq::default(), Sum::START, usize::MAX, |record| {
         read.records += 1;
         read.messages += u64::from(matches!(record.event, Event::Posted(_)));
-        fold.step(&record)
+        fold.step(record)
     })?;
     fold.end(&end, snapshots)?;
     drop(fold);
@@ -134,10 +139,40 @@ fn kept(db: &Connection, room: RoomId, tell: Tell<'_>) -> Result<Option<Room>> {
     }
 }
 
+/// Erased users whose words are all gone.
+fn swept(db: &Connection) -> Result<BTreeSet<UserId>> {
+    let mut query = db.prepare_cached("SELECT user FROM store.erased WHERE room IS NULL")?;
+    let mut found = query.query([])?;
+    let mut users = BTreeSet::new();
+    while let Some(row) = found.next()? {
+        users.insert(number(row, 0)?);
+    }
+    Ok(users)
+}
+
+/// Takes the words in of what the store has taken in.
+fn index(db: &Connection, room: RoomId) -> Result<()> {
+    let mut query = db.prepare_cached(
+        "SELECT r.seq FROM store.records r JOIN store.rooms i ON i.id = r.room
+         WHERE r.room = ?1 AND r.message = r.seq AND r.seq <= i.indexed ORDER BY r.seq",
+    )?;
+    let mut found = query.query([int(room)])?;
+    while let Some(row) = found.next()? {
+        let message = number(row, 0)?;
+        if let Some(known) = project::known(db, int(room), message)? {
+            terms::add(db, int(room), message, known.content.as_ref())?;
+        }
+    }
+    Ok(())
+}
+
 /// One room's log on its way.
 struct Fold<'a, 'b> {
     db: &'a Connection,
     room: RoomId,
+    /// Who was erased, and those of them of whom no words may be left.
+    erased: BTreeSet<UserId>,
+    swept: BTreeSet<UserId>,
     state: Option<Room>,
     spot: Spot,
     run: i64,
@@ -152,8 +187,9 @@ impl Fold<'_, '_> {
         find(self.tell, part, format!("room {}{words}", self.room));
     }
 
-    fn step(&mut self, record: &Record) -> Result<()> {
+    fn step(&mut self, record: Record) -> Result<()> {
         let seq = record.seq;
+        let record = &self.bare(record);
         let hole = || Fault::Damaged(format!("room {}, record {seq}: doesn't follow", self.room));
         match &mut self.state {
             Some(state) => {
@@ -187,12 +223,28 @@ impl Fold<'_, '_> {
         }
         self.look_beside(seq)?;
         if let Some(kept) = self.kept.take_if(|kept| kept.head_seq == seq)
-            && self.state.as_ref() != Some(&kept)
+            && self.state.as_ref() != Some(&without_names(kept, &self.erased))
         {
             let words = format!(": the snapshot at record {seq} is not what the log leads to");
             self.find(Part::Lists, &words);
         }
         Ok(())
+    }
+
+    /// A record as the lists know it: of one who was erased without words, which may still be there
+    /// while they go.
+    fn bare(&mut self, mut record: Record) -> Record {
+        if self.erased.contains(&record.by.id) {
+            let words = record.take_words();
+            if words != Words::default() && self.swept.contains(&record.by.id) {
+                let words = format!(
+                    ", record {}: is an erased user's, and has words",
+                    record.seq
+                );
+                self.find(Part::Lists, &words);
+            }
+        }
+        record
     }
 
     /// What stands beside a record and not in it: in no sum, and to be counted again.
@@ -244,6 +296,7 @@ impl Fold<'_, '_> {
             return Ok(());
         };
         append::keep_end(self.db, self.room, state.head_seq, sum, self.spot)?;
+        index(self.db, self.room)?;
         if snapshots == Snapshots::Renew {
             append::keep_snapshot(self.db, state, sum)?;
         }

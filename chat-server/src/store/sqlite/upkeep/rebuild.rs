@@ -17,8 +17,8 @@ use crate::store::sqlite::open;
 /// changes. It happens as a whole or not at all. Words that a record says are deleted go, if they are
 /// still there.
 ///
-/// Two things that no log tells are taken from the old lists: how far members have read, as far as
-/// that can be, and by whom deleted messages were.
+/// Three things that no log tells are taken from the old lists: how far members have read, as far as
+/// that can be, how far words were taken in, and by whom deleted messages were.
 ///
 /// # Errors
 ///
@@ -67,6 +67,7 @@ const CARRY_OVER: &str = "
     UPDATE main.members AS m SET read = max(m.read, min(s.read, r.head_idx))
         FROM store.members s, main.rooms r
         WHERE s.room = m.room AND s.user = m.user AND s.since = m.since AND r.id = m.room;
+    UPDATE main.rooms AS m SET indexed = min(s.indexed, m.head_seq) FROM store.rooms s WHERE s.id = m.id;
     UPDATE main.changed AS c SET name = s.name FROM store.changed s
         WHERE s.room = c.room AND s.message = c.message AND c.deleted IS NOT NULL;
 ";

@@ -63,6 +63,7 @@ pub(super) fn beside(path: &Path, access: Access) -> Result<Connection, StoreErr
 const PREPARE: &str = "
     DROP TABLE main.records;
     DROP TABLE main.snapshots;
+    DROP TABLE main.erased;
     CREATE TABLE main.broken (room INTEGER PRIMARY KEY);
     CREATE TABLE main.spots (
         room INTEGER, seq INTEGER, idx INTEGER, message INTEGER, PRIMARY KEY (room, seq)

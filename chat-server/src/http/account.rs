@@ -1,0 +1,53 @@
+//! The end of an account, by its owner's wish.
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{Extensions, HeaderMap, StatusCode};
+use axum::routing::delete;
+use chat_core::Password;
+use chat_protocol::code::Refusal;
+use serde::Deserialize;
+
+use crate::http::auth::{bearer, origin};
+use crate::http::problem::Problem;
+use crate::node::Node;
+
+/// The account of whoever asks.
+pub(super) fn router(node: &Node) -> Router {
+    Router::new()
+        .route("/v1/account", delete(erase))
+        .layer(DefaultBodyLimit::max(node.limits().http_body_bytes_max))
+        .with_state(node.clone())
+}
+
+#[derive(Default, Deserialize)]
+struct Wish {
+    password: Option<Password>,
+    device: Option<String>,
+}
+
+/// Erases the account and all that was written by it.
+async fn erase(
+    State(node): State<Node>,
+    headers: HeaderMap,
+    extensions: Extensions,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<StatusCode, Problem> {
+    let identity = node.authenticate(bearer(&headers)?).await?;
+    let body = body.map_err(|_| Refusal::bad_frame("the body can't be read"))?;
+    let wish = match body.is_empty() {
+        true => Wish::default(),
+        // The parser's own words may quote a password.
+        false => serde_json::from_slice(&body)
+            .map_err(|_| Refusal::bad_frame("the body is not the JSON that is asked for here"))?,
+    };
+    let origin = origin(&extensions, wish.device.as_deref());
+    let ended = node
+        .accounts()
+        .erase_own(&identity, wish.password.as_ref(), origin)
+        .await?;
+    crate::erasing::part(&node, &ended).await;
+    Ok(StatusCode::NO_CONTENT)
+}

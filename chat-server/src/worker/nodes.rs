@@ -1,0 +1,125 @@
+//! What a worker hears of other nodes: hints by the bus, and by looking into the store what the bus
+//! has lost.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use chat_core::{RoomId, UserId};
+use chat_protocol::close::Close;
+use tokio::sync::mpsc;
+use tokio::time::{Interval, MissedTickBehavior};
+
+use super::Worker;
+use crate::auth::Revocation;
+use crate::bus::Hint;
+use crate::hub::LogIn;
+use crate::store::StoreError;
+
+/// Rounds of hints that are followed at once, before mail has its turn.
+const ROUNDS_AT_ONCE: usize = 64;
+
+impl Worker {
+    /// When to look into the store.
+    pub(super) fn poll_interval(&self) -> Interval {
+        let every = Duration::from_millis(self.node.limits().poll_ms.max(1));
+        let mut interval = tokio::time::interval(every);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        interval
+    }
+
+    /// Compares the rooms of this worker with the store, if anybody else writes to it.
+    pub(super) fn poll(&self) {
+        if !self.node.bus().is_alone() {
+            self.turn.borrow_mut().poll();
+        }
+    }
+
+    /// Follows what other nodes have told, the first of it and what has come since.
+    pub(super) fn follow(&self, first: Vec<Hint>, hints: &mut mpsc::Receiver<Vec<Hint>>) {
+        let now = self.node.clock().now();
+        let mut turn = self.turn.borrow_mut();
+        turn.share(!self.node.bus().is_alone());
+        let more = std::iter::from_fn(|| hints.try_recv().ok()).take(ROUNDS_AT_ONCE);
+        for hint in first.into_iter().chain(more.flatten()) {
+            turn.hint(&hint, now);
+        }
+    }
+
+    /// Hands on what other nodes tell, each hint to the worker whose room it is about.
+    pub(super) async fn hear_nodes(self: Rc<Self>) {
+        while let Some(told) = self.node.bus().hear().await {
+            let mut rounds: BTreeMap<RoomId, Vec<Hint>> = BTreeMap::new();
+            for hint in told {
+                let about = match &hint {
+                    Hint::Appended(record) => record.room,
+                    Hint::Head(room, _) => *room,
+                    Hint::Passing(signal) => signal.room,
+                    Hint::Ended { user, grant, close } => {
+                        let (user, grant) = (*user, grant.clone());
+                        let revocation = Revocation { user, grant };
+                        self.node.revoke_here(&revocation, *close).await;
+                        continue;
+                    }
+                };
+                rounds.entry(about).or_default().push(hint);
+            }
+            for (room, round) in rounds {
+                // One that has too much to do hears late: the next hint or poll shows the gap.
+                if self.node.worker_of(room).hints.try_send(round).is_err() {
+                    tracing::debug!("a worker hears late of what other nodes did");
+                }
+            }
+        }
+    }
+
+    /// Ends the sessions whose log-ins have ended on another node, if the news of that was lost.
+    pub(super) async fn watch_log_ins(self: Rc<Self>) {
+        let mut poll = self.poll_interval();
+        loop {
+            poll.tick().await;
+            if self.node.bus().is_alone() {
+                continue;
+            }
+            #[cfg(sabotage)]
+            if chat_core::sabotage::planted("log_ins_never_watched") {
+                continue;
+            }
+            let here = self.hub.borrow().log_ins();
+            for log_in in here {
+                match self.ended(&log_in).await {
+                    Ok(None) => {}
+                    Ok(Some(close)) => {
+                        let grant = Some(&*log_in.grant);
+                        self.hub.borrow().revoke(log_in.user, grant, close);
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "nobody can say whether log-ins have ended");
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Why a log-in counts no more, if it doesn't.
+    async fn ended(&self, log_in: &LogIn) -> Result<Option<Close>, StoreError> {
+        let LogIn { user, grant, epoch } = log_in;
+        let store = self.node.store();
+        if store.token_holds(*user, grant, *epoch).await? {
+            return Ok(None);
+        }
+        if UserId::is_guest(*user) {
+            return Ok(Some(Close::Unauthenticated));
+        }
+        // Whoever has no account here is known elsewhere, and so is what becomes of his log-ins.
+        let account = store.account(*user).await?;
+        Ok(account.map(|account| {
+            if account.suspended {
+                Close::Suspended
+            } else {
+                Close::Unauthenticated
+            }
+        }))
+    }
+}

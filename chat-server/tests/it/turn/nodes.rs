@@ -1,0 +1,242 @@
+//! Several nodes on one store: one moral each.
+
+use chat_core::commands::{Invite, Join, Kick, SetGrant};
+use chat_core::{Kind, RoomId, UserId};
+use chat_server::bus::Hint;
+use chat_server::mail::{SessionKey, Wish};
+
+use super::laws;
+use super::stories::{ALICE, BOB, CAROL, done, named, post, wish};
+use super::world::{Fault, Shape, World};
+
+/// A user's session on a node.
+fn on(node: usize, user: UserId) -> Option<SessionKey> {
+    let number = user.number();
+    let worker = node;
+    Some(SessionKey { worker, number })
+}
+
+impl World {
+    fn nodes(count: usize) -> Self {
+        Self::new(Shape::Nodes, count, 1_000)
+    }
+
+    /// A room of Alice's on the first node, heard by Bob on the second.
+    fn shared_room(&mut self) -> RoomId {
+        let den = self.room(named("den"), &[BOB], &[ALICE]);
+        self.send(den, BOB, on(1, BOB), Wish::Attach);
+        self.rest();
+        self.heard.clear();
+        den
+    }
+
+    fn says(&mut self, node: usize, user: UserId, room: RoomId, text: &str) -> usize {
+        self.send(room, user, on(node, user), wish(post(text), None))
+    }
+
+    /// Lets a node do all that it has to do.
+    fn acts(&mut self, node: usize) {
+        self.turn(node, Fault::None);
+        while !self.places[node].questions.is_empty() {
+            self.answer(node, 0, false);
+            self.turn(node, Fault::None);
+        }
+    }
+
+    /// The hints that are on their way.
+    fn hints(&mut self) -> Vec<(usize, Hint)> {
+        std::iter::from_fn(|| self.bus.next()).collect()
+    }
+}
+
+#[test]
+fn what_is_said_on_one_node_is_heard_on_the_others_in_one_order() {
+    let mut world = World::nodes(3);
+    let den = world.shared_room();
+    for text in ["one", "two"] {
+        world.says(0, ALICE, den, text);
+        world.says(1, BOB, den, text);
+    }
+    world.rest();
+    assert_eq!(world.heard_by(ALICE), [3, 4, 5, 6]);
+    assert_eq!(world.heard_by(BOB), [3, 4, 5, 6]);
+    laws::live_is_replayed(&world);
+}
+
+#[test]
+fn a_record_that_comes_before_its_time_waits_for_the_one_before_it() {
+    let mut world = World::nodes(2);
+    let den = world.shared_room();
+    for text in ["one", "two", "three"] {
+        world.says(0, ALICE, den, text);
+    }
+    world.acts(0);
+    for (node, hint) in world.hints().into_iter().rev() {
+        world.tell(node, &hint);
+    }
+    assert_eq!(world.heard_by(BOB), [3, 4, 5]);
+}
+
+#[test]
+fn a_hint_that_comes_twice_is_heard_once() {
+    let mut world = World::nodes(2);
+    let den = world.shared_room();
+    world.says(0, ALICE, den, "hello");
+    world.acts(0);
+    let hints = world.hints();
+    for (node, hint) in hints.iter().chain(&hints) {
+        world.tell(*node, hint);
+    }
+    world.rest();
+    assert_eq!(world.heard_by(BOB), [3]);
+}
+
+#[test]
+fn somebody_who_is_told_of_something_elsewhere_is_told_once() {
+    let mut world = World::nodes(2);
+    let den = world.room(named("den"), &[BOB], &[]);
+    let user = CAROL;
+    let until = None;
+    let invite = Invite { user, until };
+    world.send(den, ALICE, on(0, ALICE), wish(invite, None));
+    world.acts(0);
+    world.trace.clear();
+    let hints = world.hints();
+    for (node, hint) in hints.iter().chain(&hints) {
+        world.tell(*node, hint);
+    }
+    assert_eq!(world.trace, ["3 invited"]);
+}
+
+#[test]
+fn what_the_bus_lost_is_read_with_the_next_hint() {
+    let mut world = World::nodes(2);
+    let den = world.shared_room();
+    // More than one reading gives.
+    for _ in 0..5 {
+        world.says(0, ALICE, den, "unheard");
+    }
+    world.acts(0);
+    world.bus.lose_all();
+    world.says(0, ALICE, den, "heard");
+    world.rest();
+    assert_eq!(world.heard_by(BOB), [3, 4, 5, 6, 7, 8]);
+}
+
+#[test]
+fn more_may_come_before_its_time_than_is_kept() {
+    let mut world = World::nodes(2);
+    let den = world.shared_room();
+    for _ in 0..100 {
+        world.says(0, ALICE, den, "hello");
+    }
+    world.acts(0);
+    for (node, hint) in world.hints().into_iter().skip(1) {
+        world.tell(node, &hint);
+    }
+    world.rest();
+    assert_eq!(world.heard_by(BOB), (3..103).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_the_bus_lost_altogether_is_found_by_looking_into_the_store() {
+    let mut world = World::nodes(2);
+    let den = world.shared_room();
+    world.says(0, ALICE, den, "hello");
+    world.acts(0);
+    world.bus.lose_all();
+    world.rest();
+    assert_eq!(world.heard_by(BOB), [0; 0]);
+    world.compare();
+    assert_eq!(world.heard_by(BOB), [3]);
+}
+
+#[test]
+fn what_could_not_be_appended_is_told_to_no_other_node() {
+    let mut world = World::nodes(2);
+    let den = world.shared_room();
+    world.says(0, ALICE, den, "hello");
+    world.turn(0, Fault::Before);
+    assert_eq!(world.hints().len(), 0);
+    world.rest();
+    assert_eq!(world.heard_by(BOB), [0; 0]);
+}
+
+#[test]
+fn what_was_appended_unknown_to_its_node_is_told_once_that_is_known() {
+    let mut world = World::nodes(2);
+    let den = world.shared_room();
+    world.says(0, ALICE, den, "hello");
+    world.turn(0, Fault::After);
+    world.rest();
+    assert_eq!(world.heard_by(BOB), [3]);
+    assert_eq!(world.heard_by(ALICE), [3]);
+}
+
+#[test]
+fn whoever_is_kicked_on_one_node_hears_of_it_on_another_and_nothing_after() {
+    let mut world = World::nodes(2);
+    let den = world.shared_room();
+    let (user, reason) = (BOB, None);
+    let kick = wish(Kick { user, reason }, None);
+    world.send(den, ALICE, on(0, ALICE), kick);
+    world.says(0, ALICE, den, "he is gone");
+    world.acts(0);
+    for (node, hint) in world.hints().into_iter().rev() {
+        world.tell(node, &hint);
+    }
+    world.rest();
+    assert_eq!(world.heard_by(BOB), [3]);
+    assert!(!world.places[1].hub.has_seat(on(1, BOB).unwrap(), den));
+}
+
+#[test]
+fn nobody_is_refused_for_what_his_node_has_not_heard_yet() {
+    let mut world = World::nodes(2);
+    let den = world.room(named("den"), &[], &[]);
+    world.send(den, ALICE, on(1, ALICE), Wish::Attach);
+    world.rest();
+    let joined = world.send(den, BOB, on(0, BOB), wish(Join::default(), None));
+    world.acts(0);
+    world.bus.lose_all();
+    assert_eq!(world.outcome(joined), done(den, 2, false));
+    // He joined on the one, and speaks on the other.
+    let said = world.says(1, BOB, den, "hello");
+    let seat = world.send(den, BOB, on(1, BOB), Wish::Attach);
+    world.rest();
+    assert_eq!(world.outcome(said), done(den, 3, false));
+    assert!(world.outcome(seat).is_ok());
+}
+
+#[test]
+fn whoever_lost_a_group_on_another_node_loses_what_he_had_by_it() {
+    for told in [true, false] {
+        let mut world = World::nodes(2);
+        let mut pack = named("pack");
+        pack.kind = Some(Kind::Group);
+        let pack = world.room(pack, &[BOB], &[]);
+        let den = world.room(named("den"), &[], &[]);
+        let role = Some(chat_core::Role::Member);
+        let grant = SetGrant { group: pack, role };
+        world.wishes(ALICE, den, grant);
+        world.rest();
+        // Bob is no member of the den; he sits there by the group, on a node without the group.
+        let seat = world.send(den, BOB, on(1, BOB), Wish::Attach);
+        world.rest();
+        assert!(world.outcome(seat).is_ok());
+        world.says(0, ALICE, pack, "bye");
+        let (user, reason) = (BOB, None);
+        let kick = wish(Kick { user, reason }, None);
+        world.send(pack, ALICE, on(0, ALICE), kick);
+        world.acts(0);
+        if !told {
+            world.bus.lose_all();
+        }
+        world.rest();
+        if !told {
+            world.compare();
+        }
+        let sits = world.places[1].hub.has_seat(on(1, BOB).unwrap(), den);
+        assert!(!sits, "bob sits in the den still (told: {told})");
+    }
+}
