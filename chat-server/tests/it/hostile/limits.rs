@@ -153,6 +153,11 @@ const STORIES: [(&str, &str, &str); 55] = [
         "a_session_hears_as_many_rooms_as_it_may_and_is_told_when_there_are_no_more",
     ),
     (
+        "poll_ms",
+        "tests/it/cluster.rs",
+        "without_a_bus_lines_come_late_and_not_never",
+    ),
+    (
         "append_ms_max",
         "tests/it/hostile/storm.rs",
         "a_store_that_does_not_answer_is_given_up_when_its_time_is_over",
