@@ -268,11 +268,6 @@ const STORIES: [(&str, &str, &str); 55] = [
         "a_guest_is_a_member_until_a_day_after_he_was_last_here",
     ),
     (
-        "poll_ms",
-        "tests/it/cluster.rs",
-        "without_a_bus_lines_come_late_and_not_never",
-    ),
-    (
         "room_idle_ms",
         "src/turn/slot.rs",
         "a_room_stays_for_as_long_as_it_may_idle_and_not_a_millisecond_longer",
