@@ -59,6 +59,8 @@ pub struct Turn<R> {
     shared: bool,
     /// Rooms of which other nodes told something while answers waited.
     told: BTreeSet<RoomId>,
+    /// Groups that were asked for and weren't made yet.
+    unmade: BTreeSet<RoomId>,
     /// Records for everybody that were passed on last.
     passed: VecDeque<(RoomId, Seq)>,
     outputs: VecDeque<Output<R>>,
@@ -123,6 +125,7 @@ impl<R> Turn<R> {
             changed: Vec::new(),
             shared: false,
             told: BTreeSet::new(),
+            unmade: BTreeSet::new(),
             passed: VecDeque::new(),
             outputs: VecDeque::new(),
         }

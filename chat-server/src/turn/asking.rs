@@ -98,7 +98,9 @@ impl<R> Turn<R> {
                     self.expel_leaning(group, now);
                 }
             }
-            (Asker::Gap(room, _), Supply::Since { records, .. }) => self.fill(room, records, now),
+            (Asker::Gap(room, _), Supply::Since { records, whole }) => {
+                self.fill(room, records, whole, now);
+            }
             (Asker::Gap(room, _), _) => self.stay_behind(room),
             (Asker::Poll, Supply::Heads(heads)) => self.compare(heads, now),
             (Asker::Poll, _) => {}
@@ -279,11 +281,14 @@ impl<R> Turn<R> {
         }
     }
 
-    fn learn(&mut self, group: RoomId, stored: Option<&Room>) {
+    pub(super) fn learn(&mut self, group: RoomId, stored: Option<&Room>) {
         // If the group is loaded here, it may be ahead of the store by what this turn has decided,
         // or behind it by what another node has.
         let known = self.engine.room(group).into_iter().chain(stored);
         let room = known.max_by_key(|room| room.head_seq);
+        if room.is_none() {
+            self.unmade.insert(group);
+        }
         match room.filter(|room| room.kind == Kind::Group && room.lifecycle != Lifecycle::Deleted) {
             Some(room) => {
                 let head = room.head_seq;
@@ -362,6 +367,7 @@ impl<R> Turn<R> {
         let (id, head) = (room.id, room.head_seq);
         let waiting = slot.ready(head);
         self.engine.load(room);
+        self.relearn(id, now);
         if !missed.is_empty() {
             // They may be this node's own, of which it never knew whether they are durable.
             self.publish(|| Hint::Head(id, head));

@@ -118,12 +118,21 @@ impl<R> Turn<R> {
             slot.ahead.head = slot.ahead.head.max(head);
             self.advance(room, now);
         }
+        self.find_made(room);
         let heard = self.slots.get(&room).map(|slot| slot.heard);
         if heard.is_none_or(|heard| heard.is_some_and(|heard| heard >= head)) {
             let known = self.engine.directory().position(room);
             if known.is_some_and(|at| at < head) {
                 self.catch_up(room);
             }
+        }
+    }
+
+    /// Notes that a room is there. If it was asked for as a group before that, it is asked for again.
+    fn find_made(&mut self, group: RoomId) {
+        if self.unmade.remove(&group) && self.engine.directory().position(group).is_none() {
+            self.outdate(group);
+            self.forget_group(group);
         }
     }
 
@@ -182,12 +191,21 @@ impl<R> Turn<R> {
     }
 
     /// Takes in what was missing.
-    pub(super) fn fill(&mut self, room: RoomId, records: Vec<Arc<Record>>, now: Timestamp) {
+    pub(super) fn fill(
+        &mut self,
+        room: RoomId,
+        records: Vec<Arc<Record>>,
+        whole: bool,
+        now: Timestamp,
+    ) {
         for record in &records {
             let known = self.engine.directory().position(room);
             if known.is_some_and(|at| at.next() == record.seq) {
                 self.regrant(record, now);
             }
+        }
+        if !whole {
+            self.catch_up(room);
         }
         let Some(slot) = self.slots.get_mut(&room) else {
             return;

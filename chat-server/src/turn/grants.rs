@@ -39,7 +39,11 @@ impl<R> Turn<R> {
         if self.has_missed(record) {
             return self.catch_up(group);
         }
-        self.engine.directory_mut().hear(record);
+        let known = self.engine.directory().position(group);
+        if known.is_none_or(|at| at < record.seq) {
+            // A creation that comes late would make the group as it was in the beginning.
+            self.engine.directory_mut().hear(record);
+        }
         let changed = record.effects().iter().find_map(|effect| match effect {
             Effect::Regrant(user) => Some(Some(user)),
             Effect::Close => Some(None),
@@ -65,6 +69,26 @@ impl<R> Turn<R> {
     fn has_missed(&self, record: &Record) -> bool {
         let known = self.engine.directory().position(record.room);
         self.shared && known.is_some_and(|at| record.seq > at.next())
+    }
+
+    /// Takes in a group as it was loaded: it may have come further on other nodes since it was
+    /// learned, and what follows is heard from there on.
+    pub(super) fn relearn(&mut self, group: RoomId, now: Timestamp) {
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("group_jumped_over") {
+            return;
+        }
+        let head = self.engine.room(group).map(|room| room.head_seq);
+        let known = self.engine.directory().position(group);
+        if known.is_none() || known >= head {
+            return;
+        }
+        self.outdate(group);
+        self.learn(group, None);
+        self.rejudge_leaning(group, None, now);
+        if !self.held.is_empty() {
+            self.changed.push((group, None));
+        }
     }
 
     /// Judges again who is present in rooms that lean on a group.
@@ -114,6 +138,7 @@ impl<R> Turn<R> {
         self.engine
             .directory_mut()
             .retain(|group| used.contains(&group));
+        self.unmade.retain(|group| used.contains(group));
     }
 
     fn leaning(&self, group: RoomId) -> Vec<RoomId> {

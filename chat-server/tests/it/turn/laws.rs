@@ -134,7 +134,13 @@ pub(super) fn groups_are_known_as_they_are(world: &World, users: &[UserId], room
                 let is = state
                     .as_ref()
                     .is_some_and(|it| it.members.contains_key(user));
-                assert_eq!(directory.is_member(*room, *user), is, "{user} in {room}");
+                let known = directory.position(*room);
+                assert_eq!(
+                    directory.is_member(*room, *user),
+                    is,
+                    "{user} in {room}, known up to {known:?}: {:#?}",
+                    world.archive.log(*room).collect::<Vec<_>>()
+                );
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Several nodes on one store: one moral each.
 
-use chat_core::commands::{Invite, Join, Kick, SetGrant};
+use chat_core::commands::{CreateRoom, Invite, Join, Kick, SetGrant};
 use chat_core::{Kind, RoomId, UserId};
 use chat_server::bus::Hint;
 use chat_server::mail::{SessionKey, Wish};
@@ -206,6 +206,66 @@ fn nobody_is_refused_for_what_his_node_has_not_heard_yet() {
     world.rest();
     assert_eq!(world.outcome(said), done(den, 3, false));
     assert!(world.outcome(seat).is_ok());
+}
+
+#[test]
+fn a_group_that_was_asked_for_before_it_was_made_is_found() {
+    let mut world = World::nodes(2);
+    let den = world.room(named("den"), &[], &[]);
+    let pack = world.reserve();
+    let role = Some(chat_core::Role::Member);
+    let grant = SetGrant { group: pack, role };
+    let early = world.send(den, ALICE, on(1, ALICE), wish(grant.clone(), None));
+    world.rest();
+    assert!(world.outcome(early).is_err());
+    // It is made and gets its role elsewhere, and nobody tells.
+    let kind = Some(Kind::Group);
+    let made = CreateRoom {
+        kind,
+        ..named("pack")
+    };
+    for (user, room, wished) in [
+        (ALICE, pack, wish(made, None)),
+        (BOB, pack, wish(Join::default(), None)),
+        (ALICE, den, wish(grant, None)),
+    ] {
+        let mail = world.send(room, user, on(0, user), wished);
+        world.acts(0);
+        world.bus.lose_all();
+        assert!(world.outcome(mail).is_ok(), "{:?}", world.sent[mail]);
+    }
+    world.compare();
+    let seat = world.send(den, BOB, on(1, BOB), Wish::Attach);
+    world.rest();
+    assert!(world.outcome(seat).is_ok());
+}
+
+#[test]
+fn a_group_that_is_loaded_has_come_further_than_it_was_known() {
+    let mut world = World::nodes(2);
+    let kind = Some(Kind::Group);
+    let pack = CreateRoom {
+        kind,
+        ..named("pack")
+    };
+    let pack = world.room(pack, &[BOB], &[]);
+    let den = world.room(named("den"), &[], &[]);
+    let role = Some(chat_core::Role::Member);
+    world.wishes(ALICE, den, SetGrant { group: pack, role });
+    world.rest();
+    let seat = world.send(den, BOB, on(1, BOB), Wish::Attach);
+    world.rest();
+    assert!(world.outcome(seat).is_ok());
+    // Bob is thrown out elsewhere, and nobody tells; then somebody speaks to the pack here.
+    let (user, reason) = (BOB, None);
+    let kick = wish(Kick { user, reason }, None);
+    world.send(pack, ALICE, on(0, ALICE), kick);
+    world.acts(0);
+    world.bus.lose_all();
+    let said = world.says(1, ALICE, pack, "who is here?");
+    world.rest();
+    assert!(world.outcome(said).is_ok());
+    assert!(!world.places[1].hub.has_seat(on(1, BOB).unwrap(), den));
 }
 
 #[test]
