@@ -339,17 +339,6 @@ impl Node {
         }
     }
 
-    /// Does the same from where nobody can wait.
-    pub(crate) fn revoke_soon(&self, revocation: &Revocation, close: Close) {
-        self.publish_end(revocation, close);
-        for slots in &self.0.workers {
-            let order = Order::Revoke(revocation.user, revocation.grant.clone(), close);
-            if let Err(error) = slots.orders.try_send(order) {
-                tracing::warn!(%error, "a worker hears late that a log-in has ended");
-            }
-        }
-    }
-
     /// The clock that only goes on, in milliseconds: what budgets are measured with.
     pub(crate) fn steady_now(&self) -> Timestamp {
         let elapsed = self.clock().elapsed().as_millis();
