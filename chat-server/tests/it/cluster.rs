@@ -247,7 +247,8 @@ async fn who_comes_to_a_node_that_has_not_heard_of_his_kick_hears_nothing_after_
     a.post(room, "he is gone").await;
     let mut again = pair.two.connect().await;
     let epoch = again.hello(&bob).await["epoch"].clone();
-    let at = json!({ room.to_string(): [epoch, 1] });
+    // From the beginning, which nobody has read a moment ago.
+    let at = json!({ room.to_string(): [epoch, 0] });
     let mut again = pair.two.connect().await;
     again.resume(&bob, at).await;
     again.synced(room).await;
