@@ -266,7 +266,6 @@ impl Session {
                 readable_from,
             } => {
                 self.seats.take(room, actor, voice);
-                self.seats.judge(room, head);
                 self.silent = None;
                 Ok((head, readable_from))
             }

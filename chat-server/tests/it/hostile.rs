@@ -1,5 +1,6 @@
 //! Those who are too slow, too many, or mean harm; and somebody who chats on meanwhile.
 
+mod behind;
 mod descriptors;
 mod fair;
 mod floods;
