@@ -19,9 +19,9 @@ use crate::store::{Store, StoreError};
 /// How long what was read serves others, and how long a room isn't read again.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Reads within that time for those who wait alone: somebody who enters a quiet room isn't made to
-/// wait for the next second.
-const ALONE_MAX: u32 = 4;
+/// How far ahead of that pace a room is read for those who wait alone: somebody who enters a quiet
+/// room isn't made to wait for the next second.
+const AHEAD_MAX: Duration = Duration::from_secs(4);
 
 /// The rooms that are read, or were a moment ago.
 #[derive(Debug, Default)]
@@ -41,8 +41,8 @@ struct State {
     page: Option<Arc<Read>>,
     read_at: Option<Duration>,
     reading: bool,
-    /// Reads since a full second has passed between two.
-    in_a_row: u32,
+    /// By how much it has been read ahead of its pace.
+    ahead: Duration,
     /// How often it was read.
     turn: u64,
     /// How often the words of a record have gone: what was read before has them still.
@@ -187,6 +187,7 @@ impl Shelf {
         let mut state = self.state();
         let since = state.read_at.map(|at| now.saturating_sub(at));
         let rest = since.and_then(|since| EVERY.checked_sub(since));
+        let ahead = state.ahead.saturating_sub(since.unwrap_or(state.ahead));
         let rest = rest.filter(|rest| !rest.is_zero() && waited != Some(state.turn));
         #[cfg(sabotage)]
         if chat_core::sabotage::planted("read_for_each_resume") {
@@ -204,15 +205,9 @@ impl Shelf {
         }
         match rest {
             _ if state.reading => Step::Wait(EVERY, state.turn),
-            Some(rest) if !state.is_alone() || state.in_a_row >= ALONE_MAX => {
-                Step::Wait(rest, state.turn)
-            }
-            rest => {
-                state.in_a_row = if rest.is_some() {
-                    state.in_a_row + 1
-                } else {
-                    0
-                };
+            Some(rest) if !state.is_alone() || ahead >= AHEAD_MAX => Step::Wait(rest, state.turn),
+            _ => {
+                state.ahead = ahead + EVERY;
                 state.reading = true;
                 let earliest = state.wanted.keys().next().copied();
                 let erased = state.erased;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use chat_core::Event;
 use tokio::sync::mpsc;
 
 use super::{Address, Chair, Worker};
@@ -83,6 +84,10 @@ impl Worker {
                 drop(waiting.send(outcome));
             }
             Parcel::Deliver(delivery) => {
+                if matches!(delivery.record.event, Event::Deleted(_)) {
+                    // Another node may have taken the words away, here they are remembered.
+                    self.node.reads().erase(delivery.record.room);
+                }
                 self.hub.borrow_mut().deliver(&delivery);
             }
             Parcel::Signal { signal, origin } => self.hub.borrow_mut().signal(&signal, origin),

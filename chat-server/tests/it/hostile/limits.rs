@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::world::{Account, Native, World, config};
 
 /// Each limit, and the test that reaches it: the file below this crate, and the function.
-const STORIES: [(&str, &str, &str); 54] = [
+const STORIES: [(&str, &str, &str); 55] = [
     (
         "body_bytes_max",
         HERE_TRANSPORTS,
@@ -151,6 +151,11 @@ const STORIES: [(&str, &str, &str); 54] = [
         "rooms_per_session_max",
         "tests/it/hostile/swarm.rs",
         "a_session_hears_as_many_rooms_as_it_may_and_is_told_when_there_are_no_more",
+    ),
+    (
+        "poll_ms",
+        "tests/it/cluster.rs",
+        "without_a_bus_lines_come_late_and_not_never",
     ),
     (
         "append_ms_max",
