@@ -392,6 +392,67 @@ async fn a_process_that_dies_while_it_erases_has_erased_or_goes_on() {
     assert!(steps > 3, "{steps}");
 }
 
+/// The texts of an erased person that a store tells.
+async fn texts_of(store: &Any, by: UserId) -> Vec<String> {
+    let mut texts = Vec::new();
+    for number in 1..=ROOMS {
+        let records = store.records(room(number), Seq::default(), 99_999).await;
+        for record in records.unwrap().iter().filter(|it| it.by.id == by) {
+            let content = match &record.event {
+                chat_core::Event::Posted(it) => it.content.as_ref(),
+                chat_core::Event::Edited(it) => it.content.as_ref(),
+                _ => None,
+            };
+            texts.extend(content.map(|it| it.body.as_str().to_owned()));
+        }
+    }
+    texts
+}
+
+#[tokio::test]
+async fn a_copy_that_is_made_while_somebody_is_erased_has_all_of_him_or_goes_on_erasing() {
+    let mut town = Town::new(78);
+    town.people().await;
+    town.found().await;
+    town.talk(40).await;
+    let before = texts_of(&town.store, BOB).await;
+    assert!(before.len() > 100, "{}", before.len());
+    let copies = TempDir::new().unwrap();
+    let mut made = 0;
+    let mut goes_on = true;
+    while goes_on {
+        let (from, to) = (town.path(), copies.path().join(format!("{made}.db")));
+        let copying = tokio::task::spawn_blocking(move || upkeep::backup(&from, &to));
+        goes_on = match made {
+            // The first is of nobody who is erased, if it's quick.
+            0 => town.store.erase_user(BOB, NOW).await.unwrap(),
+            _ => town.store.tend(NOW).await.unwrap(),
+        };
+        copying.await.unwrap().unwrap();
+        made += 1;
+    }
+    assert!(made > 3, "{made}");
+    let mut erased = 0;
+    for number in 0..made {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("chat.db");
+        std::fs::rename(copies.path().join(format!("{number}.db")), &path).unwrap();
+        sound(&path);
+        let copy: Any = Arc::new(Sqlite::open(&path).unwrap());
+        if copy.account(BOB).await.unwrap().is_some() {
+            assert_eq!(texts_of(&copy, BOB).await, before, "copy {number}");
+            continue;
+        }
+        assert_eq!(texts_of(&copy, BOB).await, Vec::<String>::new());
+        tend(&copy).await;
+        let bytes = bytes_of(folder.path());
+        assert_eq!(marks(&bytes, BOB), BTreeSet::new(), "copy {number}");
+        sound(&path);
+        erased += 1;
+    }
+    assert!(erased > 2, "{erased} of {made}");
+}
+
 /// The first schema, as files of the former version have it.
 const FIRST: &str = include_str!("../../../src/store/sqlite/schema/0001.sql");
 
