@@ -360,6 +360,28 @@ async fn deleted_words_leave_no_trace_in_pages_that_were_split() {
     }
 }
 
+/// What a killed process leaves: the files as they are at one moment, nothing closed.
+fn killed(town: &Town) -> TempDir {
+    let left = TempDir::new().unwrap();
+    let copy = |end: &str, to: &str| {
+        let from = format!("{}{end}", town.path().display());
+        let to = left.path().join(to);
+        let done = std::process::Command::new("cp").arg(from).arg(&to).status();
+        assert!(done.unwrap().success());
+        to
+    };
+    loop {
+        let log = copy("-wal", "chat.db-wal");
+        copy("", "chat.db");
+        // The writer may just have moved it into the database.
+        let again = copy("-wal", "again");
+        if std::fs::read(&log).unwrap() == std::fs::read(&again).unwrap() {
+            std::fs::remove_file(again).unwrap();
+            return left;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_process_that_dies_while_it_erases_has_erased_or_goes_on() {
     let mut town = Town::new(77);
@@ -369,14 +391,7 @@ async fn a_process_that_dies_while_it_erases_has_erased_or_goes_on() {
     town.store.erase_user(BOB, NOW).await.unwrap();
     let mut steps = 0;
     loop {
-        // What a killed process leaves: the files as they are, nothing closed.
-        let left = TempDir::new().unwrap();
-        for end in ["", "-wal"] {
-            let from = format!("{}{end}", town.path().display());
-            let to = left.path().join(format!("chat.db{end}"));
-            let done = std::process::Command::new("cp").arg(from).arg(to).status();
-            assert!(done.unwrap().success());
-        }
+        let left = killed(&town);
         let store: Any = Arc::new(Sqlite::open(left.path().join("chat.db")).unwrap());
         assert_eq!(store.account(BOB).await.unwrap(), None, "step {steps}");
         sound(&left.path().join("chat.db"));
