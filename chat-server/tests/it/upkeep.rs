@@ -291,7 +291,8 @@ async fn who_is_erased_by_the_operator_has_said_nothing_and_left() {
     a.post(room, "from ann").await;
     let said = b.post(room, "xyzzy from bob").await;
     run(folder.path(), "user erase bob").fails(LOCKED, "held by another process");
-    (a.cut(), b.cut());
+    a.cut();
+    b.cut();
     assert_eq!(program.terminate().0, Some(0));
 
     run_alone(folder.path(), "user erase nobody").fails(1, "no such user");
