@@ -40,14 +40,14 @@ impl Desk<'_> {
 
     /// Asks something of a room, and waits for the answer.
     pub(crate) async fn ask(&self, room: RoomId, wish: Wish) -> Result<Reply, Refusal> {
-        heard(self.post(room, wish).await?).await
+        heard(self.post(room, wish)?).await
     }
 
     /// Who is present in each of these listed rooms, in their order; all are asked at once.
     pub(crate) async fn people(&self, rooms: &[RoomCard]) -> Result<Vec<Vec<Author>>, Refusal> {
         let mut asked = Vec::with_capacity(rooms.len());
         for room in rooms {
-            asked.push(self.post(room.id, Wish::Look(Look::People)).await?);
+            asked.push(self.post(room.id, Wish::Look(Look::People))?);
         }
         let mut people = Vec::with_capacity(asked.len());
         for answer in asked {
@@ -62,7 +62,7 @@ impl Desk<'_> {
         Ok(people)
     }
 
-    async fn post(&self, room: RoomId, wish: Wish) -> Result<Awaited, Refusal> {
+    fn post(&self, room: RoomId, wish: Wish) -> Result<Awaited, Refusal> {
         let (answer, answered) = oneshot::channel();
         let mail = Mail {
             room,

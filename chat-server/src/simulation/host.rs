@@ -212,8 +212,10 @@ async fn live(
 
 /// A server for few people, with bounds that they meet.
 fn config(workers: usize, dice: &mut Dice) -> Config {
-    let mut config = Config::default();
-    config.workers = NonZeroUsize::new(workers);
+    let mut config = Config {
+        workers: NonZeroUsize::new(workers),
+        ..Config::default()
+    };
     config.lift_rate_limits();
     let limits = &mut config.server_limits;
     limits.ping_ms = 4_000;

@@ -117,11 +117,8 @@ impl Way {
     }
 
     fn wake(&mut self) {
-        for waker in [self.reader.take(), self.writer.take()] {
-            if let Some(waker) = waker {
-                waker.wake();
-            }
-        }
+        let wakers = [self.reader.take(), self.writer.take()];
+        wakers.into_iter().flatten().for_each(Waker::wake);
     }
 
     fn take_in(&mut self, bytes: &[u8]) -> usize {

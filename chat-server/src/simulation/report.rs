@@ -104,12 +104,8 @@ pub(super) async fn compare_store(world: &World) {
             );
             world.trace.wrong(what);
         }
-        compare_room(
-            world,
-            room,
-            store.load(room).await.unwrap_or_default(),
-            &due,
-        );
+        let loaded = store.load(room).await.unwrap_or_default();
+        compare_room(world, room, loaded.as_ref(), &due);
     }
 }
 
@@ -117,7 +113,7 @@ pub(super) async fn compare_store(world: &World) {
 fn compare_room(
     world: &World,
     room: RoomId,
-    loaded: Option<Room>,
+    loaded: Option<&Room>,
     due: &[std::sync::Arc<chat_core::Record>],
 ) {
     let mut replayed = due.first().and_then(|first| Room::founded(first));
@@ -126,7 +122,7 @@ fn compare_room(
             state.follow(record);
         }
     }
-    if loaded != replayed {
+    if loaded != replayed.as_ref() {
         world.trace.wrong(format!(
             "room {room} is loaded as {loaded:?}, is {replayed:?}"
         ));

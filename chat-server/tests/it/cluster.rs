@@ -35,7 +35,12 @@ impl Bus for Shaky {
             return;
         }
         if self.loses > 0 {
-            let kept = |_: &Hint| self.count.fetch_add(1, Ordering::SeqCst) % self.loses != 0;
+            let kept = |_: &Hint| {
+                !self
+                    .count
+                    .fetch_add(1, Ordering::SeqCst)
+                    .is_multiple_of(self.loses)
+            };
             hints.retain(kept);
             hints.reverse();
             let again = hints.clone();

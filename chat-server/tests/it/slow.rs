@@ -133,7 +133,10 @@ async fn who_stops_reading_while_catching_up_can_still_be_sent_away() {
     )
     .await;
     let sessions = || world.server.node().metrics().sessions.get();
-    assert_eq!(sessions(), 2);
+    while sessions() > 2 {
+        // Those who looked in are on their way out.
+        a.ok("limits", json!({})).await;
+    }
     let bob_id = bob.id.try_into().unwrap();
     world.server.suspend(bob_id, true).await.unwrap();
     let began = Instant::now();

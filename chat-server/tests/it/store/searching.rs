@@ -176,7 +176,7 @@ pub(super) async fn search_equals_a_naive_reading(store: Any) {
         if step == 200 {
             store.erase_user(BOB, NOW).await.unwrap();
         }
-        if step % 10 == 9 && (step < 200 || step > 240) {
+        if step % 10 == 9 && !(200..=240).contains(&step) {
             if step > 240 {
                 tend(&store).await;
             }

@@ -36,7 +36,7 @@ struct Story {
 }
 
 /// Stories told in the gate.
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 1_000;
 const STEPS: usize = 260;
 const USERS: u64 = 4;
 const GUESTS: u64 = 2;
