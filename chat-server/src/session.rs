@@ -348,6 +348,8 @@ impl Session {
             Ok((answer, after)) => (Ok(answer), after),
             Err(refusal) => (Err(refusal), After::Nothing),
         };
+        // It may be large: whoever asks for much takes it before more is sent.
+        self.drained().await;
         self.answer(dialect, &ticket, &answer);
         match after {
             After::Nothing => None,

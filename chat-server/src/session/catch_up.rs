@@ -112,7 +112,7 @@ impl Session {
     }
 
     /// Waits until the client has taken most of what it was sent, or the session has to end.
-    async fn drained(&self) {
+    pub(super) async fn drained(&self) {
         let most = self.waiting_most();
         let outbox = &self.link.outbox;
         poll_fn(|cx| {

@@ -7,6 +7,7 @@ mod floods;
 mod limits;
 mod log;
 mod malformed;
+mod pages;
 mod process;
 mod readers;
 mod slowness;
