@@ -257,6 +257,13 @@ impl Hub {
         });
     }
 
+    /// Forgets all records that were heard a moment ago: somebody's words have gone.
+    pub(crate) fn forget_words(&mut self) {
+        for audience in self.rooms.values_mut() {
+            audience.forget();
+        }
+    }
+
     /// Passes on something ephemeral; a session that is behind with its reading may miss it.
     pub(crate) fn signal(&mut self, signal: &Signal, origin: Option<SessionKey>) {
         let Some(audience) = self.rooms.get_mut(&signal.room) else {

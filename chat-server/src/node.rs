@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use chat_core::limits::{CID_WINDOW_MS, CIDS_HELD, POST_REFILL_MS};
@@ -337,6 +338,29 @@ impl Node {
             // Refused only if the worker ends, and its sessions with it.
             drop(slots.orders.send(order).await);
         }
+    }
+
+    /// Forgets the records that were read or heard a moment ago, on every node: they have words of
+    /// somebody who was erased. On this one that has happened when this returns.
+    pub(crate) async fn forget_words(&self) {
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("erased_words_remembered") {
+            return;
+        }
+        self.bus().publish(vec![Hint::Erased]);
+        self.forget_words_here().await;
+    }
+
+    /// Forgets those on this node.
+    pub(crate) async fn forget_words_here(&self) {
+        let (order, mut done) = mpsc::channel(1);
+        for slots in &self.0.workers {
+            // Refused only if the worker ends, and what it remembers with it.
+            drop(slots.orders.send(Order::ForgetWords(order.clone())).await);
+        }
+        drop(order);
+        while done.recv().await.is_some() {}
+        self.reads().erase_all();
     }
 
     /// The clock that only goes on, in milliseconds: what budgets are measured with.
