@@ -399,6 +399,12 @@ impl Node {
             .clamp(1, limits.page_items_max)
     }
 
+    /// Bytes that a page takes up at most, unless its first item does: a quarter of what may wait
+    /// for a socket.
+    pub(crate) fn page_bytes_max(&self) -> usize {
+        self.limits().outbox_bytes_max / 4
+    }
+
     /// Takes on a connection, of this address unless it is a proxy's; it counts until the place is
     /// dropped.
     pub(crate) fn connect(&self, address: Option<IpAddr>) -> Result<Connected, Refusal> {

@@ -1,5 +1,5 @@
 //! Whole servers in a simulated world, seed by seed. `SEED=7` runs one world again, with all that
-//! happened in it; `SEEDS=100000` runs so many.
+//! happened in it (the last `LINES=1000` lines of it); `SEEDS=100000` runs so many.
 
 use std::collections::BTreeSet;
 
@@ -57,7 +57,9 @@ fn number(name: &str) -> Option<u64> {
 }
 
 fn run(seed: u64) -> Report {
-    let report = Simulation::new(seed).seconds(SECONDS).run();
+    let lines = number("LINES").and_then(|it| it.try_into().ok());
+    let world = Simulation::new(seed).lines(lines.unwrap_or(60));
+    let report = world.seconds(SECONDS).run();
     assert!(report.failure.is_none(), "{report}");
     report
 }
