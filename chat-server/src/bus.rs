@@ -58,6 +58,8 @@ pub enum Hint {
         /// What his sessions are told.
         close: Close,
     },
+    /// Somebody was erased: records that are remembered have words that are gone.
+    Erased,
 }
 
 impl Hint {
@@ -68,7 +70,7 @@ impl Hint {
             Self::Appended(record) => (!is_for_all(record)).then_some(record.room),
             Self::Head(room, _) => Some(*room),
             Self::Passing(signal) => Some(signal.room),
-            Self::Ended { .. } => None,
+            Self::Ended { .. } | Self::Erased => None,
         }
     }
 }

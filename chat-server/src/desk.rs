@@ -2,6 +2,7 @@
 //! answered once it is durable.
 
 pub(crate) mod older;
+pub(crate) mod parts;
 
 mod guess;
 mod lists;

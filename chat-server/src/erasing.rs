@@ -28,12 +28,15 @@ pub(crate) async fn erase(node: &Node, user: UserId) -> Result<(), AuthError> {
     Ok(())
 }
 
-/// Ends what somebody is in rooms whose account was erased, and his live sessions before that.
+/// Ends what somebody is in rooms whose account was erased, and his live sessions before that; what
+/// he said is read from the store alone from then on.
 pub(crate) async fn part(node: &Node, ended: &Revocation) {
     node.revoke(ended, Close::Unauthenticated).await;
     if let Err(error) = finish(node).await {
         tracing::warn!(%error, "an erased user leaves his rooms later");
     }
+    // Last: what he had said until his sessions ended has been heard by then.
+    node.forget_words().await;
 }
 
 /// Ends what erased people still are in rooms.

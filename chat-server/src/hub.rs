@@ -17,6 +17,7 @@ use chat_protocol::signal::Signal;
 use chat_protocol::voice::Voice;
 
 use self::audience::{Audience, Seat};
+use self::link::Place;
 pub(crate) use self::link::{Link, LogIn, News};
 use crate::frame;
 use crate::mail::{Delivery, Refused, Reply, SessionKey};
@@ -68,7 +69,7 @@ impl Hub {
         for user in link.users.take() {
             self.disown(session, user);
         }
-        let rooms = link.rooms.take().into_iter();
+        let rooms = link.rooms.take().into_keys();
         rooms
             .filter_map(|room| Some((room, self.rise(session, room)?)))
             .collect()
@@ -120,12 +121,6 @@ impl Hub {
         self.rooms.get(&room).map(|audience| audience.head)
     }
 
-    /// Whether a session has a seat in a room.
-    pub(crate) fn has_seat(&self, session: SessionKey, room: RoomId) -> bool {
-        let audience = self.rooms.get(&room);
-        audience.is_some_and(|audience| audience.has_seat(session))
-    }
-
     /// Gives a session a seat, behind until it has caught up. `head` is the room's, in case nobody
     /// of this worker hears it yet.
     pub(crate) fn sit(&mut self, sitter: &Sitter, room: RoomId, head: Seq) {
@@ -148,7 +143,7 @@ impl Hub {
             caught_up,
             held: Vec::new(),
         };
-        link.rooms.borrow_mut().insert(room);
+        link.rooms.borrow_mut().insert(room, Place::Taken);
         self.rooms
             .entry(room)
             .or_insert_with(|| Audience::at(head))
@@ -172,12 +167,11 @@ impl Hub {
     /// Lets a session that has been sent everything up to `position` hear the room from here on;
     /// else tells how far the room is.
     pub(crate) fn catch_up(&mut self, session: SessionKey, room: RoomId, position: Seq) -> CatchUp {
-        let Some(audience) = self.rooms.get_mut(&room) else {
-            return CatchUp::Gone;
+        let audience = self.rooms.get_mut(&room);
+        let Some(audience) = audience.filter(|audience| audience.has_seat(session)) else {
+            let link = self.links.get(&session.number);
+            return CatchUp::Gone(link.and_then(|link| link.lost(room)));
         };
-        if audience.seat(session).is_none() {
-            return CatchUp::Gone;
-        }
         if audience.head > position {
             return CatchUp::Behind {
                 head: audience.head,
@@ -222,9 +216,9 @@ impl Hub {
                 Effect::Attach(user) => self.announce(user, record),
                 #[cfg(sabotage)]
                 Effect::Detach(_) if chat_core::sabotage::planted("removed_keeps_hearing") => {}
-                Effect::Detach(user) => self.expel(room, user),
+                Effect::Detach(user) => self.expel(room, user, Some(record.seq)),
                 Effect::Notify(user) => self.notify(user, record),
-                Effect::Close => self.close(room),
+                Effect::Close => self.close(room, record.seq),
             }
         }
         if heard {
@@ -263,6 +257,13 @@ impl Hub {
         });
     }
 
+    /// Forgets all records that were heard a moment ago: somebody's words have gone.
+    pub(crate) fn forget_words(&mut self) {
+        for audience in self.rooms.values_mut() {
+            audience.forget();
+        }
+    }
+
     /// Passes on something ephemeral; a session that is behind with its reading may miss it.
     pub(crate) fn signal(&mut self, signal: &Signal, origin: Option<SessionKey>) {
         let Some(audience) = self.rooms.get_mut(&signal.room) else {
@@ -287,14 +288,14 @@ impl Hub {
         }
     }
 
-    /// Detaches a user from a room.
-    pub(crate) fn expel(&mut self, room: RoomId, user: UserId) {
+    /// Detaches a user from a room, because of this record of it or of something outside of it.
+    pub(crate) fn expel(&mut self, room: RoomId, user: UserId, by: Option<Seq>) {
         let Some(audience) = self.rooms.get_mut(&room) else {
             return;
         };
         for session in audience.leave(|seat| seat.user == user) {
             if let Some(link) = self.links.get(&session.number) {
-                link.tell(News::Detached(room));
+                link.lose(room, by);
             }
         }
         if audience.is_empty() {
@@ -350,15 +351,12 @@ impl Hub {
     }
 
     /// Tells a user's sessions that are not in the room.
-    fn notify(&mut self, user: UserId, record: &Record) {
+    fn notify(&self, user: UserId, record: &Record) {
         for number in self.users.get(&user).into_iter().flatten() {
             let Some(link) = self.links.get(number) else {
                 continue;
             };
-            let seated = self
-                .rooms
-                .get_mut(&record.room)
-                .is_some_and(|it| it.has_seat(link.key));
+            let seated = link.has_seat(record.room);
             if let Some(dialect) = link.dialect.get().filter(|_| !seated) {
                 let outbox = &link.outbox;
                 Voice::of(dialect).event(record, false, &mut |text| outbox.send_text(text));
@@ -380,13 +378,13 @@ impl Hub {
         }
     }
 
-    fn close(&mut self, room: RoomId) {
+    fn close(&mut self, room: RoomId, by: Seq) {
         let Some(mut audience) = self.rooms.remove(&room) else {
             return;
         };
         for session in audience.leave(|_| true) {
             if let Some(link) = self.links.get(&session.number) {
-                link.tell(News::Detached(room));
+                link.lose(room, Some(by));
             }
         }
     }
@@ -402,6 +400,6 @@ pub(crate) enum CatchUp {
     Behind { head: Seq, heard: Vec<Arc<Record>> },
     /// What the session has read is still on its way to this worker.
     Ahead,
-    /// It has no seat any more.
-    Gone,
+    /// It has no seat any more, by this record of the room or by something outside of it.
+    Gone(Option<Seq>),
 }

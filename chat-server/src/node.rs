@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use chat_core::limits::{CID_WINDOW_MS, CIDS_HELD, POST_REFILL_MS};
@@ -339,6 +340,29 @@ impl Node {
         }
     }
 
+    /// Forgets the records that were read or heard a moment ago, on every node: they have words of
+    /// somebody who was erased. On this one that has happened when this returns.
+    pub(crate) async fn forget_words(&self) {
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("erased_words_remembered") {
+            return;
+        }
+        self.bus().publish(vec![Hint::Erased]);
+        self.forget_words_here().await;
+    }
+
+    /// Forgets those on this node.
+    pub(crate) async fn forget_words_here(&self) {
+        let (order, mut done) = mpsc::channel(1);
+        for slots in &self.0.workers {
+            // Refused only if the worker ends, and what it remembers with it.
+            drop(slots.orders.send(Order::ForgetWords(order.clone())).await);
+        }
+        drop(order);
+        while done.recv().await.is_some() {}
+        self.reads().erase_all();
+    }
+
     /// The clock that only goes on, in milliseconds: what budgets are measured with.
     pub(crate) fn steady_now(&self) -> Timestamp {
         let elapsed = self.clock().elapsed().as_millis();
@@ -373,6 +397,12 @@ impl Node {
         asked
             .unwrap_or(limits.page_items)
             .clamp(1, limits.page_items_max)
+    }
+
+    /// Bytes that a page takes up at most, unless its first item does: a quarter of what may wait
+    /// for a socket.
+    pub(crate) fn page_bytes_max(&self) -> usize {
+        self.limits().outbox_bytes_max / 4
     }
 
     /// Takes on a connection, of this address unless it is a proxy's; it counts until the place is

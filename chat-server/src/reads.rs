@@ -142,9 +142,14 @@ impl Reads {
         }
         let shelf = self.shelves().get(&room).cloned();
         if let Some(shelf) = shelf {
-            let mut state = shelf.state();
-            state.erased += 1;
-            state.page = None;
+            shelf.erase();
+        }
+    }
+
+    /// Forgets what was read of all rooms: somebody's words have gone, wherever he said them.
+    pub(crate) fn erase_all(&self) {
+        for shelf in self.shelves().values() {
+            shelf.erase();
         }
     }
 
@@ -212,6 +217,12 @@ impl Shelf {
                 }
             }
         }
+    }
+
+    fn erase(&self) {
+        let mut state = self.state();
+        state.erased += 1;
+        state.page = None;
     }
 
     fn put(&self, page: Arc<Read>, now: Duration, erased: u64) {

@@ -260,8 +260,8 @@ impl Server {
     }
 
     /// Erases a person, account or guest. His account, his names and his sessions end at once; the
-    /// rooms that he owns go to the house, he leaves all others, and his words are taken out of the
-    /// store by and by. His number is never given again.
+    /// rooms that he owns go to the house, he leaves all others, nobody reads his words any more, and
+    /// they are taken out of the store by and by. His number is never given again.
     ///
     /// # Errors
     ///

@@ -10,6 +10,7 @@ mod catch_up;
 mod end;
 mod enter;
 mod hello;
+mod news;
 mod perform;
 mod seats;
 mod straight;
@@ -347,6 +348,8 @@ impl Session {
             Ok((answer, after)) => (Ok(answer), after),
             Err(refusal) => (Err(refusal), After::Nothing),
         };
+        // It may be large: whoever asks for much takes it before more is sent.
+        self.drained().await;
         self.answer(dialect, &ticket, &answer);
         match after {
             After::Nothing => None,
@@ -414,54 +417,6 @@ impl Session {
         if let Some(text) = text {
             self.link.outbox.send_text(&text);
         }
-    }
-
-    /// Follows what the hub has noticed; gives the reason if the session has to end.
-    async fn hear_news(&mut self, news: News) -> Option<Close> {
-        match news {
-            News::Joined(room, before) => {
-                if let Some(actor) = self.identity.as_ref().map(Identity::actor)
-                    && let Ok(voice) = self.own_voice()
-                    && !self.seats.contains(room)
-                    && self.take_seat(room, actor, voice).await.is_ok()
-                {
-                    self.catch_up(room, before).await;
-                }
-                None
-            }
-            News::Detached(room) => {
-                // It may have come back before it heard of this.
-                if !self.worker.hub.borrow().has_seat(self.link.key, room) {
-                    self.seats.remove(room);
-                    self.told.remove(&room);
-                }
-                None
-            }
-            News::Gap(room, from) => {
-                self.catch_up(room, from).await;
-                None
-            }
-            News::Expiring(at) => {
-                self.system(&System::TokenExpiring { at });
-                None
-            }
-            News::Ping => None,
-            News::End(close) => Some(close),
-        }
-    }
-
-    /// Asks for a sign of life, and tells which heads have moved.
-    fn ping(&mut self, carrier: &mut Carrier) {
-        let mut heads = std::collections::BTreeMap::new();
-        for room in self.seats.rooms() {
-            if let Some(head) = self.worker.position(room)
-                && self.told.insert(room, head) != Some(head)
-            {
-                heads.insert(room, head);
-            }
-        }
-        self.system(&System::Ping { heads });
-        carrier.ping();
     }
 
     fn node(&self) -> &Node {

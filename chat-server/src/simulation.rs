@@ -81,6 +81,7 @@ use crate::store::{Created, NewAccount, Store};
 pub struct Simulation {
     seed: u64,
     seconds: u64,
+    lines_max: usize,
     open: Open,
 }
 
@@ -95,6 +96,7 @@ impl Simulation {
         Self {
             seed,
             seconds: 30,
+            lines_max: 60,
             open: Box::new(open),
         }
     }
@@ -111,6 +113,13 @@ impl Simulation {
     #[must_use]
     pub const fn seconds(mut self, seconds: u64) -> Self {
         self.seconds = seconds;
+        self
+    }
+
+    /// Keeps so many lines of what happened before something was wrong.
+    #[must_use]
+    pub const fn lines(mut self, lines_max: usize) -> Self {
+        self.lines_max = lines_max;
         self
     }
 
@@ -140,7 +149,7 @@ impl Simulation {
     async fn begin(self) -> std::rc::Rc<World> {
         let mut dice = Dice::new(self.seed);
         let clock = Arc::new(VirtualClock::new());
-        let trace = Trace::new(clock.clone());
+        let trace = Trace::new(clock.clone(), self.lines_max);
         let ledger = Ledger::new(trace.clone());
         let workers = usize::try_from(dice.between(1, 4)).unwrap_or(1);
         let known = (ledger.clone(), trace.clone());

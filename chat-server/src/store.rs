@@ -183,10 +183,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Erases a person, account or guest; whether he wasn't erased before.
     ///
-    /// Once this returns his account is gone with all its names, his tokens are void, and whatever
-    /// is appended of him is kept without words. The words that he wrote before go by and by, while
-    /// the store is [tended](Store::tend), also after a crash. His number is never given again;
-    /// facts that bear it stay, and no state changes.
+    /// Once this returns his account is gone with all its names, his tokens are void, his words are
+    /// read no more, and whatever is appended of him is kept without any. Those that he wrote before
+    /// go by and by, while the store is [tended](Store::tend), also after a crash. His number is
+    /// never given again; facts that bear it stay, and no state changes.
     async fn erase_user(&self, user: UserId, at: Timestamp) -> Result<bool, StoreError> {
         let _ = (user, at);
         Err(StoreError::Unavailable("this store can't erase".into()))

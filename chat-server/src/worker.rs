@@ -72,6 +72,9 @@ pub(crate) struct Slots {
 pub(crate) enum Order {
     /// End the sessions of a user, or of one of his log-ins.
     Revoke(UserId, Option<Arc<str>>, Close),
+    /// Forget the records that were heard a moment ago; whoever waits for that waits until nobody
+    /// has the other end.
+    ForgetWords(mpsc::Sender<()>),
     /// Listen here too.
     Listen(Arc<std::net::TcpListener>, axum::Router),
     /// End all sessions, and then the worker.
@@ -210,6 +213,10 @@ impl Worker {
             match order {
                 Order::Revoke(user, grant, close) => {
                     self.hub.borrow().revoke(user, grant.as_deref(), close);
+                }
+                Order::ForgetWords(done) => {
+                    self.hub.borrow_mut().forget_words();
+                    drop(done);
                 }
                 Order::Listen(listener, router) => {
                     spawn_local(crate::listener::accept(self.clone(), listener, router));

@@ -1,10 +1,14 @@
 //! Who and what there is: rooms, members, permissions, users.
 
 use chat_core::{Name, Permission, RoomId, UserId};
-use chat_protocol::answer::{Answer, InviteCard, MarkerCard, MemberCard, Page, PresenceCard};
+use chat_protocol::answer::{
+    Answer, BanCard, InviteCard, MarkerCard, MemberCard, MyRoom, Page, PresenceCard, RoomCard,
+};
 use chat_protocol::code::{Code, Refusal};
 use chat_protocol::room_ref::RoomRef;
+use serde::Serialize;
 
+use super::parts::fitting;
 use super::{Desk, mixed_up, no_room, unavailable};
 use crate::mail::{Look, Sight};
 use crate::store::{DirectoryQuery, Order};
@@ -37,7 +41,8 @@ impl Desk<'_> {
             .rooms_of(self.actor.id)
             .await
             .map_err(|error| unavailable(&error))?;
-        Ok(Answer::Rooms(Page { items, next: None }))
+        let cursor = |mine: &MyRoom| mine.room.id.to_string();
+        Ok(Answer::Rooms(self.part(items, cursor)))
     }
 
     pub(super) async fn directory(
@@ -57,7 +62,10 @@ impl Desk<'_> {
             .store()
             .directory(&query)
             .await
-            .map(Answer::Directory)
+            .map(|page| {
+                let cursor = |card: &RoomCard| card.id.to_string();
+                Answer::Directory(fitting(page, self.node.page_bytes_max(), cursor))
+            })
             .map_err(|error| unavailable(&error))
     }
 
@@ -93,7 +101,15 @@ impl Desk<'_> {
             .last()
             .filter(|_| full)
             .map(|last| last.user.id.to_string());
-        Ok(Page { items, next })
+        let cursor = |it: &MemberCard| it.user.id.to_string();
+        let page = Page { items, next };
+        Ok(fitting(page, self.node.page_bytes_max(), cursor))
+    }
+
+    /// As much of a whole list as fits.
+    fn part<T: Serialize>(&self, items: Vec<T>, cursor: impl Fn(&T) -> String) -> Page<T> {
+        let page = Page { items, next: None };
+        fitting(page, self.node.page_bytes_max(), cursor)
     }
 
     pub(super) async fn bans(&self, room: &RoomRef) -> Result<Answer, Refusal> {
@@ -101,7 +117,8 @@ impl Desk<'_> {
         let Sight::Bans(items) = self.look(room, Look::Bans).await? else {
             return Err(mixed_up());
         };
-        Ok(Answer::Bans(Page { items, next: None }))
+        let cursor = |it: &BanCard| it.user.to_string();
+        Ok(Answer::Bans(self.part(items, cursor)))
     }
 
     pub(super) async fn invites(&self, room: &RoomRef) -> Result<Answer, Refusal> {
@@ -116,7 +133,8 @@ impl Desk<'_> {
                 until: it.until,
             })
             .collect();
-        Ok(Answer::Invites(Page { items, next: None }))
+        let cursor = |it: &InviteCard| it.user.to_string();
+        Ok(Answer::Invites(self.part(items, cursor)))
     }
 
     pub(super) async fn markers(&self, room: &RoomRef) -> Result<Answer, Refusal> {
@@ -133,7 +151,8 @@ impl Desk<'_> {
             .into_iter()
             .map(|(user, idx)| MarkerCard { user, idx })
             .collect();
-        Ok(Answer::Markers(Page { items, next: None }))
+        let cursor = |it: &MarkerCard| it.user.to_string();
+        Ok(Answer::Markers(self.part(items, cursor)))
     }
 
     pub(super) async fn presence(&self, room: &RoomRef) -> Result<Answer, Refusal> {
@@ -148,7 +167,8 @@ impl Desk<'_> {
                 PresenceCard { user, status, text }
             })
             .collect();
-        Ok(Answer::Presence(Page { items, next: None }))
+        let cursor = |it: &PresenceCard| it.user.id.to_string();
+        Ok(Answer::Presence(self.part(items, cursor)))
     }
 
     pub(super) async fn permissions(&self, room: &RoomRef) -> Result<Answer, Refusal> {

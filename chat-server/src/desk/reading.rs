@@ -1,11 +1,12 @@
 //! What was said: history, messages, records.
 
-use chat_core::{Permission, RoomId, Seq};
+use chat_core::{Permission, Record, RoomId, Seq};
 use chat_protocol::answer::{Answer, Message, Page, Records};
 use chat_protocol::code::{Code, Refusal};
 use chat_protocol::command::{self, History};
 use chat_protocol::room_ref::RoomRef;
 
+use super::parts::{self, fitting};
 use super::{Desk, unavailable};
 use crate::store::{MessageQuery, Place};
 
@@ -37,7 +38,10 @@ impl Desk<'_> {
             .messages(&query)
             .await
             .map_err(|error| unavailable(&error))?;
-        Ok(Answer::History(Page { items, next: None }))
+        let bytes_max = self.node.page_bytes_max();
+        Ok(Answer::History(parts::messages(
+            items, place, limit, bytes_max,
+        )))
     }
 
     pub(super) async fn one_message(
@@ -81,7 +85,13 @@ impl Desk<'_> {
         for pin in view.pins {
             items.extend(self.one_message(room, pin, view.readable_from).await?);
         }
-        Ok(Answer::Pins(Page { items, next: None }))
+        let page = Page { items, next: None };
+        let cursor = |it: &Message| it.seq.to_string();
+        Ok(Answer::Pins(fitting(
+            page,
+            self.node.page_bytes_max(),
+            cursor,
+        )))
     }
 
     pub(super) async fn records(
@@ -104,10 +114,13 @@ impl Desk<'_> {
             .records(room, after, limit)
             .await
             .map_err(|error| unavailable(&error))?;
-        let events: Vec<_> = events
+        let mut events: Vec<_> = events
             .into_iter()
             .filter(|record| record.seq <= head)
             .collect();
+        let plain: Vec<&Record> = events.iter().map(|record| &**record).collect();
+        let fit = parts::first_that_fit(&plain, self.node.page_bytes_max());
+        events.truncate(fit);
         let upto = events.last().map_or(head, |last| last.seq);
         let reader = self.actor.id;
         Ok(Answer::Records(Records {

@@ -5,6 +5,7 @@ use chat_protocol::answer::{Answer, FoundCard, Page};
 use chat_protocol::code::{Code, Refusal};
 use chat_protocol::room_ref::RoomRef;
 
+use super::parts::fitting;
 use super::{Desk, unavailable};
 use crate::store::{Scope, SearchQuery, Sought};
 
@@ -54,14 +55,20 @@ impl Desk<'_> {
         let found = self.node.store().search(&query).await;
         let found = found.map_err(|error| unavailable(&error))?;
         let next = found.next.or(more);
-        Ok(Answer::Search(Page {
+        let page = Page {
             items: found
                 .items
                 .into_iter()
                 .map(|(room, message)| FoundCard { room, message })
                 .collect(),
             next: next.map(|(room, before)| format!("{room}:{before}")),
-        }))
+        };
+        let cursor = |it: &FoundCard| format!("{}:{}", it.room, it.message.seq);
+        Ok(Answer::Search(fitting(
+            page,
+            self.node.page_bytes_max(),
+            cursor,
+        )))
     }
 
     /// What one may read of a room.

@@ -1,7 +1,7 @@
 //! What the hub and a session share.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,8 +41,16 @@ pub(crate) struct Link {
     news: RefCell<VecDeque<News>>,
     /// The users that it acts for.
     pub(super) users: RefCell<Vec<UserId>>,
-    /// Rooms in which it has a seat, or had one: where to look when it ends.
-    pub(super) rooms: RefCell<BTreeSet<RoomId>>,
+    /// Rooms in which it has a seat, or had one a moment ago.
+    pub(super) rooms: RefCell<BTreeMap<RoomId, Place>>,
+}
+
+/// What became of a seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Taken,
+    /// It was lost, and by which record of the room; none if it was by something outside of it.
+    Lost(Option<Seq>),
 }
 
 /// By what somebody is here.
@@ -155,6 +163,34 @@ impl Link {
             self.tell(News::Expiring(wall.plus_ms(left_ms)));
         }
         None
+    }
+
+    /// Whether it has a seat in a room.
+    pub(crate) fn has_seat(&self, room: RoomId) -> bool {
+        self.rooms.borrow().get(&room) == Some(&Place::Taken)
+    }
+
+    /// By which record of a room it lost its seat there, if it was by one.
+    pub(super) fn lost(&self, room: RoomId) -> Option<Seq> {
+        match self.rooms.borrow().get(&room)? {
+            Place::Taken => None,
+            Place::Lost(by) => *by,
+        }
+    }
+
+    /// Notes that it has lost a seat, and how.
+    pub(super) fn lose(&self, room: RoomId, by: Option<Seq>) {
+        self.rooms.borrow_mut().insert(room, Place::Lost(by));
+        self.tell(News::Detached(room));
+    }
+
+    /// Forgets how it lost a seat, unless it has one again; tells whether it has none.
+    pub(crate) fn part(&self, room: RoomId) -> bool {
+        if self.has_seat(room) {
+            return false;
+        }
+        self.rooms.borrow_mut().remove(&room);
+        true
     }
 
     /// Tells something. Who has much to hear about and doesn't get to it has to come again: what he

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use chat_core::{Effect, Record, RoomId, Seq, UserId};
+use chat_core::{Record, RoomId, Seq};
 use chat_protocol::close::Close;
 use chat_protocol::system::System;
 use chat_protocol::voice::Voice;
@@ -17,48 +17,29 @@ use crate::outbox::State;
 /// How long a session that knows more than its worker waits before it looks again.
 const AHEAD: Duration = Duration::from_millis(2);
 
-/// How far records were sent.
-enum Sent {
-    /// Up to this one, if any.
-    UpTo(Option<Seq>),
-    /// As far as the session may hear the room.
-    Removed,
-}
-
-/// Whether a record ends what a user hears of its room.
-fn removes(record: &Record, user: Option<UserId>) -> bool {
-    record.effects().iter().any(|effect| match effect {
-        Effect::Detach(gone) => Some(gone) == user,
-        Effect::Close => true,
-        Effect::Broadcast
-        | Effect::Attach(_)
-        | Effect::Notify(_)
-        | Effect::Regrant(_)
-        | Effect::Rejudge => false,
-    })
-}
-
-/// Those of consecutive records that the worker has heard of.
-fn up_to(head: Seq, records: &[Arc<Record>]) -> &[Arc<Record>] {
+/// Those of consecutive records that a session may hear, up to this one.
+fn up_to(last: Seq, records: &[Arc<Record>]) -> &[Arc<Record>] {
     #[cfg(sabotage)]
     if chat_core::sabotage::planted("caught_up_past_the_head") {
         return records;
     }
-    let heard = records.partition_point(|record| record.seq <= head);
+    let heard = records.partition_point(|record| record.seq <= last);
     records.get(..heard).unwrap_or(records)
 }
 
 impl Session {
     /// Sends what lies between a position and the present, and hears the room from there on.
+    /// Whoever loses his seat meanwhile is sent what lies before that, and that.
     pub(super) async fn catch_up(&mut self, room: RoomId, mut position: Seq) {
         let Some(voice) = self.seats.voice(room).cloned() else {
             return;
         };
         let key = self.link.key;
-        loop {
+        while self.link.outbox.state() == State::Open && !self.link.is_ending() {
+            let seated = self.link.has_seat(room);
             let state = self.worker.hub.borrow_mut().catch_up(key, room, position);
-            let sent = match state {
-                CatchUp::Live => break,
+            let last = match state {
+                CatchUp::Live => return self.synced(room, position),
                 CatchUp::Ahead => {
                     // The store has answered the reader, and not yet the writer: to look again and
                     // again would keep this thread from everybody else.
@@ -66,57 +47,54 @@ impl Session {
                     continue;
                 }
                 CatchUp::Behind { heard, .. } if !heard.is_empty() => {
-                    self.send_on(room, &heard, &voice)
+                    position = self.send_on(room, &heard, &voice).unwrap_or(position);
+                    self.drained().await;
+                    continue;
                 }
-                CatchUp::Behind { head, .. } => match self.node().read_on(room, position).await {
-                    Ok(read) => self.send_on(room, up_to(head, read.after(position)), &voice),
-                    #[cfg(sabotage)]
-                    Err(_) if chat_core::sabotage::planted("failed_read_passed_over") => return,
-                    // A seat that stays behind hears nothing: the client comes back instead.
-                    Err(_) => return self.link.tell(News::End(Close::Internal)),
-                },
-                // Removed while it was behind: it hears up to that.
-                CatchUp::Gone => {
-                    let limit = self.node().limits().page_items_max;
-                    match self.node().store().records(room, position, limit).await {
-                        // It went by no record of this room: a group that it was here by let it go.
-                        Ok(read) if read.is_empty() => Sent::Removed,
-                        Ok(read) => self.send_on(room, &read, &voice),
-                        Err(_) => return self.link.tell(News::End(Close::Internal)),
+                CatchUp::Behind { head, .. } => head,
+                #[cfg(sabotage)]
+                CatchUp::Gone(Some(last))
+                    if position < last
+                        && chat_core::sabotage::planted("removed_while_catching_up") =>
+                {
+                    Seq::new(u64::MAX)
+                }
+                CatchUp::Gone(Some(last)) if position < last => last,
+                CatchUp::Gone(_) => {
+                    if self.link.part(room) {
+                        self.seats.remove(room);
+                        self.told.remove(&room);
                     }
+                    return;
                 }
             };
-            let Sent::UpTo(sent) = sent else {
-                self.seats.remove(room);
-                self.told.remove(&room);
-                return;
+            let read = match self.node().read_on(room, position).await {
+                Ok(read) => read,
+                #[cfg(sabotage)]
+                Err(_) if chat_core::sabotage::planted("failed_read_passed_over") => return,
+                // A seat that stays behind hears nothing: the client comes back instead.
+                Err(_) => return self.link.tell(News::End(Close::Internal)),
             };
-            position = sent.unwrap_or(position);
-            self.drained().await;
-            if self.link.outbox.state() != State::Open || self.link.is_ending() {
-                return;
+            if seated && !self.link.has_seat(room) {
+                // It was lost meanwhile: how decides what may still be heard.
+                continue;
             }
+            let records = up_to(last, read.after(position));
+            position = self.send_on(room, records, &voice).unwrap_or(position);
+            self.drained().await;
         }
-        self.told.insert(room, position);
-        self.system(&System::Synced {
-            room,
-            seq: position,
-        });
     }
 
-    /// Sends records until so much waits that the client has to take it first, and none after the
-    /// one by which whoever sits there was removed, since he was let in.
-    fn send_on(&self, room: RoomId, records: &[Arc<Record>], voice: &Voice) -> Sent {
+    /// Tells a client that it hears a room live from this record on.
+    fn synced(&mut self, room: RoomId, seq: Seq) {
+        self.told.insert(room, seq);
+        self.system(&System::Synced { room, seq });
+    }
+
+    /// Sends records until so much waits that the client has to take it first; gives the last one.
+    fn send_on(&self, room: RoomId, records: &[Arc<Record>], voice: &Voice) -> Option<Seq> {
         let outbox = &self.link.outbox;
         let user = self.seats.actor(room).map(|actor| actor.id);
-        let since = self.seats.judged(room);
-        let ends = |record: &Record| record.seq > since && removes(record, user);
-        let mut hub = self.worker.hub.borrow_mut();
-        let removed = records.iter().any(|record| ends(record));
-        if !removed && !hub.has_seat(self.link.key, room) {
-            // Removed by no record of the room, or by one that it has heard.
-            return Sent::Removed;
-        }
         let mut last = None;
         for record in records {
             if outbox.state() != State::Open || outbox.waiting() > self.waiting_most() {
@@ -129,16 +107,12 @@ impl Session {
                 voice.event(record, own, &mut |text| outbox.send_text(text));
             }
             last = Some(record.seq);
-            if ends(record) {
-                hub.rise(self.link.key, room);
-                return Sent::Removed;
-            }
         }
-        Sent::UpTo(last)
+        last
     }
 
     /// Waits until the client has taken most of what it was sent, or the session has to end.
-    async fn drained(&self) {
+    pub(super) async fn drained(&self) {
         let most = self.waiting_most();
         let outbox = &self.link.outbox;
         poll_fn(|cx| {

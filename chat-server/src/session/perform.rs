@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use super::{After, Performed, Session, unauthenticated};
 use crate::auth::Identity;
 use crate::bus::Hint;
-use crate::desk::{self, unavailable};
+use crate::desk::{self, parts, unavailable};
 use crate::hub::{News, Sitter};
 use crate::mail::{Mail, Parcel, Reply, Wish};
 use crate::store::{MessageQuery, Place};
@@ -266,7 +266,6 @@ impl Session {
                 readable_from,
             } => {
                 self.seats.take(room, actor, voice);
-                self.seats.judge(room, head);
                 self.silent = None;
                 Ok((head, readable_from))
             }
@@ -318,6 +317,8 @@ impl Session {
             .messages(&query)
             .await
             .map_err(|error| unavailable(&error))?;
+        let bytes_max = self.node().page_bytes_max();
+        let messages = parts::messages(messages, Place::Newest, limit, bytes_max).items;
         Ok(Snapshot {
             members: desk.member_page(room, None, limit).await?,
             room: view.card,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chat_core::{Actor, RoomId, Seq, UserId};
+use chat_core::{Actor, RoomId, UserId};
 use chat_protocol::room_ref::RoomRef;
 use chat_protocol::voice::Voice;
 
@@ -19,8 +19,6 @@ pub(super) struct Seats {
 struct Taken {
     actor: Actor,
     voice: Voice,
-    /// The room's head when the actor was let in.
-    judged: Seq,
     /// The word by which the client asked for it.
     called: Option<Box<RoomRef>>,
 }
@@ -58,24 +56,9 @@ impl Seats {
         let seat = Taken {
             actor,
             voice,
-            judged: Seq::default(),
             called,
         };
         self.taken.insert(room, seat);
-    }
-
-    /// Notes how far the room was when its actor was let in.
-    pub(super) fn judge(&mut self, room: RoomId, head: Seq) {
-        if let Some(seat) = self.taken.get_mut(&room) {
-            seat.judged = head;
-        }
-    }
-
-    pub(super) fn judged(&self, room: RoomId) -> Seq {
-        self.taken
-            .get(&room)
-            .map(|it| it.judged)
-            .unwrap_or_default()
     }
 
     /// Remembers by which word the client asked for a seat.

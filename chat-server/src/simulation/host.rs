@@ -218,8 +218,8 @@ fn config(workers: usize, dice: &mut Dice) -> Config {
     };
     config.lift_rate_limits();
     let limits = &mut config.server_limits;
-    limits.ping_ms = 4_000;
-    limits.pong_ms_max = 4_000;
+    limits.ping_ms = dice.between(1_500, 5_000);
+    limits.pong_ms_max = limits.ping_ms;
     limits.outbox_bytes_max = 12 * 1024;
     limits.page_items = 10;
     limits.catch_up_records_max = dice.between(30, 400);

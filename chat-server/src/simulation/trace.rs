@@ -16,22 +16,22 @@ pub(super) struct Trace(Arc<Mutex<Noted>>, Arc<VirtualClock>);
 struct Noted {
     hash: Hash,
     lines: VecDeque<String>,
+    lines_max: usize,
     reached: Counts,
     faults: Counts,
     wrong: Option<String>,
 }
 
-/// How many lines are kept for whoever looks at a failed run.
-const LINES: usize = 60;
-
 /// Characters of a line that are kept; the hash is over all.
 const LINE_CHARS: usize = 300;
 
 impl Trace {
-    pub(super) fn new(clock: Arc<VirtualClock>) -> Self {
+    /// Keeps so many lines for whoever looks at a failed run.
+    pub(super) fn new(clock: Arc<VirtualClock>, lines_max: usize) -> Self {
         let noted = Noted {
             hash: Hash::default(),
             lines: VecDeque::new(),
+            lines_max,
             reached: Counts::new(),
             faults: Counts::new(),
             wrong: None,
@@ -50,7 +50,7 @@ impl Trace {
         for part in [&at.to_be_bytes(), who.as_bytes(), what.as_bytes()] {
             noted.hash.add(part);
         }
-        if noted.lines.len() == LINES {
+        if noted.lines.len() == noted.lines_max {
             noted.lines.pop_front();
         }
         let (s, ms) = (at / 1_000, at % 1_000);

@@ -86,7 +86,7 @@ impl<R> Turn<R> {
             }
             Hint::Head(room, head) => self.reach(*room, *head, now),
             Hint::Passing(signal) => self.whisper((**signal).clone(), None),
-            Hint::Ended { .. } => {}
+            Hint::Ended { .. } | Hint::Erased => {}
         }
     }
 

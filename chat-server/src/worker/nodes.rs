@@ -61,6 +61,10 @@ impl Worker {
                         self.node.revoke_here(&revocation, *close).await;
                         continue;
                     }
+                    Hint::Erased => {
+                        self.node.forget_words_here().await;
+                        continue;
+                    }
                 };
                 rounds.entry(about).or_default().push(hint);
             }

@@ -91,7 +91,7 @@ impl Worker {
                 self.hub.borrow_mut().deliver(&delivery);
             }
             Parcel::Signal { signal, origin } => self.hub.borrow_mut().signal(&signal, origin),
-            Parcel::Expel { room, user } => self.hub.borrow_mut().expel(room, user),
+            Parcel::Expel { room, user } => self.hub.borrow_mut().expel(room, user, None),
         }
     }
 

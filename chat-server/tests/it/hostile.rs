@@ -1,11 +1,13 @@
 //! Those who are too slow, too many, or mean harm; and somebody who chats on meanwhile.
 
+mod behind;
 mod descriptors;
 mod fair;
 mod floods;
 mod limits;
 mod log;
 mod malformed;
+mod pages;
 mod process;
 mod readers;
 mod slowness;

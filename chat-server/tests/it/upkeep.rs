@@ -273,6 +273,62 @@ async fn damage_is_told_in_words_and_ends_with_its_code() {
 }
 
 #[tokio::test]
+async fn who_is_erased_by_the_operator_has_said_nothing_and_left() {
+    let folder = TempDir::new().unwrap();
+    let mut program = Program::start(folder.path());
+    let (ann, bob) = (
+        sign_up(program.address, "ann").await,
+        sign_up(program.address, "bob").await,
+    );
+    let (mut a, mut b) = (
+        Native::connect(program.address).await,
+        Native::connect(program.address).await,
+    );
+    let epoch = a.hello(&ann).await["epoch"].clone();
+    b.hello(&bob).await;
+    let room = a.create(json!({"name": "Den", "alias": "den"})).await;
+    b.join(room).await;
+    a.post(room, "from ann").await;
+    let said = b.post(room, "xyzzy from bob").await;
+    run(folder.path(), "user erase bob").fails(LOCKED, "held by another process");
+    a.cut();
+    b.cut();
+    assert_eq!(program.terminate().0, Some(0));
+
+    run_alone(folder.path(), "user erase nobody").fails(1, "no such user");
+    assert_eq!(lines(folder.path(), "chat.db", "den").len(), 2);
+    run_alone(folder.path(), "user erase BOB").succeeds();
+    run_alone(folder.path(), "user erase bob").fails(1, "no such user");
+    let export = run(folder.path(), "export den");
+    let records = export.succeeds().lines().map(str::parse::<Value>);
+    let records: Vec<Value> = records.map(Result::unwrap).collect();
+    let of_bob = records.iter().filter(|it| it["by"]["id"] == json!(bob.id));
+    let of_bob: Vec<_> = of_bob.collect();
+    assert_eq!(of_bob.len(), 2, "he joined and said something");
+    assert!(of_bob.iter().all(|it| it["by"].get("name").is_none()));
+    assert!(of_bob.iter().all(|it| it["d"].get("content").is_none()));
+    assert!(export.out.contains("from ann"), "{}", export.out);
+    for file in fs::read_dir(folder.path()).unwrap() {
+        let path = file.unwrap().path();
+        let bytes = fs::read(&path).unwrap();
+        assert!(!bytes.windows(5).any(|it| it == b"xyzzy"), "{path:?}");
+    }
+    run(folder.path(), "verify").succeeds();
+
+    // The next server ends what he was in rooms.
+    let program = Program::start(folder.path());
+    let mut a = Native::connect(program.address).await;
+    let positions = json!({ room.to_string(): [epoch, said] });
+    a.resume(&ann, positions).await;
+    let left = a.event_of(room).await;
+    assert_eq!(
+        (&left["ev"], &left["by"]["id"]),
+        (&json!("left"), &json!(bob.id))
+    );
+    program.kill();
+}
+
+#[tokio::test]
 async fn nothing_is_rebuilt_under_a_running_server() {
     let folder = TempDir::new().unwrap();
     let program = Program::start(folder.path());

@@ -1,8 +1,9 @@
 //! Taking words away: a message's, or all that a person ever wrote.
 //!
-//! A person is erased in one transaction: his account and his names are gone with it, and nothing
-//! that he writes from then on is kept with words. The words that he wrote before go after that, part
-//! by part; how far that came is kept, so that it goes on after a crash.
+//! A person is erased in one transaction: his account and his names are gone with it, nothing that he
+//! wrote is read with words any more, and nothing that he writes from then on is kept with any. The
+//! words that he wrote before go after that, part by part; how far that came is kept, so that it goes
+//! on after a crash.
 
 use std::collections::BTreeSet;
 
@@ -51,6 +52,18 @@ pub(super) fn erased_at(db: &Connection, user: UserId) -> Result<Option<Timestam
     let mut query = db.prepare_cached("SELECT at FROM erased WHERE user = ?1")?;
     let mut found = query.query([int(user)])?;
     found.next()?.map(|row| number(row, 0)).transpose()
+}
+
+/// A record as it is read: one of somebody who was erased without words, if they are still there.
+pub(super) fn told(db: &Connection, mut record: Record) -> Result<Record> {
+    #[cfg(sabotage)]
+    if chat_core::sabotage::planted("erased_words_read_until_gone") {
+        return Ok(record);
+    }
+    if erased_at(db, record.by.id)?.is_some() {
+        drop(record.take_words());
+    }
+    Ok(record)
 }
 
 /// Everybody who was erased.

@@ -7,6 +7,7 @@ use chat_protocol::log::{Entry, Mac, Sealed, Sum, WordsKey, decode};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::column::{bytes16, int, number, rows};
+use super::erase;
 use super::fault::{Fault, Result};
 
 /// The columns of an entry in the order in which [`entry`] reads them.
@@ -72,7 +73,7 @@ fn sum(db: &Connection, room: RoomId, seq: Seq) -> Result<Option<Sum>> {
     rows.next()?.map(|row| bytes16(row, 0).map(Sum)).transpose()
 }
 
-/// The records of a room after a position, oldest first.
+/// The records of a room after a position, oldest first, without the words of erased people.
 pub(super) fn records(
     db: &Connection,
     room: RoomId,
@@ -84,7 +85,7 @@ pub(super) fn records(
     };
     let mut records = Vec::new();
     follow(db, room, after, start, limit, |record| {
-        records.push(Arc::new(record));
+        records.push(Arc::new(erase::told(db, record)?));
         Ok(())
     })?;
     Ok(records)

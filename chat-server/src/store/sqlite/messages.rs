@@ -244,9 +244,10 @@ pub(super) fn one(db: &Connection, room: RoomId, viewer: UserId, seq: Seq) -> Re
     {
         return Err(mismatch(room, seq));
     }
-    if change.deleted.is_none() && message.content.is_none() {
-        // Its author was erased.
-        message.deleted_at = super::erase::erased_at(db, message.by.id)?;
+    if let Some(at) = super::erase::erased_at(db, message.by.id)? {
+        // His words may still be there.
+        (message.content, message.by.name) = (None, None);
+        message.deleted_at = message.deleted_at.or(Some(at));
     }
     if message.deleted_at.is_none() {
         message.reactions = tallies(db, room, seq, viewer)?;

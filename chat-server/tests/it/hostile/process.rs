@@ -59,6 +59,8 @@ impl<'a> Setup<'a> {
             .current_dir(self.folder)
             .env_clear()
             .env("CHAT_LOG", self.log)
+            // A planted bug is for the program, too.
+            .envs(std::env::vars().filter(|(name, _)| name == "SABOTAGE"))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -1,9 +1,11 @@
 //! Everybody comes back at once: rooms are read for all of them together.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use chat_core::UserId;
 use chat_server::store::Store;
 use chat_server::{Builder, Server};
 use futures_util::future::join_all;
@@ -147,6 +149,46 @@ async fn what_was_deleted_is_read_without_its_words_by_whoever_comes_right_after
         assert!(!event.to_string().contains("a secret"), "{event}");
     }
     world.stop().await;
+}
+
+#[tokio::test]
+async fn what_an_erased_person_said_is_read_without_his_words_by_whoever_comes_right_after() {
+    // Where somebody sits in the room, what was said is found with the worker that heard it, and
+    // else with those who read it before.
+    for somebody_sits in [false, true] {
+        let store = Watched::new();
+        let mut config = config();
+        config.workers = NonZeroUsize::new(1);
+        let held: Arc<dyn Store> = store.clone();
+        let world = World::started(Server::builder(config).store(held)).await;
+        let (ann, bob) = (world.account("ann").await, world.account("bob").await);
+        let mut a = world.connect().await;
+        let epoch = a.hello(&ann).await["epoch"].clone();
+        let room = a.create(json!({"name": "Den"})).await;
+        let mut b = world.enter(&bob).await;
+        b.join(room).await;
+        if !somebody_sits {
+            b.leave().await;
+        }
+        let said = a.post(room, "a secret").await;
+        let positions = json!({ room.to_string(): [epoch, said - 1] });
+        a.leave().await;
+        let mut first = world.connect().await;
+        first.resume(&bob, positions.clone()).await;
+        assert_eq!(
+            first.event("posted").await["d"]["content"]["body"],
+            "a secret"
+        );
+        first.synced(room).await;
+        world.server.erase_user(UserId::new(ann.id)).await.unwrap();
+        let mut second = world.connect().await;
+        second.resume(&bob, positions).await;
+        assert!(second.synced(room).await > said);
+        while let Some(event) = second.heard_event() {
+            assert!(!event.to_string().contains("a secret"), "{event}");
+        }
+        world.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -13,6 +13,9 @@ use chat_server::store::{
     Marker, MessageQuery, NewAccount, SearchQuery, Store, StoreError,
 };
 use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::world::PATIENCE;
 
 pub(super) struct Watched {
     inner: Memory,
@@ -22,6 +25,12 @@ pub(super) struct Watched {
     pub(super) fails: AtomicBool,
     /// Whether nothing is appended at the moment.
     pub(super) hangs: watch::Sender<bool>,
+    /// Whether logs are read at the moment, or who reads waits.
+    pub(super) reads_hang: watch::Sender<bool>,
+    /// How many wait for that.
+    pub(super) readers: watch::Sender<usize>,
+    /// Whether rooms are neither written nor loaded.
+    pub(super) down: AtomicBool,
 }
 
 impl Watched {
@@ -31,6 +40,9 @@ impl Watched {
             reads: Mutex::default(),
             fails: AtomicBool::new(false),
             hangs: watch::Sender::new(false),
+            reads_hang: watch::Sender::new(false),
+            readers: watch::Sender::new(0),
+            down: AtomicBool::new(false),
         })
     }
 
@@ -41,6 +53,29 @@ impl Watched {
 
     fn note(&self, room: RoomId) {
         *self.reads.lock().unwrap().entry(room).or_default() += 1;
+    }
+
+    /// Waits until somebody reads a log who has to wait.
+    pub(super) async fn reader(&self) {
+        let mut readers = self.readers.subscribe();
+        let comes = readers.wait_for(|readers| *readers > 0);
+        timeout(PATIENCE, comes).await.unwrap().unwrap();
+    }
+
+    fn up(&self) -> Result<(), StoreError> {
+        if self.down.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("it is a test".into()));
+        }
+        Ok(())
+    }
+
+    async fn read(&self) {
+        let mut hangs = self.reads_hang.subscribe();
+        if *hangs.borrow_and_update() {
+            self.readers.send_modify(|readers| *readers += 1);
+            hangs.wait_for(|hangs| !*hangs).await.unwrap();
+            self.readers.send_modify(|readers| *readers -= 1);
+        }
     }
 
     async fn wait(&self) {
@@ -55,12 +90,14 @@ macro_rules! store {
         #[async_trait]
         impl Store for Watched {
             async fn append(&self, batch: Vec<Append>) -> Result<Vec<Appended>, StoreError> {
+                self.up()?;
                 self.wait().await;
                 self.inner.append(batch).await
             }
 
             async fn load(&self, room: RoomId) -> Result<Option<Room>, StoreError> {
                 self.note(room);
+                self.up()?;
                 self.inner.load(room).await
             }
 
@@ -71,6 +108,7 @@ macro_rules! store {
                 limit: usize,
             ) -> Result<Vec<Arc<Record>>, StoreError> {
                 self.note(room);
+                self.read().await;
                 if self.fails.load(Ordering::SeqCst) {
                     return Err(StoreError::Unavailable("it is a test".into()));
                 }

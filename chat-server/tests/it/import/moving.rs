@@ -1,8 +1,54 @@
 //! Each of the five, moving in.
 
+use chat_core::UserId;
+use chat_server::store::Store;
 use serde_json::json;
 
-use super::{HASH, House, hello, history, line, log_in};
+use super::{HASH, House, file, hello, history, line, log_in};
+
+#[tokio::test]
+async fn who_was_erased_and_is_named_again_is_somebody_else_and_has_said_nothing() {
+    let house = House::new();
+    let mut lines = vec![
+        json!({"type": "user", "ID": 7, "UserName": "user", "Email": "email@mail.com",
+            "Password": HASH}),
+        json!({"type": "user", "ID": 8, "UserName": "other", "password": "plain words"}),
+        json!({"type": "room", "ID": 3, "name": "Chat name"}),
+        json!({"type": "message", "ID": 1, "chatRoomId": 3, "chatUserId": 7, "chatUser": "user",
+            "chatMessage": "hello", "ChatMessageTs": "2023-10-30T15:52:00Z"}),
+        json!({"type": "message", "ID": 2, "chatRoomId": 3, "chatUserId": 8, "chatUser": "other",
+            "chatMessage": "and you", "ChatMessageTs": "2023-10-30T15:52:01.5Z"}),
+    ];
+    let moved = house.import_twice("rest", &lines);
+    let id = moved.of("user", "7")["user"].as_u64().unwrap();
+    let store = house.store();
+    let now = chat_core::Timestamp::new(1_800_000_000_000);
+    assert!(store.erase_user(UserId::new(id), now).await.unwrap());
+    // The file comes again in the midst of that, and has grown.
+    drop(store);
+    lines.push(
+        json!({"type": "message", "ID": 3, "chatRoomId": 3, "chatUserId": 7,
+        "chatUser": "user", "chatMessage": "later", "ChatMessageTs": "2023-10-30T15:53:00Z"}),
+    );
+    let again = house.import("rest", file(&lines), &[]);
+    assert_eq!((again.code, again.err.as_str()), (Some(0), ""));
+    assert_eq!(again.count("users"), (1, 1, 0));
+    assert_eq!(again.count("messages"), (1, 2, 0));
+    assert_ne!(again.of("user", "7")["user"], json!(id));
+
+    let world = house.open().await;
+    let claims = json!({"UserID": 7, "UserName": "user", "exp": 9_999_999_999_u64});
+    let (mut client, user) = hello(&world, &claims).await;
+    assert_eq!(user["id"], again.of("user", "7")["user"]);
+    let page = client.ok("history", json!({"room": 3})).await;
+    let said: Vec<_> = page["items"].as_array().unwrap().iter().collect();
+    assert_eq!(said[0]["by"], json!({"id": id}));
+    assert!(said[0].get("content").is_none(), "{page}");
+    assert_eq!(said[1]["content"]["body"], "and you");
+    assert_eq!(said[2]["content"]["body"], "later");
+    assert_eq!(said[2]["by"]["id"], user["id"]);
+    world.stop().await;
+}
 
 #[tokio::test]
 async fn people_of_the_rest_backend_find_their_rooms_their_words_and_themselves() {

@@ -3,6 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use chat_core::UserId;
 use chat_server::config::{Config, Listen, Secret};
 use serde_json::json;
 
@@ -18,13 +19,19 @@ enum Ending {
     Password,
     /// By the command line, of a server that runs.
     Suspension,
+    /// Of the account, by whoever has its password.
+    Deletion,
+    /// By the application around the server.
+    Erasure,
 }
 
-const ENDINGS: [Ending; 4] = [
+const ENDINGS: [Ending; 6] = [
     Ending::LogOut,
     Ending::LogOutEverywhere,
     Ending::Password,
     Ending::Suspension,
+    Ending::Deletion,
+    Ending::Erasure,
 ];
 
 /// How somebody is connected.
@@ -91,16 +98,22 @@ fn with_admin() -> Config {
 /// Ends log-ins of an account.
 async fn end(world: &World, admin: &str, ending: Ending, name: &str, account: &Account) {
     let change = json!({"old": PASSWORD, "new": "another password"}).to_string();
-    let (path, body, status) = match ending {
-        Ending::LogOut => ("/v1/auth/logout", "{}", 204),
-        Ending::LogOutEverywhere => ("/v1/auth/logout", r#"{"all":true}"#, 204),
-        Ending::Password => ("/v1/auth/password", change.as_str(), 200),
+    let proof = json!({"password": PASSWORD}).to_string();
+    let (method, path, body, status) = match ending {
+        Ending::LogOut => ("POST", "/v1/auth/logout", "{}", 204),
+        Ending::LogOutEverywhere => ("POST", "/v1/auth/logout", r#"{"all":true}"#, 204),
+        Ending::Password => ("POST", "/v1/auth/password", change.as_str(), 200),
+        Ending::Deletion => ("DELETE", "/v1/account", proof.as_str(), 204),
+        Ending::Erasure => {
+            let erased = world.server.erase_user(UserId::new(account.id)).await;
+            return erased.unwrap();
+        }
         Ending::Suspension => {
             let said = suspend(admin, ADMIN_TOKEN, &[name]);
             return assert!(said.is_ok(), "{said:?}");
         }
     };
-    let said = by(world, account, "POST", path, body).await;
+    let said = by(world, account, method, path, body).await;
     assert_eq!(said.status, status, "{ending:?}: {}", said.body);
 }
 

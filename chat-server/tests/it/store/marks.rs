@@ -360,6 +360,28 @@ async fn deleted_words_leave_no_trace_in_pages_that_were_split() {
     }
 }
 
+/// What a killed process leaves: the files as they are at one moment, nothing closed.
+fn killed(town: &Town) -> TempDir {
+    let left = TempDir::new().unwrap();
+    let copy = |end: &str, to: &str| {
+        let from = format!("{}{end}", town.path().display());
+        let to = left.path().join(to);
+        let done = std::process::Command::new("cp").arg(from).arg(&to).status();
+        assert!(done.unwrap().success());
+        to
+    };
+    loop {
+        let log = copy("-wal", "chat.db-wal");
+        copy("", "chat.db");
+        // The writer may just have moved it into the database.
+        let again = copy("-wal", "again");
+        if std::fs::read(&log).unwrap() == std::fs::read(&again).unwrap() {
+            std::fs::remove_file(again).unwrap();
+            return left;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_process_that_dies_while_it_erases_has_erased_or_goes_on() {
     let mut town = Town::new(77);
@@ -369,14 +391,7 @@ async fn a_process_that_dies_while_it_erases_has_erased_or_goes_on() {
     town.store.erase_user(BOB, NOW).await.unwrap();
     let mut steps = 0;
     loop {
-        // What a killed process leaves: the files as they are, nothing closed.
-        let left = TempDir::new().unwrap();
-        for end in ["", "-wal"] {
-            let from = format!("{}{end}", town.path().display());
-            let to = left.path().join(format!("chat.db{end}"));
-            let done = std::process::Command::new("cp").arg(from).arg(to).status();
-            assert!(done.unwrap().success());
-        }
+        let left = killed(&town);
         let store: Any = Arc::new(Sqlite::open(left.path().join("chat.db")).unwrap());
         assert_eq!(store.account(BOB).await.unwrap(), None, "step {steps}");
         sound(&left.path().join("chat.db"));
@@ -390,6 +405,67 @@ async fn a_process_that_dies_while_it_erases_has_erased_or_goes_on() {
         }
     }
     assert!(steps > 3, "{steps}");
+}
+
+/// The texts of an erased person that a store tells.
+async fn texts_of(store: &Any, by: UserId) -> Vec<String> {
+    let mut texts = Vec::new();
+    for number in 1..=ROOMS {
+        let records = store.records(room(number), Seq::default(), 99_999).await;
+        for record in records.unwrap().iter().filter(|it| it.by.id == by) {
+            let content = match &record.event {
+                chat_core::Event::Posted(it) => it.content.as_ref(),
+                chat_core::Event::Edited(it) => it.content.as_ref(),
+                _ => None,
+            };
+            texts.extend(content.map(|it| it.body.as_str().to_owned()));
+        }
+    }
+    texts
+}
+
+#[tokio::test]
+async fn a_copy_that_is_made_while_somebody_is_erased_has_all_of_him_or_goes_on_erasing() {
+    let mut town = Town::new(78);
+    town.people().await;
+    town.found().await;
+    town.talk(40).await;
+    let before = texts_of(&town.store, BOB).await;
+    assert!(before.len() > 100, "{}", before.len());
+    let copies = TempDir::new().unwrap();
+    let mut made = 0;
+    let mut goes_on = true;
+    while goes_on {
+        let (from, to) = (town.path(), copies.path().join(format!("{made}.db")));
+        let copying = tokio::task::spawn_blocking(move || upkeep::backup(&from, &to));
+        goes_on = match made {
+            // The first is of nobody who is erased, if it's quick.
+            0 => town.store.erase_user(BOB, NOW).await.unwrap(),
+            _ => town.store.tend(NOW).await.unwrap(),
+        };
+        copying.await.unwrap().unwrap();
+        made += 1;
+    }
+    assert!(made > 3, "{made}");
+    let mut erased = 0;
+    for number in 0..made {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("chat.db");
+        std::fs::rename(copies.path().join(format!("{number}.db")), &path).unwrap();
+        sound(&path);
+        let copy: Any = Arc::new(Sqlite::open(&path).unwrap());
+        if copy.account(BOB).await.unwrap().is_some() {
+            assert_eq!(texts_of(&copy, BOB).await, before, "copy {number}");
+            continue;
+        }
+        assert_eq!(texts_of(&copy, BOB).await, Vec::<String>::new());
+        tend(&copy).await;
+        let bytes = bytes_of(folder.path());
+        assert_eq!(marks(&bytes, BOB), BTreeSet::new(), "copy {number}");
+        sound(&path);
+        erased += 1;
+    }
+    assert!(erased > 2, "{erased} of {made}");
 }
 
 /// The first schema, as files of the former version have it.

@@ -46,6 +46,14 @@ pub fn backup(store: &Path, to: &Path) -> Result<u64, BackupError> {
         let error = io::Error::new(io::ErrorKind::InvalidInput, "the name is not valid UTF-8");
         cannot(to, error)
     })?;
+    // The copy is made row by row, and rows move in it: nothing may stay where they were, for it would
+    // still be there when they are erased.
+    #[cfg(not(sabotage))]
+    let overwrites = true;
+    #[cfg(sabotage)]
+    let overwrites = !chat_core::sabotage::planted("copies_keep_what_moved");
+    db.pragma_update(None, "secure_delete", overwrites)
+        .map_err(|error| open::refusal(store, error))?;
     db.execute("VACUUM INTO ?1", [name])
         .map_err(|error| match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DiskFull) => {

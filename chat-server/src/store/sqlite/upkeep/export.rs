@@ -12,7 +12,7 @@ use super::scratch::source;
 use crate::store::StoreError;
 use crate::store::sqlite::column::int;
 use crate::store::sqlite::fault::{Fault, Result};
-use crate::store::sqlite::{keys, log, open};
+use crate::store::sqlite::{erase, keys, log, open};
 
 /// Why a room can't be exported.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +31,8 @@ pub enum ExportError {
 /// Writes all records of a room, oldest first, one JSON object a line, and returns how many.
 ///
 /// The room goes by its number, by its alias, or by any dialect's spelling of its number; a deleted
-/// one by its number or a spelling. Deleted messages are there without their words. No record tells
+/// one by its number or a spelling. Deleted messages, and all that erased people wrote, are
+/// there without their words. No record tells
 /// the hash of a room's password.
 ///
 /// # Errors
@@ -54,7 +55,7 @@ pub fn export(store: &Path, room: &str, out: &mut dyn Write) -> Result<u64, Expo
         Sum::START,
         usize::MAX,
         |record| {
-            write(out, record).map_err(|error| {
+            write(out, erase::told(&db, record)?).map_err(|error| {
                 let words = error.to_string();
                 unwritten = Some(error);
                 Fault::Unavailable(words)
