@@ -3,15 +3,17 @@
 //! A write is tried at once. What the socket doesn't take waits here, and until it is gone
 //! everything later waits behind it, up to a bound. Whoever passes the bound is too slow.
 
+mod queue;
+
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
-use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use self::queue::Queue;
 use crate::frame;
 
 /// A byte stream: the fast path, or whatever else a host has.
@@ -55,16 +57,6 @@ pub(crate) enum State {
     Broken,
 }
 
-/// Whole frames, of which the first bytes may have left already.
-#[derive(Default)]
-struct Queue {
-    frames: Vec<u8>,
-    sent: usize,
-}
-
-/// What has left may take up this much before room is made.
-const COMPACT_BYTES: usize = 64 * 1024;
-
 impl Outbox {
     pub(crate) fn new(wire: Wire, bytes_max: usize) -> Self {
         Self {
@@ -83,8 +75,7 @@ impl Outbox {
 
     /// Bytes that wait.
     pub(crate) fn waiting(&self) -> usize {
-        let queue = self.queue.borrow();
-        queue.frames.len() - queue.sent
+        self.queue.borrow().waiting()
     }
 
     /// Sends whole frames.
@@ -123,7 +114,7 @@ impl Outbox {
         let mut queue = self.queue.borrow_mut();
         let bytes: usize = slices.iter().map(|slice| slice.len()).sum();
         let mut sent = 0;
-        let idle = queue.frames.is_empty();
+        let idle = queue.is_empty();
         if idle {
             match self.try_write(slices) {
                 Ok(written) => sent = written,
@@ -133,20 +124,17 @@ impl Outbox {
             if sent == bytes {
                 return;
             }
-            queue.sent = sent;
         }
         // One thing may be longer than the bound if nothing else waits: an answer may be a whole
         // page, and who reads it is not too slow.
-        let full = !idle && queue.frames.len() - queue.sent + bytes > self.bytes_max;
+        let full = !idle && queue.waiting() + bytes > self.bytes_max;
         #[cfg(sabotage)]
         let full = full && !chat_core::sabotage::planted("unbounded_outbox");
         if full {
             self.state.set(State::Lagging);
         } else {
-            queue.make_room(bytes, self.bytes_max);
-            for slice in slices {
-                queue.frames.extend_from_slice(slice);
-            }
+            queue.push(slices, bytes, self.bytes_max);
+            queue.pass(sent);
         }
         drop(queue);
         self.wake();
@@ -156,11 +144,7 @@ impl Outbox {
     pub(crate) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             let mut queue = self.queue.borrow_mut();
-            let Some(rest) = queue
-                .frames
-                .get(queue.sent..)
-                .filter(|rest| !rest.is_empty())
-            else {
+            let Some(rest) = queue.rest() else {
                 *queue = Queue::default();
                 drop(queue);
                 return self.poll_flush_wire(cx);
@@ -180,7 +164,7 @@ impl Outbox {
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            queue.sent += written;
+            queue.pass(written);
             queue.compact();
         }
     }
@@ -211,16 +195,7 @@ impl Outbox {
     /// Ends the lag: forgets every frame that hasn't begun to leave, and lets one last thing
     /// follow.
     pub(crate) fn cut(&self) {
-        let mut queue = self.queue.borrow_mut();
-        let mut end = 0;
-        while end < queue.sent {
-            match frame::at(&queue.frames, end) {
-                Some(frame) => end = frame.end,
-                None => break,
-            }
-        }
-        queue.frames.truncate(end);
-        drop(queue);
+        self.queue.borrow_mut().cut();
         if self.state.get() == State::Lagging {
             self.state.set(State::Open);
         }
@@ -228,36 +203,14 @@ impl Outbox {
 
     /// Takes out messages that wait without a stream, from the first on, for as long as they are
     /// wanted: each with whether it is a text.
-    pub(crate) fn take(&self, mut wanted: impl FnMut(bool, &[u8]) -> bool) {
-        let mut queue = self.queue.borrow_mut();
-        let mut end = 0;
-        while let Some((opcode, payload)) = frame::parts(&queue.frames, end) {
-            let next = payload.end;
-            let Some(payload) = queue.frames.get(payload) else {
-                break;
-            };
-            // What else there may be concerns a socket.
-            let is_message = opcode == frame::TEXT || opcode == frame::BINARY;
-            if is_message && !wanted(opcode == frame::TEXT, payload) {
-                break;
-            }
-            end = next;
-        }
-        queue.frames.drain(..end);
-        if queue.frames.is_empty() {
-            // What once waited for a poll isn't kept as room for the next.
-            *queue = Queue::default();
-        }
+    pub(crate) fn take(&self, wanted: impl FnMut(bool, &[u8]) -> bool) {
+        self.queue.borrow_mut().take(wanted);
     }
 
     /// Takes over another outbox's stream: what waits there leaves first.
     pub(crate) fn adopt(&self, other: &Self) {
         self.wire.replace(other.wire.replace(Wire::Held));
-        let mut queue = self.queue.borrow_mut();
-        let Queue { mut frames, sent } = other.queue.take();
-        frames.extend_from_slice(&queue.frames);
-        *queue = Queue { frames, sent };
-        drop(queue);
+        self.queue.borrow_mut().follow(other.queue.take());
         self.wake();
     }
 
@@ -344,36 +297,6 @@ impl Outbox {
             // What a boxed stream takes may still lie in its own buffers: its task flushes them.
             Wire::Boxed(_) | Wire::Held => Err(io::ErrorKind::WouldBlock.into()),
         }
-    }
-}
-
-impl Queue {
-    /// Makes room for so many bytes more: for twice as many as there are, so that it isn't made too
-    /// often, but not for more than may ever wait.
-    fn make_room(&mut self, bytes: usize, bytes_max: usize) {
-        let length = self.frames.len();
-        let needed = length + bytes;
-        if needed > self.frames.capacity() {
-            let generous = needed.max(2 * length).min(bytes_max + COMPACT_BYTES);
-            self.frames.reserve_exact(generous.max(needed) - length);
-        }
-    }
-
-    /// Makes room of what has left, up to the start of the frame that is on its way.
-    fn compact(&mut self) {
-        if self.sent < COMPACT_BYTES {
-            return;
-        }
-        let mut start = 0;
-        while let Some(frame) = frame::at(&self.frames, start).filter(|it| it.end <= self.sent) {
-            start = frame.end;
-        }
-        if start == 0 {
-            return;
-        }
-        let rest = self.frames.split_off(start);
-        drop(mem::replace(&mut self.frames, rest));
-        self.sent -= start;
     }
 }
 
@@ -472,7 +395,7 @@ mod tests {
             let kept = if bytes > BOUND { first.len() } else { bytes };
             assert_eq!(held.waiting(), kept);
             // Nor does the memory for it grow beyond.
-            assert!(held.queue.borrow().frames.capacity() <= BOUND + COMPACT_BYTES);
+            assert!(held.queue.borrow().capacity() <= BOUND + queue::COMPACT_BYTES);
         }
     }
 
@@ -523,8 +446,8 @@ mod tests {
             flush(&outbox).await;
             let most = (all.len() - heard.len()).min(10_000);
             heard.extend(read(&mut peer, most).await);
-            let queue = outbox.queue.borrow();
-            assert!(queue.frames.len() <= all.len() - heard.len() + 2 * COMPACT_BYTES + 50_000);
+            let kept = outbox.queue.borrow().kept();
+            assert!(kept <= all.len() - heard.len() + 2 * queue::COMPACT_BYTES + 50_000);
         }
         assert!(heard == all);
     }
