@@ -39,6 +39,12 @@ impl Dice {
         }
     }
 
+    /// A number below this; 0 if there is none.
+    #[must_use]
+    pub fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.between(0, bound as u64)).unwrap_or(0)
+    }
+
     /// True so many times in a hundred.
     pub const fn chance(&mut self, percent: u64) -> bool {
         self.draw() % 100 < percent
@@ -46,8 +52,9 @@ impl Dice {
 
     /// One of these; none of nothing.
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
-        let at = self.between(0, from.len() as u64);
-        from.get(usize::try_from(at).unwrap_or(0))
+        (!from.is_empty())
+            .then(|| self.below(from.len()))
+            .and_then(|at| from.get(at))
     }
 }
 

@@ -9,7 +9,6 @@
 mod answers;
 mod archive;
 mod bus;
-pub(crate) mod dice;
 mod errand;
 mod faults;
 mod laws;

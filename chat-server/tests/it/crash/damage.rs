@@ -9,8 +9,8 @@ use tempfile::TempDir;
 use super::power::number;
 use super::program::Program;
 use super::talker::read_log;
-use crate::turn::dice::Dice;
 use crate::world::{Native, sign_up};
+use chat_server::simulation::Dice;
 
 #[test]
 fn a_second_server_on_the_same_file_says_so_and_ends() {

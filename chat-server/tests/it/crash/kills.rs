@@ -9,8 +9,8 @@ use tempfile::TempDir;
 
 use super::program::Program;
 use super::talker::{Talker, all_talk, compare};
-use crate::turn::dice::Dice;
 use crate::world::{Native, sign_up};
+use chat_server::simulation::Dice;
 
 /// How much is asked of the program.
 struct Load {

@@ -23,8 +23,8 @@ use self::disk::{Disk, Step};
 use super::program::Program;
 use super::shim::{Field, Shim};
 use super::talker::{Line, Talker, all_talk};
-use crate::turn::dice::Dice;
 use crate::world::{Native, sign_up};
+use chat_server::simulation::Dice;
 
 /// What happened, as the disk saw it and as the clients did.
 pub(super) struct Recording {

@@ -2,6 +2,7 @@
 
 use chat_core::commands::{Delete, Edit};
 use chat_core::{RoomId, Seq, Timestamp};
+use chat_server::simulation::Dice;
 use chat_server::store::{Found, Scope, SearchQuery, Sought};
 
 use super::Any;
@@ -141,13 +142,8 @@ pub(super) async fn a_search_goes_on_where_it_was_left_off(store: Any) {
 
 pub(super) async fn search_equals_a_naive_reading(store: Any) {
     const WORDS: [&str; 6] = ["ant", "bee", "cat", "dog", "elk", "fox"];
-    let mut draw = 7_u64;
-    let mut draw = move |below: usize| {
-        draw = draw
-            .wrapping_mul(0x5851_f42d_4c95_7f2d)
-            .wrapping_add(0x1405_7b7e_f767_814f);
-        usize::try_from(draw >> 33).unwrap() % below
-    };
+    let mut dice = Dice::new(7);
+    let mut draw = move |below| dice.below(below);
     let mut stage = Stage::new(store.clone());
     let rooms = [stage.den(1).await, stage.den(2).await];
     for den in rooms {

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use chat_core::RoomId;
 use chat_server::bus::Hint;
 
-use super::dice::Dice;
 use super::faults::Faults;
+use chat_server::simulation::Dice;
 
 /// Hints on their way, and who may not hear whom.
 #[derive(Debug, Default)]

@@ -12,11 +12,11 @@ use chat_core::{
 };
 use chat_server::mail::{Look, Reply, SessionKey, Wish};
 
-use super::dice::Dice;
 use super::errand::Errand;
 use super::faults::Faults;
 use super::laws;
 use super::world::{Fault, Shape, World};
+use chat_server::simulation::Dice;
 
 /// A session, and what it remembers.
 struct Client {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use crate::turn::dice::Dice;
+use chat_server::simulation::Dice;
 
 /// What was done to a file, or to the names in its folder.
 #[derive(Debug)]
