@@ -79,6 +79,7 @@ impl Event {
             | Self::GrantChanged(_)
             | Self::RoomArchived(_)
             | Self::RoomUnarchived(_)
+            | Self::RoomTrimmed(_)
             | Self::RoomDeleted(_)
             | Self::OwnershipTransferred(_)
             | Self::Joined(_)

@@ -66,7 +66,8 @@ pub(super) fn project(db: &Connection, record: &Record, head_idx: Idx) -> Result
         | Event::Muted(_)
         | Event::Unmuted(_)
         | Event::Pinned(_)
-        | Event::Unpinned(_) => {}
+        | Event::Unpinned(_)
+        | Event::RoomTrimmed(_) => {}
     }
     if record.event.changes_room() {
         db.prepare_cached("UPDATE rooms SET updated_at = ?2 WHERE id = ?1")?
