@@ -199,6 +199,20 @@ pub trait Store: Send + Sync + 'static {
         Ok(Vec::new())
     }
 
+    /// Rooms that keep messages past their time, those that are so longest first, and from which
+    /// record on they may keep them. A room that was trimmed is not among them for an
+    /// [hour](TRIMMED_EVERY_MS). What it costs depends on how many they are, not on how many rooms
+    /// there are.
+    ///
+    /// A trimmed room's history begins where it is kept from: once a record that says so is
+    /// appended, nothing that was said before is read with words any more. The words go by and by,
+    /// while the store is [tended](Store::tend), also after a crash. Facts stay, and state doesn't
+    /// change but by that record.
+    async fn overdue(&self, now: Timestamp, limit: usize) -> Result<Vec<Overdue>, StoreError> {
+        let _ = (now, limit);
+        Ok(Vec::new())
+    }
+
     /// Does a bounded piece of standing work: erasing, taking in words that can be looked for,
     /// cleaning up. Whether there is more to do.
     async fn tend(&self, now: Timestamp) -> Result<bool, StoreError> {
@@ -318,6 +332,18 @@ pub struct Erasure {
     /// Whether he is a member of it.
     pub is_member: bool,
 }
+
+/// A room that keeps messages past their time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overdue {
+    /// Which.
+    pub room: RoomId,
+    /// The first record that it may keep.
+    pub from: Seq,
+}
+
+/// How long a room that was trimmed isn't trimmed again: each time is a record that its members hear.
+pub const TRIMMED_EVERY_MS: u64 = 60 * 60 * 1_000;
 
 /// Which listed rooms.
 #[derive(Clone, Debug, PartialEq, Eq)]

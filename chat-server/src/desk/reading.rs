@@ -105,6 +105,10 @@ impl Desk<'_> {
         if since > head {
             return Err(Refusal::unrecoverable("ahead"));
         }
+        if since.number() > 0 && since.next() < from && since != head {
+            // What lies between is kept no longer, or was never his to read.
+            return Err(Refusal::unrecoverable("trimmed"));
+        }
         let after = since.max(Seq::new(from.number().saturating_sub(1)));
         let most = self.node.limits().catch_up_records_max;
         let limit = usize::try_from(limit.unwrap_or(most).clamp(1, most)).unwrap_or(usize::MAX);

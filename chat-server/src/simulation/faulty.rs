@@ -13,7 +13,7 @@ use super::ledger::Ledger;
 use super::trace::Trace;
 use crate::store::{
     Account, Append, Appended, Created, DirectoryQuery, Erasure, Found, GuestMember, Holder,
-    Marker, MessageQuery, NewAccount, SearchQuery, Store, StoreError,
+    Marker, MessageQuery, NewAccount, Overdue, SearchQuery, Store, StoreError,
 };
 
 /// How well the store is.
@@ -318,6 +318,10 @@ impl Store for Faulty {
 
     async fn erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError> {
         self.pass().await?.erasures(limit).await
+    }
+
+    async fn overdue(&self, now: Timestamp, limit: usize) -> Result<Vec<Overdue>, StoreError> {
+        self.pass().await?.overdue(now, limit).await
     }
 
     async fn tend(&self, now: Timestamp) -> Result<bool, StoreError> {

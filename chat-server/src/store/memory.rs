@@ -5,6 +5,7 @@ mod erase;
 mod room;
 mod search;
 mod state;
+mod trim;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,7 +18,7 @@ use self::state::State;
 use super::project::check_dense;
 use super::{
     Account, Append, Appended, Created, DirectoryQuery, Erasure, Found, GuestMember, Holder,
-    Marker, MessageQuery, NewAccount, SearchQuery, Store, StoreError, draw_epoch,
+    Marker, MessageQuery, NewAccount, Overdue, SearchQuery, Store, StoreError, draw_epoch,
 };
 
 /// A store in memory.
@@ -319,6 +320,10 @@ impl Store for Memory {
 
     async fn erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError> {
         Ok(self.state().erasures(limit))
+    }
+
+    async fn overdue(&self, now: Timestamp, limit: usize) -> Result<Vec<Overdue>, StoreError> {
+        Ok(self.state().overdue(now, limit))
     }
 
     async fn tend(&self, _now: Timestamp) -> Result<bool, StoreError> {

@@ -10,7 +10,7 @@ use chat_protocol::answer::{MemberCard, Message, MyRoom, Page, RoomCard};
 use chat_server::store::memory::Memory;
 use chat_server::store::{
     Account, Append, Appended, Created, DirectoryQuery, Erasure, Found, GuestMember, Holder,
-    Marker, MessageQuery, NewAccount, SearchQuery, Store, StoreError,
+    Marker, MessageQuery, NewAccount, Overdue, SearchQuery, Store, StoreError,
 };
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -170,6 +170,7 @@ store! {
     prune(now: Timestamp) -> ();
     erase_user(user: UserId, at: Timestamp) -> bool;
     erasures(limit: usize) -> Vec<Erasure>;
+    overdue(now: Timestamp, limit: usize) -> Vec<Overdue>;
     tend(now: Timestamp) -> bool;
     check() -> ();
 }
