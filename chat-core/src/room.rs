@@ -265,6 +265,10 @@ impl Room {
             }
             (History::SinceJoin | History::All, _) => Seq::new(1),
         };
+        #[cfg(sabotage)]
+        if crate::sabotage::planted("trimmed_past_in_reach") {
+            return since;
+        }
         since.max(self.kept_from)
     }
 

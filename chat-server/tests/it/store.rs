@@ -17,6 +17,7 @@ mod recount;
 mod searching;
 mod sqlite;
 mod stage;
+mod trimming;
 mod upkeep;
 
 use std::sync::Arc;
@@ -93,6 +94,10 @@ contract! {
     searching::nothing_outside_its_scope_is_found,
     searching::a_search_goes_on_where_it_was_left_off,
     searching::search_equals_a_naive_reading,
+    trimming::a_trimmed_room_begins_where_it_is_kept_from,
+    trimming::rooms_past_their_time_are_found,
+    trimming::a_trimmed_room_is_let_alone_for_an_hour_and_a_quiet_one_for_ever,
+    trimming::what_is_overdue_equals_a_naive_reading,
     recount::lists_equal_a_naive_recount,
     accounts::names_and_handles_are_unique_together,
     accounts::an_account_is_found_by_any_of_its_names,

@@ -206,13 +206,11 @@ impl Log {
             return Vec::new();
         }
         let found = || {
-            self.messages
-                .range(from..=query.to)
-                .filter(|(seq, line)| {
-                    query
-                        .thread
-                        .is_none_or(|root| **seq == root || line.posted.thread == Some(root))
-                })
+            self.messages.range(from..=query.to).filter(|(seq, line)| {
+                query
+                    .thread
+                    .is_none_or(|root| **seq == root || line.posted.thread == Some(root))
+            })
         };
         let show = |(seq, line): (&Seq, &Line)| line.show(*seq, query.viewer);
         let before = |bound: Option<Seq>, limit| -> Vec<Message> {

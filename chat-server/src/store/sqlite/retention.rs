@@ -55,7 +55,7 @@ impl Kept {
         let (mut low, mut end) = (self.first(), self.head.next());
         while low < end {
             let middle = Seq::new(low.number().midpoint(end.number()));
-            if line(db, room, middle)?.at >= since {
+            if line(db, room, middle)?.at > since {
                 end = middle;
             } else {
                 low = middle.next();
@@ -159,7 +159,10 @@ fn due(db: &Connection, room: RoomId, kept: &Kept) -> Result<Option<Timestamp>> 
         let line = read_line(row.get_ref(0)?.as_blob().unwrap_or_default())?;
         count += 1;
         // That a room was trimmed is no reason to trim it.
-        if line.ev != "room_trimmed" || count == TRIMS_PASSED_OVER {
+        let is_trim = line.ev == "room_trimmed";
+        #[cfg(sabotage)]
+        let is_trim = is_trim && !chat_core::sabotage::planted("trimming_is_a_reason_to_trim");
+        if !is_trim || count == TRIMS_PASSED_OVER {
             first = Some(line.at.plus_ms(days_ms(days)));
             break;
         }

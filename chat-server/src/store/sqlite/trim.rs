@@ -12,14 +12,17 @@ use super::fault::{Fault, Result};
 use super::{erase, project};
 
 /// Records that are looked at in one go.
-const RECORDS_MAX: usize = 1_000;
+const RECORDS_MAX: usize = 100;
 
 /// The first record of a room that is kept; zero if all are.
 pub(super) fn kept_from(db: &Connection, room: RoomId) -> Result<Seq> {
     let mut query = db.prepare_cached("SELECT kept_from FROM rooms WHERE id = ?1")?;
     let mut found = query.query([int(room)])?;
     let row = found.next()?;
-    Ok(row.map(|row| number(row, 0)).transpose()?.unwrap_or_default())
+    Ok(row
+        .map(|row| number(row, 0))
+        .transpose()?
+        .unwrap_or_default())
 }
 
 /// Notes from where on a room is kept.

@@ -156,7 +156,10 @@ fn trimmed(db: &Connection, room: i64) -> Result<Seq> {
     let mut query = db.prepare_cached("SELECT swept FROM store.rooms WHERE id = ?1")?;
     let mut found = query.query([room])?;
     let row = found.next()?;
-    Ok(row.map(|row| number(row, 0)).transpose()?.unwrap_or_default())
+    Ok(row
+        .map(|row| number(row, 0))
+        .transpose()?
+        .unwrap_or_default())
 }
 
 /// Takes the words in of what the store has taken in.
