@@ -39,8 +39,8 @@ pub trait Store: Send + Sync + 'static {
     /// Loads a room from its latest snapshot and its log's tail; none if there is no such room.
     async fn load(&self, room: RoomId) -> Result<Option<Room>, StoreError>;
 
-    /// The records of a room after a position, oldest first; those of deleted messages come without
-    /// their words.
+    /// The records of a room after a position, oldest first; those of deleted messages, and of before
+    /// the room was trimmed, come without their words.
     async fn records(
         &self,
         room: RoomId,

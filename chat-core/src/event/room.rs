@@ -104,7 +104,8 @@ impl Default for Features {
     }
 }
 
-/// How long bodies and records are kept; without a bound, for ever.
+/// How long what was said is kept; without a bound, for ever. What is past that is forgotten when the
+/// house, or whoever may, wishes [`Trim`](crate::commands::Trim).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]

@@ -165,6 +165,25 @@ stories! {
                alice refused: no such message");
     }
 
+    fn the_house_trims_whatever_is_there() {
+        check("alice create #den
+               alice post #den early
+               alice archive #den
+               alice trim #den 3
+               house trim #den 3
+               alice unarchive #den
+               alice delete_room #den
+               house trim #den 5",
+              "1 alice created: attach alice, broadcast
+               2 alice posted message 1: broadcast
+               3 alice archived: broadcast
+               alice refused: room is archived
+               4 house trimmed to 3: broadcast
+               5 alice unarchived: broadcast
+               6 alice deleted the room: broadcast, close
+               house refused: no such room");
+    }
+
     fn a_direct_room_has_two_members_for_life() {
         check("alice open bob as=ab
                bob open alice as=ba
