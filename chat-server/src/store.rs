@@ -146,9 +146,18 @@ pub trait Store: Send + Sync + 'static {
     /// An account by its number.
     async fn account(&self, user: UserId) -> Result<Option<Account>, StoreError>;
 
-    /// Sets the hash of an account's password.
+    /// Sets the hash of an account's first password.
     async fn set_password(&self, user: UserId, hash: &str, at: Timestamp)
     -> Result<(), StoreError>;
+
+    /// Sets the hash of an account's password, and raises the epoch of its user in the same moment:
+    /// all log-ins by the password that was have ended. Gives the epoch.
+    async fn change_password(
+        &self,
+        user: UserId,
+        hash: &str,
+        at: Timestamp,
+    ) -> Result<u64, StoreError>;
 
     /// Puts another hash of the same password in the place of this one; whether it was there. A
     /// password that was changed meanwhile stays changed.

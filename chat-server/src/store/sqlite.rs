@@ -285,6 +285,19 @@ impl Store for Sqlite {
         ))
     }
 
+    async fn change_password(
+        &self,
+        user: UserId,
+        hash: &str,
+        at: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let hash = hash.to_owned();
+        write_alone!(self, move |desk| {
+            accounts::set_password(&desk.db, user, &hash, at)?;
+            accounts::raise_epoch(&desk.db, user)
+        })
+    }
+
     async fn replace_hash(&self, user: UserId, old: &str, new: &str) -> Result<bool, StoreError> {
         let (old, new) = (old.to_owned(), new.to_owned());
         write_alone!(self, move |desk| accounts::replace_hash(
