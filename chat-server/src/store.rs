@@ -344,6 +344,8 @@ pub struct DirectoryQuery {
     pub cursor: Option<String>,
     /// How many at most.
     pub limit: usize,
+    /// How many are looked at, at most, to find as many: a page may have fewer, or none, and go on.
+    pub looked_at_max: usize,
 }
 
 /// The order of a list of rooms.
