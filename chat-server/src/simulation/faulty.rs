@@ -276,6 +276,15 @@ impl Store for Faulty {
         self.pass().await?.set_password(user, hash, at).await
     }
 
+    async fn change_password(
+        &self,
+        user: UserId,
+        hash: &str,
+        at: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.pass().await?.change_password(user, hash, at).await
+    }
+
     async fn replace_hash(&self, user: UserId, old: &str, new: &str) -> Result<bool, StoreError> {
         self.pass().await?.replace_hash(user, old, new).await
     }
