@@ -273,13 +273,18 @@ pub enum Appended {
         /// The head.
         head: Seq,
     },
-    /// A key that a record claims is held already; nothing was written.
-    Taken {
-        /// The key.
-        key: Key,
-        /// Who holds it.
-        by: Holder,
-    },
+    /// Keys that the records claim are held already, by others or by an earlier one of them: all of
+    /// those, in the order of the claims. Nothing was written.
+    Taken(Vec<Taken>),
+}
+
+/// A key that is held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// The key.
+    pub key: Key,
+    /// Who holds it.
+    pub by: Holder,
 }
 
 /// The record that holds a key.

@@ -131,7 +131,7 @@ impl Store for Faulty {
             match answer {
                 Appended::Done => records.iter().for_each(|it| self.ledger.enter(it)),
                 Appended::Conflict { .. } => self.trace.reach("append met a conflict"),
-                Appended::Taken { .. } => self.trace.reach("append met a taken key"),
+                Appended::Taken(_) => self.trace.reach("append met a taken key"),
             }
         }
         let mut unsaid = Unsaid(Some(&self.trace));

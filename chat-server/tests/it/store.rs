@@ -58,6 +58,7 @@ contract! {
     append::a_cid_is_used_once_in_its_room,
     append::a_creations_cid_is_used_once_by_its_user,
     append::a_refused_append_claims_nothing,
+    append::every_key_that_is_taken_is_told_at_once,
     append::one_refusal_leaves_the_others_committed,
     append::callers_at_the_same_time_are_all_served,
     append::of_many_who_race_for_a_position_one_wins,
