@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chat_core::commands::Leave;
-use chat_core::{Actor, Name, Timestamp};
+use chat_core::{Actor, Name};
 
 use crate::desk::Desk;
 use crate::erasing;
@@ -62,7 +62,7 @@ async fn tidy(node: &Node) -> Result<(), StoreError> {
     node.store().prune(now).await?;
     erasing::finish(node).await?;
     let grace = node.limits().guest_grace_ms;
-    let before = Timestamp::new(now.number().saturating_sub(grace));
+    let before = now.minus_ms(grace);
     for member in node.store().guests_unseen(before, now, GUESTS_MAX).await? {
         if node.is_here(member.guest) {
             node.store().see_guest(member.guest, now).await?;

@@ -342,7 +342,7 @@ impl Store for Sqlite {
 
     async fn prune(&self, now: Timestamp) -> Result<(), StoreError> {
         write_alone!(self, move |desk| accounts::prune_grants(&desk.db, now))?;
-        let before = Timestamp::new(now.number().saturating_sub(CID_WINDOW_MS));
+        let before = now.minus_ms(CID_WINDOW_MS);
         let mut place = Some((-1, -1));
         // A part at a time, so that nobody waits long behind it.
         while let Some(from) = place {

@@ -162,7 +162,7 @@ pub(super) fn all(room: RoomId) -> MessageQuery {
         viewer: ALICE,
         place: Place::Newest,
         from: Seq::new(1),
-        to: Seq::new(u64::MAX),
+        to: Seq::MAX,
         thread: None,
         limit: 10_000,
     }
