@@ -10,7 +10,7 @@ use crate::content::{Attachment, Content, Format, Text};
 use crate::event::{Event, Kind, Posted};
 use crate::id::{Seq, UserId};
 use crate::judge::{Case, Effective, within};
-use crate::limits::{Limits, POST_REFILL_MS};
+use crate::limits::{Limits, POST_REFILL_MS, POSTS_BURST_MAX};
 use crate::policy::{Permission, Rule};
 use crate::rejection::{Counted, Field, Rejection};
 use crate::request::{Need, Stop};
@@ -198,9 +198,8 @@ fn not_too_fast(case: &Case<'_>, actor: Effective) -> Result<(), Stop> {
         }
         .into());
     }
-    let retry_ms = poster
-        .bucket
-        .wait_ms(case.at, case.limits.posts_burst, POST_REFILL_MS);
+    let burst = case.limits.posts_burst.min(POSTS_BURST_MAX);
+    let retry_ms = poster.bucket.wait_ms(case.at, burst, POST_REFILL_MS);
     // A debt that the bound doesn't allow is from when it didn't hold.
     let bounded = case.limits.posts_limited && retry_ms <= POST_REFILL_MS;
     if bounded && retry_ms > 0 {
