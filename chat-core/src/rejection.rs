@@ -119,6 +119,12 @@ pub enum Rejection {
     },
 }
 
+impl Rejection {
+    pub(crate) const fn bad(field: Field) -> Self {
+        Self::BadArgument { field }
+    }
+}
+
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)* }) => {
         $(#[$doc])*
@@ -189,7 +195,7 @@ words! {
     Counted {
         /// References of a message.
         Attachments = "attachments",
-        /// Bans or mutes in force.
+        /// Bans in force.
         Bans = "bans",
         /// Roles granted to groups.
         Grants = "grants",
@@ -197,6 +203,8 @@ words! {
         Invites = "invites",
         /// Users mentioned by a message.
         Mentions = "mentions",
+        /// Mutes in force.
+        Mutes = "mutes",
         /// Pinned messages.
         Pins = "pins",
         /// Reactions on a message.

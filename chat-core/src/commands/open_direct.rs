@@ -49,7 +49,7 @@ pub(crate) fn found(it: &OpenDirect, request: &Request) -> Result<Event, Stop> {
         .into());
     }
     if it.user == actor.id || it.user == UserId::HOUSE {
-        return Err(Rejection::BadArgument { field: Field::User }.into());
+        return Err(Rejection::bad(Field::User).into());
     }
     match request.facts.blocked {
         None => return Err(Need::Blocked(it.user).into()),

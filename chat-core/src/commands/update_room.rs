@@ -75,10 +75,7 @@ impl UpdateRoom {
         )?;
         let members = case.room.members.len() as u64;
         if self.capacity.is_some_and(|capacity| capacity < members) {
-            return Err(Rejection::BadArgument {
-                field: Field::Capacity,
-            }
-            .into());
+            return Err(Rejection::bad(Field::Capacity).into());
         }
         if let Some(overrides) = &self.overrides {
             check_overrides(overrides, actor.role)?;
@@ -120,9 +117,7 @@ pub(super) fn check_settings(
     let members_max = members_max(kind, limits);
     match capacity {
         Some(0) => {
-            return Err(Rejection::BadArgument {
-                field: Field::Capacity,
-            });
+            return Err(Rejection::bad(Field::Capacity));
         }
         Some(capacity) if capacity > members_max => {
             return Err(Rejection::TooLarge {
@@ -138,9 +133,7 @@ pub(super) fn check_settings(
         return Err(Rejection::TooLarge { field, max });
     }
     if retention.is_some_and(|it| it.days == Some(0) || it.records == Some(0)) {
-        return Err(Rejection::BadArgument {
-            field: Field::Retention,
-        });
+        return Err(Rejection::bad(Field::Retention));
     }
     Ok(())
 }
@@ -166,9 +159,7 @@ pub(super) fn check_overrides(overrides: &Overrides, actor: Role) -> Result<(), 
             .iter()
             .any(|permission| !permission.is_overridable())
         {
-            return Err(Rejection::BadArgument {
-                field: Field::Overrides,
-            });
+            return Err(Rejection::bad(Field::Overrides));
         }
     }
     Ok(())

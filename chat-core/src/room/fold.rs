@@ -176,7 +176,7 @@ impl Room {
         must(
             self.members
                 .keys()
-                .all(|user| self.ban(*user, self.head_at).is_none()),
+                .all(|user| !self.is_banned(*user, self.head_at)),
             "somebody is both joined and banned",
         );
         must(
