@@ -91,9 +91,6 @@ pub enum Rejection {
     /// The message is too old to be edited.
     #[error("the message is too old to be edited")]
     EditWindowClosed,
-    /// A fact was checked against a state that has passed. The shell asks again; no client sees it.
-    #[error("a fact is out of date")]
-    StaleFact,
     /// Slow mode: the actor posted a moment ago.
     #[error("slow mode: wait {} s", retry_ms.div_ceil(1000))]
     SlowMode {

@@ -135,6 +135,9 @@ pub enum Decision {
 pub enum Need {
     /// The room is not loaded.
     Room(RoomId),
+    /// Another number for the room that is to be made: there is a room of this one. A store reserves
+    /// each number once, so whoever meets this asked for the same creation twice.
+    NewRoom,
     /// The members of this group, for the directory.
     Group(RoomId),
     /// This message, which is older than those that memory holds.

@@ -125,7 +125,7 @@ impl CreateRoom {
 
     /// The number is taken: the store reserves each only once.
     pub(crate) fn decide(&self, _: &Case<'_>) -> Ruling {
-        Err(Rejection::StaleFact.into())
+        Err(Need::NewRoom.into())
     }
 
     pub(crate) fn became(&self, event: &Event) -> bool {

@@ -26,7 +26,7 @@ impl OpenDirect {
         match case.room.peer(case.actor.id) {
             Some(peer) if peer == self.user => Ok(Outcome::Already(Seq::new(1))),
             // The number is taken: the store reserves each only once.
-            Some(_) | None => Err(Rejection::StaleFact.into()),
+            Some(_) | None => Err(Need::NewRoom.into()),
         }
     }
 

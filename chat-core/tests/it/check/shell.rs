@@ -154,6 +154,7 @@ impl Shell {
         let facts = &mut request.facts;
         match need {
             Need::Room(_) => unreachable!("answered by its caller"),
+            Need::NewRoom => unreachable!("each number is reserved once"),
             Need::Group(group) => self.teach(*group),
             Need::Message(message) => {
                 let fact = MessageFact {
