@@ -140,7 +140,7 @@ mod tests {
         let Ok(Decision::New(record)) = engine.decide(&request) else {
             panic!("not accepted: {request:?}")
         };
-        engine.evolve(&record);
+        assert!(engine.evolve(&record));
     }
 
     fn found(kind: Kind) -> Engine {

@@ -28,6 +28,21 @@ pub struct Request {
     pub facts: Facts,
 }
 
+impl Request {
+    /// A wish without a cid, of which the shell has said nothing yet.
+    #[must_use]
+    pub fn new(room: RoomId, actor: Actor, at: Timestamp, command: impl Into<Command>) -> Self {
+        Self {
+            room,
+            actor,
+            at,
+            cid: None,
+            command: command.into(),
+            facts: Facts::default(),
+        }
+    }
+}
+
 /// Who acts. The shell has made sure of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {

@@ -353,7 +353,8 @@ impl<R> Turn<R> {
                 }
             }
             Ok(Decision::New(record)) => {
-                self.engine.evolve(&record);
+                let applied = self.engine.evolve(&record);
+                debug_assert!(applied, "what was just decided is the next record");
                 #[cfg(sabotage)]
                 if chat_core::sabotage::planted("published_before_commit") {
                     self.publish(|| Hint::Appended(Arc::new(record.clone())));

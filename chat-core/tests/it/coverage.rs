@@ -26,7 +26,10 @@ pub(crate) fn note(command: &'static str, answer: &Answer) {
         } else if let Answer::Refused(rejection) = answer {
             seen.refusals.insert(code(rejection));
         }
-        if !matches!(answer, Answer::Refused(_) | Answer::NameTaken) {
+        if matches!(
+            answer,
+            Answer::Fact(_) | Answer::Repeat(..) | Answer::Signal(_)
+        ) {
             seen.commands.insert(command);
         }
     });

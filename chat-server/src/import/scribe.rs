@@ -174,7 +174,9 @@ impl<'a> Scribe<'a> {
             self.put(false);
             self.flush().await?;
         }
-        self.engine.evolve(&record);
+        if !self.engine.evolve(&record) {
+            return Err(ImportError::Disturbed(self.room));
+        }
         self.records.push(Arc::new(record));
         Ok(())
     }
