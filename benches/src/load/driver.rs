@@ -115,7 +115,7 @@ fn says(heard: &[u8], words: &str) -> bool {
 }
 
 /// What stands between two texts.
-fn between<'a>(heard: &'a [u8], before: &str, after: &[char]) -> Option<&'a str> {
+pub(super) fn between<'a>(heard: &'a [u8], before: &str, after: &[char]) -> Option<&'a str> {
     let (_, rest) = std::str::from_utf8(heard).ok()?.split_once(before)?;
     rest.split(after).next()
 }
