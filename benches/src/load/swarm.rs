@@ -71,7 +71,13 @@ impl Swarm {
     /// The time of this run, in nanoseconds.
     #[must_use]
     pub fn now_ns(&self) -> u64 {
-        u64::try_from(self.clock.elapsed().as_nanos()).unwrap_or(u64::MAX)
+        u64::try_from(self.now().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// The time of this run.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.clock.elapsed()
     }
 
     /// Begins to open a member's connection.
