@@ -140,6 +140,14 @@ async fn a_refusal_is_told_in_the_words_of_the_server() {
     let why = elsewhere.await.unwrap().unwrap_err();
     assert!(why.contains("404"), "{why}");
     server.stop().await;
-    let why = load("--driver rooms").await.unwrap().unwrap_err();
-    assert!(why.contains("refused") || why.contains("reset"), "{why}");
+}
+
+#[test]
+fn where_nothing_listens_that_is_what_is_said() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = nobody.local_addr().unwrap();
+    drop(nobody);
+    let why = load(address, "--driver rooms").unwrap_err();
+    assert!(why.contains(&address.to_string()), "{why}");
+    assert!(why.contains("Connection refused"), "{why}");
 }
