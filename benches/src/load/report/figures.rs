@@ -111,8 +111,9 @@ pub(super) fn bytes(value: f64) -> String {
 /// How many times the best something is, or the best how many times it.
 pub(super) fn ratio(value: f64, best: f64) -> String {
     let (more, less) = (value.max(best), value.min(best));
-    if less > 0.0 && more > less {
-        format!("({:.2}×)", more / less)
+    // What rounds to the same is the same.
+    if less > 0.0 && more / less >= 1.005 {
+        format!(" ({:.2}×)", more / less)
     } else {
         String::new()
     }
@@ -153,8 +154,8 @@ mod tests {
         assert_eq!(bytes(3_686.4), "3.60 KiB");
         assert_eq!(
             (ratio(2.0, 1.0), ratio(1.0, 1.0)),
-            ("(2.00×)".into(), String::new())
+            (" (2.00×)".into(), String::new())
         );
-        assert_eq!(ratio(1.0, 4.0), "(4.00×)");
+        assert_eq!(ratio(1.0, 4.0), " (4.00×)");
     }
 }

@@ -65,7 +65,7 @@ impl Axis {
             from: 0.0,
             to: count * step,
             ticks: ticks
-                .map(|at| (at * step, format!("{}{unit}", at * step)))
+                .map(|at| (at * step, format!("{}{unit}", round(at * step))))
                 .collect(),
         }
     }
@@ -74,6 +74,11 @@ impl Axis {
     fn part(&self, value: f64) -> f64 {
         ((value - self.from) / (self.to - self.from)).clamp(0.0, 1.0)
     }
+}
+
+/// Without what is beyond the precision of a sum.
+fn round(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
 }
 
 /// The largest values of all curves.
@@ -204,10 +209,18 @@ mod tests {
 
     #[test]
     fn an_axis_ends_at_something_round() {
-        for (most, to, second) in [(97.0, 100.0, "20 s"), (3.2, 4.0, "1 s")] {
+        for (most, to, second) in [
+            (97.0, 100.0, "20 s"),
+            (3.2, 4.0, "1 s"),
+            (0.25, 0.25, "0.05 s"),
+        ] {
             let axis = Axis::counted(most, " s");
             assert!((axis.to - to).abs() < 1e-9, "{axis:?}");
             assert_eq!(axis.ticks[1].1, second);
+            assert!(
+                axis.ticks.iter().all(|(_, name)| name.len() < 8),
+                "{axis:?}"
+            );
         }
     }
 
