@@ -5,22 +5,26 @@
 //! ([`line`]), whatever a [`driver`]'s server wraps it in.
 //!
 //! * [`plan`] is a run as it was asked for; [`run`](mod@run) does it, and [`outcome`] is its result.
-//! * [`swarm`] holds the connections, [`town`] brings their members into the rooms, [`talk`] has
+//! * [`swarm`] holds the connections; a [`town`]'s members come in by its [`door`]; [`talk`] has
 //!   them say lines in a closed loop or at a fixed rate.
 //! * [`ledger`] knows who should have heard what: lost, doubled, disordered and leaked lines are
 //!   counted in every run. [`tally`] counts what is measured.
 
+pub mod door;
 pub mod driver;
 pub mod frame;
 pub mod histogram;
 pub mod http;
 pub mod ledger;
 pub mod line;
+pub mod link;
 pub mod options;
 pub mod outcome;
 pub mod plan;
+pub mod polling;
 pub mod process;
 pub mod progress;
+pub mod resume;
 pub mod run;
 pub mod silence;
 pub mod socket;

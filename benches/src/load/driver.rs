@@ -47,6 +47,11 @@ pub trait Driver: Debug + Sync {
     /// just been opened. The first guest of a room learns what the server calls it.
     fn enter(&self, me: &Guest, room: &mut Option<String>, heard: Option<&[u8]>) -> Step;
 
+    /// What a guest is given to prove later that it is he, if this is where he gets it.
+    fn credential<'a>(&self, _heard: &'a [u8]) -> Option<&'a str> {
+        None
+    }
+
     /// A post of this line.
     fn post(&self, me: &Guest, room: &str, line: &str) -> String;
 
@@ -110,12 +115,12 @@ pub fn named(name: DriverName) -> &'static dyn Driver {
 }
 
 /// Whether these words are in it.
-fn says(heard: &[u8], words: &str) -> bool {
+pub(super) fn says(heard: &[u8], words: &str) -> bool {
     memmem::find(heard, words.as_bytes()).is_some()
 }
 
 /// What stands between two texts.
-fn between<'a>(heard: &'a [u8], before: &str, after: &[char]) -> Option<&'a str> {
+pub(super) fn between<'a>(heard: &'a [u8], before: &str, after: &[char]) -> Option<&'a str> {
     let (_, rest) = std::str::from_utf8(heard).ok()?.split_once(before)?;
     rest.split(after).next()
 }

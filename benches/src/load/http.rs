@@ -82,22 +82,39 @@ pub fn is_upgraded(response: &Response<'_>) -> bool {
     response.status == 101 && response.head.contains(ACCEPT)
 }
 
-/// Posts JSON and waits for the answer's body.
+/// A request for what is at a path.
+#[must_use]
+pub fn get(host: &str, path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n")
+}
+
+/// A request with these headers that brings something to a path.
+#[must_use]
+pub fn post(host: &str, path: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
+    let (headers, length) = (headers.join("\r\n"), body.len());
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n{headers}\r\n\r\n"
+    );
+    [head.as_bytes(), body].concat()
+}
+
+/// Brings JSON to a path, perhaps with a token, and waits for the answer's body.
 ///
 /// # Errors
 ///
 /// What the server or the system says.
-pub fn post(plan: &Plan, path: &str, token: &str, json: &str) -> Result<String, String> {
-    let failed = |why: io::Error| why.to_string();
+pub fn ask(plan: &Plan, path: &str, token: &str, json: &str) -> Result<String, String> {
+    let failed = |why: io::Error| format!("{}: {why}", plan.server);
     let mut stream = TcpStream::connect_timeout(&plan.server, PATIENCE).map_err(failed)?;
     stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{json}",
-        plan.host,
-        json.len()
-    );
-    stream.write_all(request.as_bytes()).map_err(failed)?;
+    let token = format!("Authorization: Bearer {token}");
+    let headers = [
+        "Content-Type: application/json",
+        "Connection: close",
+        &token,
+    ];
+    let request = post(&plan.host, path, &headers, json.as_bytes());
+    stream.write_all(&request).map_err(failed)?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).map_err(failed)?;
     let response = Response::read(&bytes)?.ok_or("the answer breaks off")?;
@@ -124,13 +141,13 @@ mod tests {
     #[test]
     fn a_response_is_read_once_it_is_whole() {
         let text = b"HTTP/1.1 200 OK\r\nContent-length: 2\r\n\r\nokHTTP/1.1";
-        for cut in 0..37 {
+        for cut in 0..38 {
             assert_eq!(Response::read(&text[..cut]), Ok(None), "{cut}");
         }
         let response = Response::read(text).unwrap().unwrap();
         assert_eq!(response.status, 200);
         assert_eq!(response.body(), Ok(Some((&b"ok"[..], &b"HTTP/1.1"[..]))));
-        let response = Response::read(&text[..40]).unwrap().unwrap();
+        let response = Response::read(&text[..39]).unwrap().unwrap();
         assert_eq!(response.body(), Ok(None));
     }
 

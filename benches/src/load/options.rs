@@ -88,6 +88,9 @@ pub struct Options {
     /// Seconds of silence in `idle`.
     #[arg(long, default_value_t = 10.0)]
     pub hold: f64,
+    /// Seconds after which a line that nobody has heard counts as lost.
+    #[arg(long, default_value_t = 5.0)]
+    pub patience: f64,
     /// Connections that are being opened at a time.
     #[arg(long, default_value_t = 64)]
     pub connecting: usize,

@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::door::Arrival;
 use super::histogram::Histogram;
 use super::ledger::Faults;
 use super::options::{Options, spelled};
 use super::plan::{Pace, Plan};
 use super::process::Memory;
 use super::tally::Tally;
-use super::town::Arrival;
 
 /// The result of a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]

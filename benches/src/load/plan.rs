@@ -1,6 +1,7 @@
 //! A run as it was asked for, checked and complete.
 
 use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::time::Duration;
 
 use super::driver;
 use super::line::MARKER_BYTES;
@@ -33,6 +34,8 @@ pub struct Plan {
     pub sources: u32,
     /// Connections that are being opened at a time.
     pub connecting: usize,
+    /// How long a line may take before it counts as lost.
+    pub patience: Duration,
     /// The mark of this run's lines.
     pub run: u16,
 }
@@ -72,6 +75,11 @@ impl Plan {
         let (server, host, path) = address(&options.url)?;
         let driver = driver::named(options.driver);
         let least = options.connections.checked_div(options.rooms).unwrap_or(0);
+        let senders = match options.mode {
+            // The others aren't there while something is said.
+            Mode::Resume => 1,
+            Mode::Talk | Mode::Idle | Mode::Storm => options.senders.min(least),
+        };
         let plan = Self {
             server,
             host,
@@ -79,7 +87,7 @@ impl Plan {
             connections: options.connections,
             stalled: options.stalled,
             rooms: options.rooms,
-            senders: options.senders.min(least),
+            senders,
             echo: options
                 .echo
                 .map_or(driver.echoes(), |echo| echo == Switch::On),
@@ -93,15 +101,23 @@ impl Plan {
             ),
             sources: options.sources,
             connecting: options.connecting.max(1),
+            patience: Duration::default(),
             run,
         };
         plan.check(options)?;
-        Ok(plan)
+        let patience = Duration::from_secs_f64(options.patience);
+        Ok(Self { patience, ..plan })
     }
 
     fn check(&self, options: &Options) -> Result<(), String> {
         let least = self.connections / self.rooms.max(1);
         let listeners = least.saturating_sub(usize::from(!self.echo));
+        let spans = [
+            options.warm_up,
+            options.duration,
+            options.hold,
+            options.patience,
+        ];
         let wrong = if self.rooms == 0 || self.connections < self.rooms {
             "each room needs a member"
         } else if self.rooms > usize::from(u16::MAX) || self.senders > SENDERS_MAX {
@@ -117,10 +133,7 @@ impl Plan {
             .is_some_and(|rate| rate.is_nan() || rate <= 0.0)
         {
             "a rate is above zero"
-        } else if ![options.warm_up, options.duration, options.hold]
-            .iter()
-            .all(|span| (0.0..=SPAN_S_MAX).contains(span))
-        {
+        } else if !spans.iter().all(|span| (0.0..=SPAN_S_MAX).contains(span)) {
             "a span has from 0 to 86400 seconds"
         } else if !(1..=SOURCES_MAX).contains(&self.sources) {
             "there are from 1 to 65535 source addresses"
@@ -176,6 +189,7 @@ impl Default for Plan {
             pace: Pace::Fixed(1.0),
             sources: 1,
             connecting: 1,
+            patience: Duration::from_secs(5),
             run: 0,
         }
     }

@@ -1,5 +1,6 @@
 //! A run, from the first connection to the result.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use chat_server::clock::{Clock, SystemClock};
@@ -9,9 +10,10 @@ use super::outcome::{Connect, Growth, Outcome, Share, Usage};
 use super::plan::Plan;
 use super::process::{Memory, Processes, own_cpu_s};
 use super::progress::Progress;
+use super::resume::resume;
 use super::silence::Silence;
 use super::swarm::Swarm;
-use super::talk::{PATIENCE_NS, Talk};
+use super::talk::Talk;
 use super::town::Town;
 
 /// Does what the options say.
@@ -29,6 +31,7 @@ pub fn run(options: &Options) -> Result<Outcome, String> {
     let mut town = Town::new(plan, options.driver)?;
     let mut swarm = Swarm::new(&town.plan, town.driver).map_err(|why| why.to_string())?;
 
+    town.credentials = (options.mode == Mode::Resume).then(HashMap::new);
     let before = server.memory();
     outcome.connect = come_in(&mut town, &mut swarm, &server)?;
     let quiet = match options.mode {
@@ -45,13 +48,11 @@ pub fn run(options: &Options) -> Result<Outcome, String> {
     outcome.faults.closed = silence.closed;
     outcome.said = silence.said;
     match options.mode {
-        Mode::Idle | Mode::Storm => Ok(outcome),
-        Mode::Resume => Err("not yet".to_owned()),
-        Mode::Talk => {
-            talk(options, &town, &mut swarm, &server, &mut outcome)?;
-            Ok(outcome)
-        }
+        Mode::Idle | Mode::Storm => {}
+        Mode::Resume => resume(options, &town, &mut swarm, &server, &mut outcome)?,
+        Mode::Talk => talk(options, &town, &mut swarm, &server, &mut outcome)?,
     }
+    Ok(outcome)
 }
 
 /// Brings everybody in; what is told is how all came who aren't the first of their rooms.
@@ -118,29 +119,7 @@ fn talk(
     outcome.server = (!server.is_empty()).then(usage);
     outcome.generator = Share::new(own_cpu_s() - own_s, outcome.span_s);
 
-    hear_out(&mut talk, swarm)?;
-    let closed = outcome.faults.closed;
-    outcome.faults = talk.ledger.faults();
-    outcome.faults.closed += closed;
-    outcome.said.append(&mut talk.said);
-    Ok(())
-}
-
-/// Waits until all that was said is heard, or nothing more comes.
-fn hear_out(talk: &mut Talk<'_>, swarm: &mut Swarm) -> Result<(), String> {
-    let (mut open, mut since_ns) = (talk.ledger.open(), swarm.now_ns());
-    while open > 0 && swarm.now_ns() - since_ns < PATIENCE_NS {
-        talk.listen(swarm).map_err(|why| why.to_string())?;
-        if talk.ledger.open() < open {
-            (open, since_ns) = (talk.ledger.open(), swarm.now_ns());
-        }
-    }
-    // What comes twice, comes soon.
-    let end_ns = swarm.now_ns() + nanoseconds(AFTERWARDS_S);
-    while swarm.now_ns() < end_ns {
-        talk.listen(swarm).map_err(|why| why.to_string())?;
-    }
-    Ok(())
+    talk.finish(swarm, outcome).map_err(failed)
 }
 
 fn nanoseconds(seconds: f64) -> u64 {
@@ -149,5 +128,3 @@ fn nanoseconds(seconds: f64) -> u64 {
 
 /// Until a server that answers first and lets in afterwards has let everybody in.
 const SETTLING: Duration = Duration::from_millis(300);
-
-const AFTERWARDS_S: f64 = 0.2;

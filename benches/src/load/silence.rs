@@ -32,8 +32,8 @@ impl Silence {
     ///
     /// If the system can't wait.
     pub fn last(&mut self, span: Duration, swarm: &mut Swarm) -> std::io::Result<()> {
-        let end_ns = swarm.now_ns() + u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
-        while swarm.now_ns() < end_ns {
+        let end = swarm.now() + span;
+        while swarm.now() < end {
             swarm.round(TICK, self)?;
         }
         Ok(())

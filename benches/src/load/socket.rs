@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
+use std::rc::Rc;
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
@@ -11,6 +12,8 @@ use socket2::{Domain, Protocol, Type};
 #[derive(Debug)]
 pub struct Socket {
     stream: TcpStream,
+    /// Where it is waited for.
+    registry: Rc<Registry>,
     /// What the system hasn't taken yet.
     out: Vec<u8>,
     /// The beginning of something whose end hasn't come.
@@ -43,7 +46,7 @@ impl Socket {
     /// # Errors
     ///
     /// What the system says.
-    pub fn open(opening: Opening, registry: &Registry, token: Token) -> io::Result<Self> {
+    pub fn open(opening: Opening, registry: &Rc<Registry>, token: Token) -> io::Result<Self> {
         let domain = Domain::for_address(opening.to);
         let socket = socket2::Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
@@ -56,7 +59,7 @@ impl Socket {
         }
         match socket.connect(&opening.to.into()) {
             Ok(()) => {}
-            // EINPROGRESS: whether it succeeds is told once it is writable.
+            // EINPROGRESS: whether it succeeds is told by the first write.
             Err(why) if why.raw_os_error() == Some(115) => {}
             Err(why) if why.kind() == ErrorKind::WouldBlock => {}
             Err(why) => return Err(why),
@@ -65,25 +68,10 @@ impl Socket {
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
         Ok(Self {
             stream,
+            registry: Rc::clone(registry),
             out: Vec::new(),
             partial: Vec::new(),
         })
-    }
-
-    /// Whether it is connected.
-    ///
-    /// # Errors
-    ///
-    /// If it never will be.
-    pub fn is_connected(&self) -> io::Result<bool> {
-        if let Some(why) = self.stream.take_error()? {
-            return Err(why);
-        }
-        match self.stream.peer_addr() {
-            Ok(_) => Ok(true),
-            Err(why) if why.kind() == ErrorKind::NotConnected => Ok(false),
-            Err(why) => Err(why),
-        }
     }
 
     /// What is to be sent, for adding to it; [`flush`](Self::flush) sends it.
@@ -91,7 +79,7 @@ impl Socket {
         &mut self.out
     }
 
-    /// Sends what the system takes.
+    /// Sends what the system takes: nothing until it is connected.
     ///
     /// # Errors
     ///
@@ -154,8 +142,8 @@ impl Socket {
     /// # Errors
     ///
     /// What the system says.
-    pub fn ignore(&mut self, registry: &Registry) -> io::Result<()> {
-        registry.deregister(&mut self.stream)
+    pub fn ignore(&mut self) -> io::Result<()> {
+        self.registry.deregister(&mut self.stream)
     }
 }
 

@@ -2,16 +2,16 @@
 
 use std::fmt;
 use std::io;
+use std::rc::Rc;
 use std::time::Duration;
 
 use chat_server::clock::{Clock, SystemClock};
-use mio::{Events, Poll, Token};
+use mio::{Events, Poll, Registry, Token};
 
 use super::driver::{Driver, Guest};
-use super::http;
+use super::link::{Calling, Link, Side};
 use super::plan::Plan;
-use super::socket::{Opening, Socket};
-use super::websocket::WebSocket;
+use super::socket::Opening;
 
 /// Whoever listens to what the connections hear.
 pub trait Ear {
@@ -36,10 +36,11 @@ pub struct Swarm {
     driver: &'static dyn Driver,
     clock: SystemClock,
     poll: Poll,
+    registry: Rc<Registry>,
     events: Events,
     /// What all connections are read into.
     buffer: Box<[u8]>,
-    links: Vec<Option<WebSocket>>,
+    links: Vec<Option<Link>>,
     /// Who has said something that hasn't been sent.
     unsent: Vec<usize>,
 }
@@ -53,11 +54,13 @@ impl Swarm {
     pub fn new(plan: &Plan, driver: &'static dyn Driver) -> io::Result<Self> {
         let mut links = Vec::new();
         links.resize_with(plan.connections + plan.stalled, || None);
+        let poll = Poll::new()?;
         Ok(Self {
+            registry: Rc::new(poll.registry().try_clone()?),
+            poll,
             plan: plan.clone(),
             driver,
             clock: SystemClock::new(),
-            poll: Poll::new()?,
             events: Events::with_capacity(EVENTS),
             buffer: vec![0; BUFFER_BYTES].into(),
             links,
@@ -68,7 +71,13 @@ impl Swarm {
     /// The time of this run, in nanoseconds.
     #[must_use]
     pub fn now_ns(&self) -> u64 {
-        u64::try_from(self.clock.elapsed().as_nanos()).unwrap_or(u64::MAX)
+        u64::try_from(self.now().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// The time of this run.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.clock.elapsed()
     }
 
     /// Begins to open a member's connection.
@@ -77,21 +86,24 @@ impl Swarm {
     ///
     /// What the system says.
     pub fn open(&mut self, member: usize, guest: &Guest) -> Result<(), String> {
-        let opening = Opening {
-            to: self.plan.server,
-            from: self.plan.source(member),
-            small: member >= self.plan.connections,
+        let calling = Calling {
+            opening: Opening {
+                to: self.plan.server,
+                from: self.plan.source(member),
+                small: member >= self.plan.connections,
+            },
+            registry: Rc::clone(&self.registry),
+            tokens: [Token(member * 2), Token(member * 2 + 1)],
+            host: self.plan.host.clone(),
+            path: match &self.plan.path {
+                Some(path) => path.clone(),
+                None => self.driver.path(guest),
+            },
         };
-        let registry = self.poll.registry();
-        let socket = Socket::open(opening, registry, Token(member))
+        let link = Link::open(calling, self.driver)
             .map_err(|why| format!("no connection to {}: {why}", self.plan.server))?;
-        let path = match &self.plan.path {
-            Some(path) => path.clone(),
-            None => self.driver.path(guest),
-        };
-        let request = http::upgrade(&self.plan.host, &path, self.driver.subprotocol());
-        if let Some(link) = self.links.get_mut(member) {
-            *link = Some(WebSocket::new(socket, request));
+        if let Some(place) = self.links.get_mut(member) {
+            *place = Some(link);
         }
         Ok(())
     }
@@ -105,7 +117,7 @@ impl Swarm {
     /// Has a member say something; it is sent with the next round.
     pub fn say(&mut self, member: usize, packet: &[u8]) {
         if let Some(Some(link)) = self.links.get_mut(member) {
-            if link.socket().out().is_empty() {
+            if link.is_silent() {
                 self.unsent.push(member);
             }
             link.say(packet);
@@ -126,7 +138,7 @@ impl Swarm {
     /// What the system says.
     pub fn stall(&mut self, member: usize) -> io::Result<()> {
         match self.links.get_mut(member) {
-            Some(Some(link)) => link.socket().ignore(self.poll.registry()),
+            Some(Some(link)) => link.ignore(),
             Some(None) | None => Ok(()),
         }
     }
@@ -148,7 +160,13 @@ impl Swarm {
             polled => polled?,
         }
         for event in &self.events {
-            let Token(member) = event.token();
+            let Token(token) = event.token();
+            let member = token / 2;
+            let side = if token % 2 == 0 {
+                Side::First
+            } else {
+                Side::Second
+            };
             let Some(place) = self.links.get_mut(member) else {
                 continue;
             };
@@ -158,7 +176,7 @@ impl Swarm {
                 let now = self.clock.elapsed();
                 let at_ns = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
                 let hear = |sound: Sound<'_>| ear.hear(member, at_ns, sound);
-                done = link.read(&mut self.buffer, event.is_read_closed(), hear);
+                done = link.read(side, &mut self.buffer, event.is_read_closed(), hear);
             }
             // An answer is sent at once.
             if let Err(why) = done.and_then(|()| link.write()) {
@@ -181,4 +199,4 @@ impl fmt::Debug for Swarm {
 const EVENTS: usize = 1_024;
 
 /// The longest frame that can be read; large enough for a read to take much.
-const BUFFER_BYTES: usize = 256 * 1_024;
+const BUFFER_BYTES: usize = 2 * 1_024 * 1_024;

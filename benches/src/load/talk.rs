@@ -1,12 +1,14 @@
 //! Members who talk, and members who listen.
 
 use std::collections::VecDeque;
+use std::io;
 use std::time::Duration;
 
 use super::driver::Verdict;
 use super::ledger::Ledger;
 use super::line::{Line, Template, scan};
 use super::options::WaitFor;
+use super::outcome::Outcome;
 use super::plan::Pace;
 use super::swarm::{Ear, Sound, Swarm};
 use super::tally::Tally;
@@ -14,7 +16,8 @@ use super::town::Town;
 
 /// A conversation in all rooms of a town.
 pub struct Talk<'a> {
-    town: &'a Town,
+    /// Who takes part.
+    pub town: &'a Town,
     /// By room, and by place in it.
     senders: Vec<Sender>,
     /// Senders with lines to say that nobody is waiting for.
@@ -29,7 +32,7 @@ pub struct Talk<'a> {
     /// What is counted in the measured span.
     pub tally: Tally,
     /// What the server said when it refused something or hung up.
-    pub said: Vec<String>,
+    said: Vec<String>,
 }
 
 /// A member who talks.
@@ -83,7 +86,7 @@ impl<'a> Talk<'a> {
     /// # Errors
     ///
     /// If the system can't wait.
-    pub fn round(&mut self, swarm: &mut Swarm) -> std::io::Result<()> {
+    pub fn round(&mut self, swarm: &mut Swarm) -> io::Result<()> {
         let wait = match self.town.plan.pace {
             Pace::Closed { .. } => {
                 while let Some(sender) = self.ready.pop_front() {
@@ -108,8 +111,43 @@ impl<'a> Talk<'a> {
     /// # Errors
     ///
     /// If the system can't wait.
-    pub fn listen(&mut self, swarm: &mut Swarm) -> std::io::Result<()> {
+    pub fn listen(&mut self, swarm: &mut Swarm) -> io::Result<()> {
         swarm.round(TICK, self)
+    }
+
+    /// Listens until so many lines are still to be heard, or nothing more comes.
+    ///
+    /// # Errors
+    ///
+    /// If the system can't wait.
+    pub fn hear_down_to(&mut self, least: u64, swarm: &mut Swarm) -> io::Result<()> {
+        let (mut open, mut since_ns) = (self.ledger.open(), swarm.now_ns());
+        while open > least && swarm.now_ns() - since_ns < self.patience_ns() {
+            self.listen(swarm)?;
+            if self.ledger.open() < open {
+                (open, since_ns) = (self.ledger.open(), swarm.now_ns());
+            }
+        }
+        Ok(())
+    }
+
+    /// Listens to the end, and tells what was wrong.
+    ///
+    /// # Errors
+    ///
+    /// If the system can't wait.
+    pub fn finish(&mut self, swarm: &mut Swarm, outcome: &mut Outcome) -> io::Result<()> {
+        self.hear_down_to(0, swarm)?;
+        // What comes twice, comes soon.
+        let end_ns = swarm.now_ns() + AFTERWARDS_NS;
+        while swarm.now_ns() < end_ns {
+            self.listen(swarm)?;
+        }
+        let closed = outcome.faults.closed;
+        outcome.faults = self.ledger.faults();
+        outcome.faults.closed += closed;
+        outcome.said.append(&mut self.said);
+        Ok(())
     }
 
     /// Says all lines that are due, and gives the time until the next one is.
@@ -184,16 +222,21 @@ impl<'a> Talk<'a> {
 
     /// Waits no longer for lines that were said too long ago.
     pub fn give_up(&mut self, now_ns: u64) {
-        if now_ns - self.looked_ns < PATIENCE_NS / 50 {
+        let patience_ns = self.patience_ns();
+        if now_ns - self.looked_ns < patience_ns / 50 {
             return;
         }
         self.looked_ns = now_ns;
         for (at, sender) in self.senders.iter_mut().enumerate() {
             let before = sender.open.len();
-            let fresh = |open: &Open| now_ns.saturating_sub(open.said_ns) < PATIENCE_NS;
+            let fresh = |open: &Open| now_ns.saturating_sub(open.said_ns) < patience_ns;
             sender.open.retain(fresh);
             self.ready.extend((sender.open.len()..before).map(|_| at));
         }
+    }
+
+    fn patience_ns(&self) -> u64 {
+        u64::try_from(self.town.plan.patience.as_nanos()).unwrap_or(u64::MAX)
     }
 
     fn note(&mut self, words: &str) {
@@ -255,10 +298,9 @@ impl Sender {
 }
 
 /// How often it is looked at the time when nothing happens.
-const TICK: Duration = Duration::from_millis(50);
+pub const TICK: Duration = Duration::from_millis(50);
 
-/// After this, whatever hasn't been heard is lost.
-pub const PATIENCE_NS: u64 = 5_000_000_000;
+const AFTERWARDS_NS: u64 = 200_000_000;
 
 const SAID_MAX: usize = 10;
 

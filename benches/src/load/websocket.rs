@@ -9,26 +9,17 @@ use super::swarm::Sound;
 #[derive(Debug)]
 pub struct WebSocket {
     socket: Socket,
-    stage: Stage,
-    /// The request to upgrade it.
-    request: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    Connecting,
-    Upgrading,
-    Open,
+    upgraded: bool,
 }
 
 impl WebSocket {
     /// A connection that is to be upgraded by this request.
     #[must_use]
-    pub const fn new(socket: Socket, request: String) -> Self {
+    pub fn new(mut socket: Socket, request: &str) -> Self {
+        socket.out().extend(request.as_bytes());
         Self {
             socket,
-            stage: Stage::Connecting,
-            request,
+            upgraded: false,
         }
     }
 
@@ -42,21 +33,6 @@ impl WebSocket {
         frame::text(packet, self.socket.out());
     }
 
-    /// Goes on connecting and sending.
-    ///
-    /// # Errors
-    ///
-    /// If the connection fails.
-    pub fn write(&mut self) -> Result<(), String> {
-        let failed = |why: std::io::Error| why.to_string();
-        if self.stage == Stage::Connecting && self.socket.is_connected().map_err(failed)? {
-            self.stage = Stage::Upgrading;
-            self.socket.out().extend(self.request.as_bytes());
-            self.request = String::new();
-        }
-        self.socket.flush().map_err(failed)
-    }
-
     /// Reads what has come; what `hear` answers is said.
     ///
     /// # Errors
@@ -68,9 +44,9 @@ impl WebSocket {
         ending: bool,
         mut hear: impl FnMut(Sound<'_>) -> Option<String>,
     ) -> Result<(), String> {
-        let stage = &mut self.stage;
+        let upgraded = &mut self.upgraded;
         let after = self.socket.read(buffer, ending, |bytes, out| {
-            digest(stage, bytes, out, &mut hear)
+            digest(upgraded, bytes, out, &mut hear)
         })?;
         match after {
             After::Open => Ok(()),
@@ -81,20 +57,20 @@ impl WebSocket {
 
 /// Reads what is whole; gives how much that was.
 fn digest(
-    stage: &mut Stage,
+    upgraded: &mut bool,
     bytes: &[u8],
     out: &mut Vec<u8>,
     hear: &mut impl FnMut(Sound<'_>) -> Option<String>,
 ) -> Result<usize, String> {
     let mut rest = bytes;
-    if *stage != Stage::Open {
+    if !*upgraded {
         let Some(response) = Response::read(bytes)? else {
             return Ok(0);
         };
         if !http::is_upgraded(&response) {
             return Err(response.words());
         }
-        *stage = Stage::Open;
+        *upgraded = true;
         rest = response.rest;
         say(hear(Sound::Opened), out);
     }

@@ -66,7 +66,7 @@ const ROOMS_EACH: usize = 50;
 
 /// Posts JSON, and gives the text that follows these words in the answer.
 fn ask(plan: &Plan, path: &str, token: &str, json: &str, key: &str) -> Result<String, String> {
-    let answer = http::post(plan, path, token, json).map_err(|why| format!("{path}: {why}"))?;
+    let answer = http::ask(plan, path, token, json).map_err(|why| format!("{path}: {why}"))?;
     let found = between(answer.as_bytes(), key, &['"']).map(str::to_owned);
     found.ok_or_else(|| format!("{path}: {answer}"))
 }

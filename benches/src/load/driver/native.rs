@@ -47,6 +47,10 @@ impl Driver for Native {
         Step::Wait
     }
 
+    fn credential<'a>(&self, heard: &'a [u8]) -> Option<&'a str> {
+        between(heard, r#""guest_token":""#, &['"'])
+    }
+
     fn post(&self, _: &Guest, room: &str, line: &str) -> String {
         format!(r#"{{"id":{ID},"op":"post","d":{{"room":{room},"body":"{line}"}}}}"#)
     }
