@@ -30,15 +30,16 @@ impl Programs {
     #[must_use]
     pub fn build(repository: &Path, contenders: &[Contender]) -> Self {
         let mut programs = Self::default();
-        let workspace = repository.join("Cargo.toml");
-        programs.cargo(&workspace, &["--package", "chat-benches", "--bin", LOAD]);
         let needs = |wanted: fn(Program) -> bool| {
             let mut all = contenders.iter().map(|contender| contender.program);
             all.any(wanted)
         };
+        // In one go: what both are made of is built once.
+        let mut ours = vec!["--package", "chat-benches", "--bin", LOAD];
         if needs(|program| matches!(program, Program::Chat(_))) {
-            programs.cargo(&workspace, &["--package", SERVER, "--bin", SERVER]);
+            ours.extend(["--package", SERVER, "--bin", SERVER]);
         }
+        programs.cargo(&repository.join("Cargo.toml"), &ours);
         let peers = repository.join("benches/peers");
         if needs(|program| matches!(program, Program::Rust(..))) {
             programs.cargo(&peers.join("rust/Cargo.toml"), &["--bins"]);
