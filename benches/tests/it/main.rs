@@ -1,8 +1,9 @@
-//! Runs of the load generator, against our own server and against bad ones.
+//! Runs of the load generator, against our own server and against bad ones; and of `versus`.
 
 mod drivers;
 mod faults;
 mod plain;
+mod versus;
 
 use std::net::SocketAddr;
 
