@@ -146,9 +146,18 @@ pub trait Store: Send + Sync + 'static {
     /// An account by its number.
     async fn account(&self, user: UserId) -> Result<Option<Account>, StoreError>;
 
-    /// Sets the hash of an account's password.
+    /// Sets the hash of an account's first password.
     async fn set_password(&self, user: UserId, hash: &str, at: Timestamp)
     -> Result<(), StoreError>;
+
+    /// Sets the hash of an account's password, and raises the epoch of its user in the same moment:
+    /// all log-ins by the password that was have ended. Gives the epoch.
+    async fn change_password(
+        &self,
+        user: UserId,
+        hash: &str,
+        at: Timestamp,
+    ) -> Result<u64, StoreError>;
 
     /// Puts another hash of the same password in the place of this one; whether it was there. A
     /// password that was changed meanwhile stays changed.
@@ -264,13 +273,18 @@ pub enum Appended {
         /// The head.
         head: Seq,
     },
-    /// A key that a record claims is held already; nothing was written.
-    Taken {
-        /// The key.
-        key: Key,
-        /// Who holds it.
-        by: Holder,
-    },
+    /// Keys that the records claim are held already, by others or by an earlier one of them: all of
+    /// those, in the order of the claims. Nothing was written.
+    Taken(Vec<Taken>),
+}
+
+/// A key that is held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// The key.
+    pub key: Key,
+    /// Who holds it.
+    pub by: Holder,
 }
 
 /// The record that holds a key.
@@ -361,6 +375,8 @@ pub struct DirectoryQuery {
     pub cursor: Option<String>,
     /// How many at most.
     pub limit: usize,
+    /// How many are looked at, at most, to find as many: a page may have fewer, or none, and go on.
+    pub looked_at_max: usize,
 }
 
 /// The order of a list of rooms.

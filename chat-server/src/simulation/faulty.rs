@@ -131,7 +131,7 @@ impl Store for Faulty {
             match answer {
                 Appended::Done => records.iter().for_each(|it| self.ledger.enter(it)),
                 Appended::Conflict { .. } => self.trace.reach("append met a conflict"),
-                Appended::Taken { .. } => self.trace.reach("append met a taken key"),
+                Appended::Taken(_) => self.trace.reach("append met a taken key"),
             }
         }
         let mut unsaid = Unsaid(Some(&self.trace));
@@ -274,6 +274,15 @@ impl Store for Faulty {
         at: Timestamp,
     ) -> Result<(), StoreError> {
         self.pass().await?.set_password(user, hash, at).await
+    }
+
+    async fn change_password(
+        &self,
+        user: UserId,
+        hash: &str,
+        at: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.pass().await?.change_password(user, hash, at).await
     }
 
     async fn replace_hash(&self, user: UserId, old: &str, new: &str) -> Result<bool, StoreError> {

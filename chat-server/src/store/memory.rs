@@ -266,6 +266,16 @@ impl Store for Memory {
         Ok(())
     }
 
+    async fn change_password(
+        &self,
+        user: UserId,
+        hash: &str,
+        at: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.set_password(user, hash, at).await?;
+        self.raise_token_epoch(user).await
+    }
+
     async fn replace_hash(&self, user: UserId, old: &str, new: &str) -> Result<bool, StoreError> {
         Ok(self.state().accounts.replace_hash(user, old, new))
     }

@@ -19,15 +19,24 @@ pub(super) fn room_of_cursor(cursor: &str) -> Option<RoomId> {
     RoomId::try_from(cursor.parse::<u64>().ok()?).ok()
 }
 
-/// Makes a page of a list that was read one item past the page's end.
-pub(super) fn page<T>(mut items: Vec<T>, limit: usize, id: impl Fn(&T) -> RoomId) -> Page<T> {
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let next = items
-        .last()
-        .filter(|_| more)
-        .map(|last| id(last).to_string());
-    Page { items, next }
+/// Makes a page of the rooms that follow a place, each with what is found of it if it is. It goes on
+/// behind the last one that was looked at.
+pub(super) fn page<T, E>(
+    rooms: impl IntoIterator<Item = Result<(RoomId, Option<T>), E>>,
+    limit: usize,
+    looked_at_max: usize,
+) -> Result<Page<T>, E> {
+    let (mut items, mut last) = (Vec::new(), None::<RoomId>);
+    for (looked_at, room) in rooms.into_iter().enumerate() {
+        let (room, found) = room?;
+        if looked_at >= looked_at_max || (found.is_some() && items.len() >= limit) {
+            let next = last.map(|last| last.to_string());
+            return Ok(Page { items, next });
+        }
+        items.extend(found);
+        last = Some(room);
+    }
+    Ok(Page { items, next: None })
 }
 
 /// The address as two of them are compared.

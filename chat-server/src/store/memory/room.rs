@@ -244,7 +244,12 @@ impl Log {
         RoomCard::from(&self.room)
     }
 
-    /// Whether a list of rooms shows this one to somebody who looks for a text.
+    /// Whether anybody may find it in a list of rooms.
+    pub(super) fn is_listed(&self) -> bool {
+        self.room.listed && self.room.lifecycle != Lifecycle::Deleted
+    }
+
+    /// Whether one of its names has this text in it, if one is looked for.
     pub(super) fn is_found(&self, search: Option<&str>) -> bool {
         let room = &self.room;
         let names = [&room.name, &room.alias];
@@ -255,7 +260,7 @@ impl Log {
                 .flatten()
                 .any(|name| fold(name.as_str()).contains(&text))
         };
-        room.listed && room.lifecycle != Lifecycle::Deleted && search.is_none_or(fits)
+        search.is_none_or(fits)
     }
 
     fn author(&self, user: UserId, accounts: &Accounts) -> Author {

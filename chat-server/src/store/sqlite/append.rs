@@ -37,8 +37,9 @@ fn append_room(desk: &mut Desk, append: &Append) -> Result<Appended> {
         return Ok(Appended::Conflict { head: end.seq });
     }
     // Claimed before anything else is written: a refusal has only claims to undo.
-    if let Some(taken) = keys::claim(&desk.db, append.room, &append.records)? {
-        return Ok(taken);
+    let taken = keys::claim(&desk.db, append.room, &append.records)?;
+    if !taken.is_empty() {
+        return Ok(Appended::Taken(taken));
     }
     let Some(sum) = write(desk, &end, &append.records)? else {
         return Ok(Appended::Done);
