@@ -8,7 +8,9 @@ use chat_core::commands::{
 use chat_core::{Record, Retention, Room, RoomId, Seq, Timestamp, Words};
 use chat_server::simulation::Dice;
 use chat_server::store::sqlite::{Sqlite, upkeep};
-use chat_server::store::{Marker, Overdue, Place, Scope, SearchQuery, Sought, TRIMMED_EVERY_MS};
+use chat_server::store::{
+    Marker, MessageQuery, Overdue, Place, Scope, SearchQuery, Sought, TRIMMED_EVERY_MS,
+};
 
 use super::Any;
 use super::searching::{NOW, tend};
