@@ -3,7 +3,7 @@
 //! Nothing here touches a socket, a store or a clock: text comes in, values come out, and back.
 //!
 //! * [`Dialect`] is the seam. [`Dialect::decode`] turns a frame into [`Call`]s, each a wish or a
-//!   question ([`Op`]) with a [`Ticket`] for its reply; [`Dialect::answer`] spells the reply. A
+//!   question ([`Op`]) with a [`Ticket`] for its reply; [`Ticket::answer`] spells the reply. A
 //!   [`Voice`] is how one seat hears a room: [`Voice::event`] and [`Voice::signal`] spell what
 //!   happens there.
 //! * [`http`] is the same for the dialects with a face over plain HTTP.
@@ -70,7 +70,7 @@ pub mod close;
 pub mod code;
 pub mod command;
 pub mod dialect;
-pub mod dialects;
+mod dialects;
 pub mod engineio;
 pub mod event;
 pub mod frame;

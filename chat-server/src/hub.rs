@@ -318,10 +318,7 @@ impl Hub {
         if let Err(refusal) = &answer {
             self.metrics.refused(refusal.class);
         }
-        let Some(dialect) = link.dialect.get() else {
-            return;
-        };
-        dialect.answer(ticket, &answer, &mut |text| link.outbox.send_text(text));
+        ticket.answer(&answer, &mut |text| link.outbox.send_text(text));
         // Whoever waits for this waits for the last one, or for one fewer than too many.
         link.outbox.wake();
     }

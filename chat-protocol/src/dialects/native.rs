@@ -5,15 +5,15 @@ use serde::Serialize;
 
 use crate::answer::Answer;
 use crate::code::{Code, Refusal};
-use crate::dialect::{self, Call};
+use crate::dialect::Call;
 use crate::event::encode_record;
 use crate::frame::Frame;
 
 /// What a reply needs to know of its frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ticket {
+pub(crate) struct Ticket {
     /// The client's number of the frame.
-    pub id: Option<u64>,
+    pub(crate) id: Option<u64>,
 }
 
 /// Frames of one message. What comes of a frame of two bytes takes hundreds.
@@ -27,14 +27,14 @@ pub(crate) fn decode(text: &str, calls: &mut Vec<Call>) {
     for line in lines.by_ref().take(frames_max()) {
         let Frame { id, op } = Frame::decode(line);
         calls.push(Call {
-            ticket: dialect::Ticket::Native(Ticket { id }),
+            ticket: Ticket { id }.into(),
             op,
         });
     }
     if lines.next().is_some() {
         let words = format!("a message holds at most {FRAMES_MAX} frames");
         calls.push(Call {
-            ticket: dialect::Ticket::Native(Ticket { id: None }),
+            ticket: Ticket { id: None }.into(),
             op: Err(Refusal::bad_frame(words)),
         });
     }

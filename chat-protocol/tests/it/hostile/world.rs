@@ -99,9 +99,8 @@ impl World {
         let dialect = self.people[who].dialect;
         for call in message(dialect, text, form).into_iter().take(CALLS_MAX) {
             let answer = call.op.and_then(|op| self.perform(who, op));
-            dialect.answer(&call.ticket, &answer, &mut |said| {
-                assert_said(dialect, said)
-            });
+            call.ticket
+                .answer(&answer, &mut |said| assert_said(dialect, said));
         }
     }
 
@@ -110,6 +109,7 @@ impl World {
         for (room, log) in &self.shell.logs {
             prove(&self.shell.room(*room).expect("its log is here"), log);
             let mut prev = Sum::START;
+            assert_eq!(self.logs[room].1.len(), log.len());
             for (entry, record) in self.logs[room].1.iter().zip(log) {
                 assert_eq!(log::decode(entry, &prev).as_ref(), Ok(record));
                 prev = entry.sum;
@@ -277,6 +277,7 @@ impl World {
             }
             Outcome::Refused(rejection) => Err(rejection.into()),
             Outcome::NameTaken => Err(Code::NameTaken.into()),
+            Outcome::NumberTaken => Err(Code::StorageUnavailable.into()),
         }
     }
 
