@@ -126,6 +126,7 @@ pub struct Member {
 
 impl Room {
     /// Ids of commands that memory holds, by which a repeat is told.
+    #[doc(hidden)]
     #[must_use]
     pub fn cids_held(&self) -> usize {
         self.cids.len()
@@ -254,7 +255,8 @@ impl Room {
         self.members.get(&user)?.nickname.as_ref()
     }
 
-    /// The first record that a member who joined by `since` may read.
+    /// The first record that the user may read, if he may read at all: with the history of a member
+    /// since he joined, nothing that was before.
     #[must_use]
     pub fn readable_from(&self, user: UserId) -> Seq {
         match (self.history, self.members.get(&user)) {
