@@ -14,7 +14,7 @@ use chat_protocol::close::Close;
 use chat_protocol::code::Refusal;
 use chat_protocol::dialect::Ticket;
 use chat_protocol::signal::Signal;
-use chat_protocol::voice::Voice;
+use chat_protocol::voice::{Hearer, Voice};
 
 use self::audience::{Audience, Seat};
 use self::link::Place;
@@ -356,7 +356,7 @@ impl Hub {
             let seated = link.has_seat(record.room);
             if let Some(dialect) = link.dialect.get().filter(|_| !seated) {
                 let outbox = &link.outbox;
-                Voice::of(dialect).event(record, false, &mut |text| outbox.send_text(text));
+                Voice::of(dialect).event(record, Hearer::Other, &mut |text| outbox.send_text(text));
             }
         }
     }

@@ -8,6 +8,7 @@ use crate::code::{Code, Refusal};
 use crate::dialect::Call;
 use crate::event::encode_record;
 use crate::frame::Frame;
+use crate::voice::Hearer;
 
 /// What a reply needs to know of its frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,8 +67,8 @@ pub(crate) fn refuse(err: &Refusal) -> Vec<u8> {
 }
 
 /// Spells a record. What a filtered stream left out is for [`encode_record`] to tell.
-pub(crate) fn event(record: &Record, own: bool) -> Vec<u8> {
-    encode_record(record, own, None)
+pub(crate) fn event(record: &Record, hearer: Hearer) -> Vec<u8> {
+    encode_record(record, hearer, None)
 }
 
 #[derive(Serialize)]

@@ -12,7 +12,8 @@ use chat_protocol::command::{Enter, Op, Token};
 use chat_protocol::log::{self, Entry, Sum, WordsKey};
 use chat_protocol::signal::{Signal, What};
 use chat_protocol::{
-    Code, Dialect, Face, Form, Refusal, RoomRef, ServerFrame, Spelling, Voice, encode_record,
+    Code, Dialect, Face, Form, Hearer, Refusal, RoomRef, ServerFrame, Spelling, Voice,
+    encode_record,
 };
 
 use super::proofs::prove;
@@ -287,8 +288,8 @@ impl World {
         let entry = log::encode(record, WordsKey([3; 16]), sum);
         *sum = entry.sum;
         entries.push(entry);
-        for own in [true, false] {
-            let text = String::from_utf8(encode_record(record, own, None)).unwrap();
+        for hearer in [Hearer::Author, Hearer::Other] {
+            let text = String::from_utf8(encode_record(record, hearer, None)).unwrap();
             let Ok(ServerFrame::Event(heard)) = ServerFrame::decode(&text) else {
                 panic!("{text}");
             };
@@ -308,7 +309,7 @@ impl World {
             });
         for voice in self.voices(record.room) {
             let mut said = 0;
-            voice.event(record, false, &mut |text| {
+            voice.event(record, Hearer::Other, &mut |text| {
                 assert_said(voice.dialect(), text);
                 said += text.len();
             });

@@ -4,7 +4,7 @@ use std::io::IoSlice;
 use std::sync::Arc;
 
 use chat_core::{Record, UserId};
-use chat_protocol::voice::Voice;
+use chat_protocol::voice::{Hearer, Voice};
 
 use super::{Seat, Written};
 use crate::frame;
@@ -56,7 +56,7 @@ impl Section {
     pub(super) fn push(&mut self, delivery: &Delivery) -> bool {
         let Self { voice, bytes, .. } = self;
         let start = bytes.len();
-        voice.event(&delivery.record, false, &mut |text| {
+        voice.event(&delivery.record, Hearer::Other, &mut |text| {
             frame::write(bytes, frame::TEXT, text);
         });
         if bytes.len() == start {
@@ -138,7 +138,7 @@ impl Section {
             return None;
         }
         let mut bytes = Vec::new();
-        self.voice.event(&part.record, true, &mut |text| {
+        self.voice.event(&part.record, Hearer::Author, &mut |text| {
             frame::write(&mut bytes, frame::TEXT, text);
         });
         Some(bytes)
