@@ -49,6 +49,12 @@
 //! ```
 //!
 //! [`Need`] says what else the engine may ask for, and shows the loop.
+//!
+//! # What may grow
+//!
+//! [`Command`], [`Event`], [`Rejection`], [`Effect`] and [`Need`] are exhaustive on purpose: a shell
+//! that meets a new one without a word about it is wrong, so a new one is a breaking release. What is
+//! `#[non_exhaustive]` grows without notice.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
