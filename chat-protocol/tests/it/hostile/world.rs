@@ -278,7 +278,7 @@ impl World {
             }
             Outcome::Refused(rejection) => Err(rejection.into()),
             Outcome::NameTaken => Err(Code::NameTaken.into()),
-            Outcome::NumberTaken => Err(Code::StorageUnavailable.into()),
+            Outcome::NumberTaken => unreachable!("rooms are numbered one after the other"),
         }
     }
 
