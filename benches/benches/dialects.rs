@@ -5,7 +5,7 @@ use std::hint::black_box;
 use chat_benches::crowd::{Posts, act, body, engine, fill};
 use chat_core::commands::Post;
 use chat_core::{Command, Record, RoomId};
-use chat_protocol::{Dialect, Face, Form, Voice};
+use chat_protocol::{Dialect, Face, Form, Hearer, Voice};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 const DEN: RoomId = RoomId::new(1);
@@ -18,25 +18,35 @@ fn encode(criterion: &mut Criterion) {
     for bytes in [64, 1_000] {
         let record = posted(bytes);
         let spellings = [
-            ("native", Dialect::Native, Face::First, false),
-            ("native own", Dialect::Native, Face::First, true),
-            ("rooms", Dialect::Rooms, Face::First, false),
-            ("socketio", Dialect::Socketio, Face::First, false),
-            ("socketio second", Dialect::Socketio, Face::Second, false),
-            ("rest", Dialect::Rest, Face::First, false),
-            ("actions", Dialect::Actions, Face::First, false),
-            ("actions second", Dialect::Actions, Face::Second, false),
-            ("groups", Dialect::Groups, Face::First, false),
+            ("native", Dialect::Native, Face::First, Hearer::Other),
+            ("native own", Dialect::Native, Face::First, Hearer::Author),
+            ("rooms", Dialect::Rooms, Face::First, Hearer::Other),
+            ("socketio", Dialect::Socketio, Face::First, Hearer::Other),
+            (
+                "socketio second",
+                Dialect::Socketio,
+                Face::Second,
+                Hearer::Other,
+            ),
+            ("rest", Dialect::Rest, Face::First, Hearer::Other),
+            ("actions", Dialect::Actions, Face::First, Hearer::Other),
+            (
+                "actions second",
+                Dialect::Actions,
+                Face::Second,
+                Hearer::Other,
+            ),
+            ("groups", Dialect::Groups, Face::First, Hearer::Other),
         ];
-        for (name, dialect, face, own) in spellings {
+        for (name, dialect, face, hearer) in spellings {
             let voice = Voice::for_seat(dialect, face, "den");
             let mut words = 0;
-            voice.event(&record, own, &mut |text| words += text.len());
+            voice.event(&record, hearer, &mut |text| words += text.len());
             assert!(words > bytes, "{name} has words for a message");
             group.throughput(Throughput::Bytes(bytes as u64));
             group.bench_function(format!("{name}/{bytes}"), |bencher| {
                 bencher.iter(|| {
-                    voice.event(black_box(&record), own, &mut |text| {
+                    voice.event(black_box(&record), hearer, &mut |text| {
                         black_box(text);
                     });
                 });

@@ -243,7 +243,7 @@ impl Session {
             let (text, form) = match self.next(carrier).await {
                 None | Some(Heard::Alive) => continue,
                 Some(Heard::Text(text, form)) => (text, form),
-                Some(Heard::Unreadable) => (Utf8Bytes::from_static("\0"), Form::Binary),
+                Some(Heard::Unreadable) => (Utf8Bytes::default(), Form::Unreadable),
                 Some(Heard::TooLarge) => return Some(Close::FrameTooLarge),
                 Some(Heard::Closed) => return None,
             };
@@ -330,7 +330,7 @@ impl Session {
             Ok(op) => op,
             Err(refusal) => {
                 self.settled(dialect).await;
-                self.answer(dialect, &ticket, &Err(refusal));
+                self.answer(&ticket, &Err(refusal));
                 return (self.refused >= REFUSED_MAX).then_some(Close::RateLimited);
             }
         };
@@ -338,7 +338,7 @@ impl Session {
             Sent::Away => return None,
             Sent::Refused(refusal, ticket) => {
                 self.settled(dialect).await;
-                self.answer(dialect, &ticket, &Err(refusal));
+                self.answer(&ticket, &Err(refusal));
                 return None;
             }
             Sent::Back(op, ticket) => (*op, ticket),
@@ -350,7 +350,7 @@ impl Session {
         };
         // It may be large: whoever asks for much takes it before more is sent.
         self.drained().await;
-        self.answer(dialect, &ticket, &answer);
+        self.answer(&ticket, &answer);
         match after {
             After::Nothing => None,
             After::CatchUp(rooms) => {
@@ -399,13 +399,13 @@ impl Session {
         .await;
     }
 
-    fn answer(&self, dialect: Dialect, ticket: &Ticket, answer: &Result<Answer, Refusal>) {
+    fn answer(&self, ticket: &Ticket, answer: &Result<Answer, Refusal>) {
         match answer {
             Ok(_) => self.granted.set(true),
             Err(refusal) => self.node().metrics().refused(refusal.class),
         }
         let outbox = &self.link.outbox;
-        dialect.answer(ticket, answer, &mut |text| outbox.send_text(text));
+        ticket.answer(answer, &mut |text| outbox.send_text(text));
     }
 
     fn system(&self, system: &System) {

@@ -72,7 +72,7 @@ async fn commands(
             Ok(op) => perform(&node, &identity, from, with_key(op, key.as_ref())).await,
             Err(refusal) => Err(refusal),
         };
-        Dialect::Native.answer(&ticket, &answer, &mut |reply| {
+        ticket.answer(&answer, &mut |reply| {
             if !replies.is_empty() {
                 replies.push(b'\n');
             }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chat_core::{Record, RoomId, Seq};
 use chat_protocol::close::Close;
 use chat_protocol::system::System;
-use chat_protocol::voice::Voice;
+use chat_protocol::voice::{Hearer, Voice};
 
 use super::Session;
 use crate::hub::{CatchUp, News};
@@ -100,11 +100,12 @@ impl Session {
             if outbox.state() != State::Open || outbox.waiting() > self.waiting_most() {
                 break;
             }
-            let own = Some(record.by.id) == user;
+            let hearer = user.map_or(Hearer::Other, |user| Hearer::of(record, user));
             // A guest is at one socket: where nobody hears himself, this is his own.
+            let own = hearer == Hearer::Author;
             let silent = own && record.by.id.is_guest() && !voice.echoes();
             if !silent {
-                voice.event(record, own, &mut |text| outbox.send_text(text));
+                voice.event(record, hearer, &mut |text| outbox.send_text(text));
             }
             last = Some(record.seq);
         }

@@ -51,7 +51,7 @@ impl Kept {
         let Some(days) = self.retention.days else {
             return Ok(Seq::default());
         };
-        let since = Timestamp::new(now.number().saturating_sub(days_ms(days)));
+        let since = now.minus_ms(days_ms(days));
         let (mut low, mut end) = (self.first(), self.head.next());
         while low < end {
             let middle = Seq::new(low.number().midpoint(end.number()));
