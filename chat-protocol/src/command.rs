@@ -9,7 +9,7 @@ mod older;
 use std::fmt;
 
 use chat_core::commands::CreateRoom;
-use chat_core::{Cid, Command, Name, Password, Permission, Seq, Text, UserId};
+use chat_core::{Cid, Command, Name, Password, Permission, RoomId, Seq, Text, UserId};
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use self::hello::{GuestHello, Hello, Subscribe};
@@ -156,7 +156,7 @@ macro_rules! ops {
 
         /// The payloads as they are on the wire.
         mod payload {
-            use super::{Deserialize, Name, Permission, RoomRef, Seq, Status, Text, Token, UserId};
+            use super::{Deserialize, Name, Permission, RoomId, RoomRef, Seq, Status, Text, Token, UserId};
 
             $(
                 $(#[$doc])*
@@ -228,7 +228,10 @@ ops! {
         room: RoomRef,
     }
     /// The rooms that one is a member of, with counts.
-    Rooms = "rooms" {}
+    Rooms = "rooms" {
+        /// The last room of the part before this one.
+        after: Option<RoomId>,
+    }
     /// The listed rooms.
     Directory = "directory" {
         /// Words that the name has to contain.
@@ -264,11 +267,15 @@ ops! {
     Bans = "bans" {
         /// The room.
         room: RoomRef,
+        /// The last user of the part before this one.
+        after: Option<UserId>,
     }
     /// Who is invited to a room.
     Invites = "invites" {
         /// The room.
         room: RoomRef,
+        /// The last user of the part before this one.
+        after: Option<UserId>,
     }
     /// One message.
     Message = "message" {
@@ -281,16 +288,22 @@ ops! {
     Pins = "pins" {
         /// The room.
         room: RoomRef,
+        /// The last message of the part before this one.
+        after: Option<Seq>,
     }
     /// How far the members have read.
     Markers = "markers" {
         /// The room.
         room: RoomRef,
+        /// The last member of the part before this one.
+        after: Option<UserId>,
     }
     /// Who is present in a room.
     Presence = "presence" {
         /// The room.
         room: RoomRef,
+        /// The last user of the part before this one.
+        after: Option<UserId>,
     }
     /// What one is and may do in a room.
     Permissions = "permissions" {

@@ -139,7 +139,7 @@ impl Desk<'_> {
     pub(crate) async fn query(&self, op: Op) -> Option<Result<Answer, Refusal>> {
         Some(match op {
             Op::Room { room } => self.room(&room).await,
-            Op::Rooms {} => self.rooms().await,
+            Op::Rooms { after } => self.rooms(after).await,
             Op::Directory {
                 search,
                 cursor,
@@ -160,13 +160,13 @@ impl Desk<'_> {
                 self.search(&text, room.as_ref(), place, limit).await
             }
             Op::Members { room, after, limit } => self.members(&room, after, limit).await,
-            Op::Bans { room } => self.bans(&room).await,
-            Op::Invites { room } => self.invites(&room).await,
+            Op::Bans { room, after } => self.bans(&room, after).await,
+            Op::Invites { room, after } => self.invites(&room, after).await,
             Op::History(history) => self.history(&history).await,
             Op::Message { room, message } => self.message(&room, message).await,
-            Op::Pins { room } => self.pins(&room).await,
-            Op::Markers { room } => self.markers(&room).await,
-            Op::Presence { room } => self.presence(&room).await,
+            Op::Pins { room, after } => self.pins(&room, after).await,
+            Op::Markers { room, after } => self.markers(&room, after).await,
+            Op::Presence { room, after } => self.presence(&room, after).await,
             Op::Permissions { room } => self.permissions(&room).await,
             Op::Explain {
                 room,

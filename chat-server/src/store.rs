@@ -103,8 +103,13 @@ pub trait Store: Send + Sync + 'static {
     /// loses his marker.
     async fn marker(&self, room: RoomId, user: UserId) -> Result<Marker, StoreError>;
 
-    /// How far the members of a room have read, in the order of their numbers.
-    async fn markers(&self, room: RoomId, limit: usize) -> Result<Vec<(UserId, Idx)>, StoreError>;
+    /// How far a part of a room's members have read, in the order of their numbers.
+    async fn markers(
+        &self,
+        room: RoomId,
+        after: Option<UserId>,
+        limit: usize,
+    ) -> Result<Vec<(UserId, Idx)>, StoreError>;
 
     /// Moves members' markers on; one that would go back, or past the last message, stays.
     async fn mark_read(&self, markers: &[(RoomId, UserId, Idx)]) -> Result<(), StoreError>;

@@ -333,11 +333,14 @@ impl<R> Turn<R> {
         if let Some(seq) = used.filter(|_| pending.facts.used.is_none()) {
             return self.need(pending, Need::Used(seq), now);
         }
+        let cid = cid.clone();
+        #[cfg(sabotage)]
+        let cid = cid.filter(|_| !chat_core::sabotage::planted("repeats_done_again"));
         let request = Request {
             room,
             actor: pending.mail.actor.clone(),
             at: now,
-            cid: cid.clone(),
+            cid,
             command: command.clone(),
             facts: mem::take(&mut pending.facts),
         };

@@ -1,5 +1,7 @@
 //! Who and what there is: rooms, members, permissions, users.
 
+use std::fmt::Display;
+
 use chat_core::{Name, Permission, RoomId, UserId};
 use chat_protocol::answer::{
     Answer, BanCard, InviteCard, MarkerCard, MemberCard, MyRoom, Page, PresenceCard, RoomCard,
@@ -34,15 +36,15 @@ impl Desk<'_> {
             .ok_or_else(no_room)
     }
 
-    pub(super) async fn rooms(&self) -> Result<Answer, Refusal> {
+    pub(super) async fn rooms(&self, after: Option<RoomId>) -> Result<Answer, Refusal> {
         let items = self
             .node
             .store()
             .rooms_of(self.actor.id)
             .await
             .map_err(|error| unavailable(&error))?;
-        let cursor = |mine: &MyRoom| mine.room.id.to_string();
-        Ok(Answer::Rooms(self.part(items, cursor)))
+        let id = |mine: &MyRoom| mine.room.id;
+        Ok(Answer::Rooms(self.part(items, after, id)))
     }
 
     pub(super) async fn directory(
@@ -106,22 +108,39 @@ impl Desk<'_> {
         Ok(fitting(page, self.node.page_bytes_max(), cursor))
     }
 
-    /// As much of a whole list as fits.
-    fn part<T: Serialize>(&self, items: Vec<T>, cursor: impl Fn(&T) -> String) -> Page<T> {
+    /// As much of a whole list as fits, by its items' ids.
+    fn part<T: Serialize, K: Ord + Display>(
+        &self,
+        mut items: Vec<T>,
+        after: Option<K>,
+        id: impl Fn(&T) -> K,
+    ) -> Page<T> {
+        if let Some(after) = after {
+            items.retain(|it| id(it) > after);
+        }
+        items.sort_unstable_by_key(|it| id(it));
         let page = Page { items, next: None };
-        fitting(page, self.node.page_bytes_max(), cursor)
+        fitting(page, self.node.page_bytes_max(), |it| id(it).to_string())
     }
 
-    pub(super) async fn bans(&self, room: &RoomRef) -> Result<Answer, Refusal> {
+    pub(super) async fn bans(
+        &self,
+        room: &RoomRef,
+        after: Option<UserId>,
+    ) -> Result<Answer, Refusal> {
         let room = self.resolve(room).await?;
         let Sight::Bans(items) = self.look(room, Look::Bans).await? else {
             return Err(mixed_up());
         };
-        let cursor = |it: &BanCard| it.user.to_string();
-        Ok(Answer::Bans(self.part(items, cursor)))
+        let id = |it: &BanCard| it.user;
+        Ok(Answer::Bans(self.part(items, after, id)))
     }
 
-    pub(super) async fn invites(&self, room: &RoomRef) -> Result<Answer, Refusal> {
+    pub(super) async fn invites(
+        &self,
+        room: &RoomRef,
+        after: Option<UserId>,
+    ) -> Result<Answer, Refusal> {
         let room = self.resolve(room).await?;
         let Sight::Invites(items) = self.look(room, Look::Invites).await? else {
             return Err(mixed_up());
@@ -133,29 +152,41 @@ impl Desk<'_> {
                 until: it.until,
             })
             .collect();
-        let cursor = |it: &InviteCard| it.user.to_string();
-        Ok(Answer::Invites(self.part(items, cursor)))
+        let id = |it: &InviteCard| it.user;
+        Ok(Answer::Invites(self.part(items, after, id)))
     }
 
-    pub(super) async fn markers(&self, room: &RoomRef) -> Result<Answer, Refusal> {
+    pub(super) async fn markers(
+        &self,
+        room: &RoomRef,
+        after: Option<UserId>,
+    ) -> Result<Answer, Refusal> {
         let room = self.resolve(room).await?;
         self.readable(room, Permission::ListMembers).await?;
         let limit = self.node.limits().page_items_max;
         let markers = self
             .node
             .store()
-            .markers(room, limit)
+            .markers(room, after, limit)
             .await
             .map_err(|error| unavailable(&error))?;
-        let items = markers
+        let full = markers.len() >= limit;
+        let items: Vec<MarkerCard> = markers
             .into_iter()
             .map(|(user, idx)| MarkerCard { user, idx })
             .collect();
         let cursor = |it: &MarkerCard| it.user.to_string();
-        Ok(Answer::Markers(self.part(items, cursor)))
+        let next = items.last().filter(|_| full).map(cursor);
+        let page = Page { items, next };
+        let bytes_max = self.node.page_bytes_max();
+        Ok(Answer::Markers(fitting(page, bytes_max, cursor)))
     }
 
-    pub(super) async fn presence(&self, room: &RoomRef) -> Result<Answer, Refusal> {
+    pub(super) async fn presence(
+        &self,
+        room: &RoomRef,
+        after: Option<UserId>,
+    ) -> Result<Answer, Refusal> {
         let room = self.resolve(room).await?;
         let Sight::Presence(present) = self.look(room, Look::Presence).await? else {
             return Err(mixed_up());
@@ -167,8 +198,8 @@ impl Desk<'_> {
                 PresenceCard { user, status, text }
             })
             .collect();
-        let cursor = |it: &PresenceCard| it.user.id.to_string();
-        Ok(Answer::Presence(self.part(items, cursor)))
+        let id = |it: &PresenceCard| it.user.id;
+        Ok(Answer::Presence(self.part(items, after, id)))
     }
 
     pub(super) async fn permissions(&self, room: &RoomRef) -> Result<Answer, Refusal> {

@@ -78,11 +78,14 @@ impl Desk<'_> {
             .ok_or_else(|| Refusal::new(Code::MessageNotFound))
     }
 
-    pub(super) async fn pins(&self, room: &RoomRef) -> Result<Answer, Refusal> {
+    pub(super) async fn pins(&self, room: &RoomRef, after: Option<Seq>) -> Result<Answer, Refusal> {
         let room = self.resolve(room).await?;
         let view = self.view(room).await?;
-        let mut items = Vec::with_capacity(view.pins.len());
-        for pin in view.pins {
+        // Those of a place that is pinned no more are read from the first one on.
+        let from = after.and_then(|after| view.pins.iter().position(|pin| *pin == after));
+        let pins = view.pins.into_iter().skip(from.map_or(0, |at| at + 1));
+        let mut items = Vec::new();
+        for pin in pins {
             items.extend(self.one_message(room, pin, view.readable_from).await?);
         }
         let page = Page { items, next: None };

@@ -2,6 +2,7 @@
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Extensions, HeaderMap, StatusCode};
@@ -82,9 +83,20 @@ async fn commands(
 }
 
 /// The rooms that one is a member of.
-async fn rooms(State(node): State<Node>, headers: HeaderMap) -> Result<Response, Problem> {
+async fn rooms(
+    State(node): State<Node>,
+    part: Result<Query<Part>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let identity = who(&node, &headers).await?;
-    Ok(ok(&query(&node, &identity, Op::Rooms {}).await?))
+    let Query(part) = part.map_err(|_| Refusal::bad_argument("after"))?;
+    let after = part.after;
+    Ok(ok(&query(&node, &identity, Op::Rooms { after }).await?))
+}
+
+#[derive(Deserialize)]
+struct Part {
+    after: Option<RoomId>,
 }
 
 #[derive(Deserialize)]
@@ -100,7 +112,7 @@ struct Range {
 async fn messages(
     State(node): State<Node>,
     Path(room): Path<String>,
-    range: Result<Query<Range>, axum::extract::rejection::QueryRejection>,
+    range: Result<Query<Range>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let identity = who(&node, &headers).await?;
@@ -140,7 +152,7 @@ struct Search {
 /// Messages that say something.
 async fn search(
     State(node): State<Node>,
-    search: Result<Query<Search>, axum::extract::rejection::QueryRejection>,
+    search: Result<Query<Search>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let identity = who(&node, &headers).await?;

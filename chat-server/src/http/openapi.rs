@@ -83,6 +83,13 @@ const SEARCH: &[Parameter] = &[
     ("limit", "query", "integer", "how many at most"),
 ];
 
+const PART: &[Parameter] = &[(
+    "after",
+    "query",
+    "integer",
+    "only rooms after this one: the `next` of the part before",
+)];
+
 const KEY: &[Parameter] = &[(
     "Idempotency-Key",
     "header",
@@ -125,7 +132,7 @@ const ROUTES: &[Route] = routes! {
     post "/v1/cmd" "Carry out one or several frames of the native dialect, newline between them",
         bearer: true, parameters: KEY, body: Some("Frame") => "200" Some("Reply");
     get "/v1/rooms" "The rooms that one is a member of, with unread counts", bearer: true,
-        parameters: &[], body: None => "200" Some("Page");
+        parameters: PART, body: None => "200" Some("Page");
     get "/v1/rooms/{id}/messages" "A page of a room's history, oldest first", bearer: true,
         parameters: PAGE, body: None => "200" Some("Page");
     get "/v1/search" "Messages that say something, room after room, the newest of each first",

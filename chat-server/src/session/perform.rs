@@ -66,7 +66,7 @@ impl Session {
             | Op::Block { .. }
             | Op::Unblock { .. }
             | Op::Room { .. }
-            | Op::Rooms {}
+            | Op::Rooms { .. }
             | Op::Directory { .. }
             | Op::Search { .. }
             | Op::Members { .. }

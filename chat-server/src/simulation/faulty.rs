@@ -217,8 +217,13 @@ impl Store for Faulty {
         self.pass().await?.marker(room, user).await
     }
 
-    async fn markers(&self, room: RoomId, limit: usize) -> Result<Vec<(UserId, Idx)>, StoreError> {
-        self.pass().await?.markers(room, limit).await
+    async fn markers(
+        &self,
+        room: RoomId,
+        after: Option<UserId>,
+        limit: usize,
+    ) -> Result<Vec<(UserId, Idx)>, StoreError> {
+        self.pass().await?.markers(room, after, limit).await
     }
 
     async fn mark_read(&self, markers: &[(RoomId, UserId, Idx)]) -> Result<(), StoreError> {

@@ -179,10 +179,15 @@ impl Store for Memory {
             .unwrap_or_default())
     }
 
-    async fn markers(&self, room: RoomId, limit: usize) -> Result<Vec<(UserId, Idx)>, StoreError> {
+    async fn markers(
+        &self,
+        room: RoomId,
+        after: Option<UserId>,
+        limit: usize,
+    ) -> Result<Vec<(UserId, Idx)>, StoreError> {
         let state = self.state();
         let log = state.living(room);
-        Ok(log.map(|log| log.markers(limit)).unwrap_or_default())
+        Ok(log.map(|log| log.markers(after, limit)).unwrap_or_default())
     }
 
     async fn mark_read(&self, markers: &[(RoomId, UserId, Idx)]) -> Result<(), StoreError> {

@@ -81,6 +81,11 @@ impl Sqlite {
         let epoch = draw_epoch()?;
         let run = open::begin_run(&db, path, &epoch)?;
         open::keep_names(path)?;
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("everything_read_at_start") {
+            let read = db.query_row("SELECT sum(length(sum)) FROM records", [], |_| Ok(()));
+            read.map_err(|fault| StoreError::from(&fault))?;
+        }
         let scrub = scrub::Scrub::new(&db, path).map_err(|fault| StoreError::from(&fault))?;
         let gone = erase::everybody(&db).map_err(|fault| StoreError::from(&fault))?;
         let again = path.to_owned();
@@ -212,8 +217,13 @@ impl Store for Sqlite {
         read!(self, move |db| rooms::marker(db, room, user))
     }
 
-    async fn markers(&self, room: RoomId, limit: usize) -> Result<Vec<(UserId, Idx)>, StoreError> {
-        read!(self, move |db| rooms::markers(db, room, limit))
+    async fn markers(
+        &self,
+        room: RoomId,
+        after: Option<UserId>,
+        limit: usize,
+    ) -> Result<Vec<(UserId, Idx)>, StoreError> {
+        read!(self, move |db| rooms::markers(db, room, after, limit))
     }
 
     async fn mark_read(&self, markers: &[(RoomId, UserId, Idx)]) -> Result<(), StoreError> {

@@ -81,6 +81,7 @@ contract! {
     lists::a_deleted_room_is_in_no_list,
     lists::standing_counts_rooms,
     lists::markers_never_go_back,
+    lists::markers_come_in_parts,
     lists::who_joins_has_nothing_unread,
     lists::an_edit_moves_its_mentions,
     lists::guests_who_stay_away_are_found,

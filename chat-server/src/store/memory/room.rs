@@ -309,8 +309,10 @@ impl Log {
         })
     }
 
-    pub(super) fn markers(&self, limit: usize) -> Vec<(UserId, Idx)> {
-        let members = self.room.members.keys().take(limit);
+    pub(super) fn markers(&self, after: Option<UserId>, limit: usize) -> Vec<(UserId, Idx)> {
+        let members = self.room.members.keys();
+        let members = members.filter(|user| after.is_none_or(|after| **user > after));
+        let members = members.take(limit);
         let read = |user| {
             self.present
                 .get(user)

@@ -224,12 +224,18 @@ pub(super) fn marker(db: &Connection, room: RoomId, user: UserId) -> Result<Mark
 }
 
 /// How far the members of a room have read, in the order of their numbers.
-pub(super) fn markers(db: &Connection, room: RoomId, limit: usize) -> Result<Vec<(UserId, Idx)>> {
+pub(super) fn markers(
+    db: &Connection,
+    room: RoomId,
+    after: Option<UserId>,
+    limit: usize,
+) -> Result<Vec<(UserId, Idx)>> {
     let mut query = db.prepare_cached(
         "SELECT m.user, m.read FROM members m JOIN rooms r ON r.id = m.room
-         WHERE m.room = ?1 AND r.lifecycle <> 'deleted' ORDER BY m.user LIMIT ?2",
+         WHERE m.room = ?1 AND m.user > ?2 AND r.lifecycle <> 'deleted' ORDER BY m.user LIMIT ?3",
     )?;
-    let mut found = query.query([int(room), rows(limit)])?;
+    let after = after.map_or(-1, int);
+    let mut found = query.query([int(room), after, rows(limit)])?;
     let mut markers = Vec::new();
     while let Some(row) = found.next()? {
         markers.push((number(row, 0)?, number(row, 1)?));

@@ -107,6 +107,62 @@ async fn whoever_pages_through_long_messages_gets_all_of_them_and_stays() {
 }
 
 #[tokio::test]
+async fn lists_that_are_cut_go_on_where_they_ended() {
+    let mut config = config();
+    // A page of 16 KiB.
+    config.server_limits.outbox_bytes_max = 64 * 1024;
+    let world = World::with(config).await;
+    let ann = world.account("ann").await;
+    let mut a = world.enter(&ann).await;
+    let topic = "x".repeat(200);
+    let mut rooms = Vec::new();
+    for number in 0..60 {
+        let d = json!({"name": format!("Room {number}"), "topic": topic});
+        rooms.push(a.create(d).await);
+    }
+    let room = rooms[0];
+    let mut pinned = Vec::new();
+    for _ in 0..4 {
+        let seq = a.post(room, &"y".repeat(BODY_BYTES / 2)).await;
+        a.ok("pin", json!({"room": room, "message": seq})).await;
+        pinned.push(seq);
+    }
+    let listed = parts(&mut a, "rooms", json!({}), |it| it["room"]["id"].as_u64()).await;
+    assert_eq!(listed, rooms);
+    let pins = parts(&mut a, "pins", json!({"room": room}), |it| {
+        it["seq"].as_u64()
+    })
+    .await;
+    assert_eq!(pins, pinned);
+    for list in ["markers", "presence"] {
+        let wish = json!({"room": room, "after": ann.id});
+        let page = a.ok(list, wish).await;
+        assert_eq!(page, json!({"items": []}), "{list}");
+    }
+    world.stop().await;
+}
+
+/// What a list of several parts holds.
+async fn parts(
+    client: &mut Native,
+    op: &str,
+    mut wish: Value,
+    id: impl Fn(&Value) -> Option<u64>,
+) -> Vec<u64> {
+    let (mut found, mut parts) = (Vec::new(), 1);
+    loop {
+        let page = client.ok(op, wish.clone()).await;
+        found.extend(page["items"].as_array().unwrap().iter().filter_map(&id));
+        let Some(next) = page["next"].as_str() else {
+            assert!(parts > 1, "{op} came in one part");
+            return found;
+        };
+        wish["after"] = json!(next.parse::<u64>().unwrap());
+        parts += 1;
+    }
+}
+
+#[tokio::test]
 async fn whoever_asks_for_much_at_once_waits_for_himself() {
     let world = World::with(config()).await;
     // Each of these characters takes two bytes on the wire.

@@ -148,7 +148,7 @@ store! {
     rooms_of(user: UserId) -> Vec<MyRoom>;
     members(room: RoomId, after: Option<UserId>, limit: usize) -> Vec<MemberCard>;
     marker(room: RoomId, user: UserId) -> Marker;
-    markers(room: RoomId, limit: usize) -> Vec<(UserId, Idx)>;
+    markers(room: RoomId, after: Option<UserId>, limit: usize) -> Vec<(UserId, Idx)>;
     mark_read(markers: &[(RoomId, UserId, Idx)]) -> ();
     standing(user: UserId, since: Timestamp) -> Standing;
     see_guest(guest: UserId, at: Timestamp) -> ();

@@ -105,7 +105,7 @@ const fn covered(op: &Op) -> &'static str {
         | Op::Block { .. }
         | Op::Unblock { .. }
         | Op::Room { .. }
-        | Op::Rooms {}
+        | Op::Rooms { .. }
         | Op::Directory { .. }
         | Op::Search { .. }
         | Op::Members { .. }

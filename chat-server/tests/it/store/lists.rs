@@ -335,6 +335,25 @@ pub(super) async fn markers_never_go_back(store: Any) {
     assert_eq!(store.marker(den, ALICE).await.unwrap(), marker(3, 1, 0));
 }
 
+pub(super) async fn markers_come_in_parts(store: Any) {
+    let mut stage = Stage::new(Arc::clone(&store));
+    let den = stage.den(1).await;
+    stage.join(den, BOB).await;
+    stage.join(den, CAROL).await;
+    stage.post(den, CAROL, "one").await;
+    let mut found = Vec::new();
+    loop {
+        let after = found.last().map(|(user, _)| *user);
+        let part = store.markers(den, after, 2).await.unwrap();
+        found.extend(&part);
+        if part.len() < 2 {
+            break;
+        }
+    }
+    let read = [(ALICE, 0), (BOB, 0), (CAROL, 1)];
+    assert_eq!(found, read.map(|(user, idx)| (user, Idx::new(idx))));
+}
+
 pub(super) async fn who_joins_has_nothing_unread(store: Any) {
     let mut stage = Stage::new(Arc::clone(&store));
     let den = stage.den(1).await;
