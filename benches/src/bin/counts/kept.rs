@@ -10,9 +10,6 @@ pub(crate) const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/counts.txt")
 /// How much more is too much.
 const MORE_MAX: f64 = 0.05;
 
-/// What nobody would notice: a function that is compiled in or not.
-const SLACK: f64 = 15.0;
-
 /// What one case takes.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Case {
@@ -48,7 +45,10 @@ impl Counts {
 
     /// What is kept in a file; nothing if it isn't there.
     pub(crate) fn read(file: &Path) -> Self {
-        let text = std::fs::read_to_string(file).unwrap_or_default();
+        Self::parse(&std::fs::read_to_string(file).unwrap_or_default())
+    }
+
+    fn parse(text: &str) -> Self {
         let mut lines = text
             .lines()
             .filter(|line| !line.starts_with('#') && !line.is_empty());
@@ -108,9 +108,7 @@ impl Verdict {
     /// Whether it takes too much more, or is counted or kept alone.
     pub(crate) fn fails(&self) -> bool {
         match (self.counted, self.kept) {
-            (Some(counted), Some(kept)) => {
-                counted > kept * (1.0 + MORE_MAX) && counted > kept + SLACK.min(kept / 4.0)
-            }
+            (Some(counted), Some(kept)) => counted > kept * (1.0 + MORE_MAX),
             (_, None) | (None, _) => true,
         }
     }
@@ -135,5 +133,55 @@ impl fmt::Display for Verdict {
             (Some(counted), None) => write!(f, "NEW  {counted:10.1}           {}", self.name),
             (None, _) => write!(f, "LOST                      {}", self.name),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(cases: &[(&str, f64)]) -> Counts {
+        let case = |&(name, instructions): &(&str, f64)| Case {
+            name: name.to_owned(),
+            instructions,
+        };
+        Counts::of("a compiler".to_owned(), cases.iter().map(case).collect())
+    }
+
+    /// The cases that fail.
+    fn failures(counted: &[(&str, f64)], kept: &[(&str, f64)]) -> Vec<String> {
+        let verdicts = counts(counted).against(&counts(kept));
+        let failing = verdicts.into_iter().filter(Verdict::fails);
+        failing.map(|it| it.name).collect()
+    }
+
+    #[test]
+    fn what_takes_a_twentieth_more_than_is_kept_fails() {
+        let kept = [("decode", 1_000.0), ("encode", 1_000.0)];
+        assert!(failures(&[("decode", 1_049.0), ("encode", 10.0)], &kept).is_empty());
+        let failing = failures(&[("decode", 1_051.0), ("encode", 10.0)], &kept);
+        assert_eq!(failing, ["decode"]);
+    }
+
+    #[test]
+    fn a_case_that_is_counted_or_kept_alone_fails() {
+        let failing = failures(&[("decode", 1.0)], &[("encode", 1.0)]);
+        assert_eq!(failing, ["decode", "encode"]);
+    }
+
+    #[test]
+    fn a_delivery_is_what_one_member_more_costs() {
+        let counts = counts(&[
+            ("server: a post alone, rooms, 100 members", 1_500.0),
+            ("server: a post alone, rooms, 1000 members", 10_500.0),
+        ]);
+        let delivery = counts.cases.get("server: a delivery alone, rooms");
+        assert_eq!(delivery, Some(&10.0));
+    }
+
+    #[test]
+    fn what_was_kept_reads_as_it_was() {
+        let counts = counts(&[("decode: native, 64 bytes", 8_734.5), ("log", 2.0)]);
+        assert_eq!(Counts::parse(&counts.to_string()), counts);
     }
 }
