@@ -354,6 +354,23 @@ impl Builder {
         Ok(server)
     }
 
+    /// Starts it within the caller's [`LocalSet`](tokio::task::LocalSet): its workers live as tasks
+    /// there, so what they do happens in an order that the caller can repeat.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError`] says what can't be had.
+    #[cfg(feature = "simulation")]
+    pub async fn start_here(self) -> Result<Server, RunError> {
+        let (server, inboxes) = self.prepare().await?;
+        for (index, inboxes) in inboxes.into_iter().enumerate() {
+            let node = server.node.clone();
+            tokio::task::spawn_local(crate::worker::live(node, index, inboxes));
+        }
+        server.found().await?;
+        Ok(server)
+    }
+
     /// Puts a server together that does nothing until its workers live.
     pub(crate) async fn prepare(self) -> Result<(Server, Vec<Inboxes>), RunError> {
         let Self {
