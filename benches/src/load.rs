@@ -8,7 +8,7 @@
 //! * [`swarm`] holds the connections; a [`town`]'s members come in by its [`door`]; [`talk`] has
 //!   them say lines in a closed loop or at a fixed rate.
 //! * [`ledger`] knows who should have heard what: lost, doubled, disordered and leaked lines are
-//!   counted in every run. [`tally`] counts what is measured.
+//!   counted in every run. [`tally`] counts what is measured, [`report`] draws it.
 
 pub mod door;
 pub mod driver;
@@ -24,6 +24,7 @@ pub mod plan;
 pub mod polling;
 pub mod process;
 pub mod progress;
+pub mod report;
 pub mod resume;
 pub mod run;
 pub mod silence;
@@ -36,7 +37,9 @@ pub mod websocket;
 
 use std::fs;
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::slice;
 
 use clap::Parser;
 
@@ -48,7 +51,7 @@ use self::outcome::Outcome;
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match (cli.command, cli.options) {
-        (Some(Command::Report { .. }), _) => Err("not yet".to_owned()),
+        (Some(Command::Report { results, out }), _) => compare(&results, &out),
         (None, Some(options)) => measure(&options),
         (None, None) => Err("--url says where the server is".to_owned()),
     };
@@ -66,6 +69,9 @@ pub fn main() -> ExitCode {
 fn measure(options: &Options) -> Result<ExitCode, String> {
     let outcome = run::run(options)?;
     write_json(options, &outcome)?;
+    if let Some(path) = &options.report {
+        write(path, &report::page(slice::from_ref(&outcome)))?;
+    }
     Ok(if outcome.faults.none() {
         ExitCode::SUCCESS
     } else {
@@ -73,15 +79,35 @@ fn measure(options: &Options) -> Result<ExitCode, String> {
     })
 }
 
+/// Makes one page of several results.
+fn compare(results: &[PathBuf], out: &Path) -> Result<ExitCode, String> {
+    let read = |path: &PathBuf| {
+        let json = fs::read_to_string(path).map_err(|why| why.to_string());
+        let outcome =
+            json.and_then(|json| serde_json::from_str(&json).map_err(|why| why.to_string()));
+        outcome.map_err(|why| format!("{}: {why}", path.display()))
+    };
+    let outcomes = results
+        .iter()
+        .map(read)
+        .collect::<Result<Vec<Outcome>, _>>()?;
+    write(out, &report::page(&outcomes))?;
+    Ok(ExitCode::SUCCESS)
+}
+
 fn write_json(options: &Options, outcome: &Outcome) -> Result<(), String> {
     let mut json = serde_json::to_string_pretty(outcome).map_err(|why| why.to_string())?;
     json.push('\n');
     match &options.out {
-        Some(path) => fs::write(path, json).map_err(|why| format!("{}: {why}", path.display())),
+        Some(path) => write(path, &json),
         None => io::stdout()
             .write_all(json.as_bytes())
             .map_err(|why| why.to_string()),
     }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    fs::write(path, text).map_err(|why| format!("{}: {why}", path.display()))
 }
 
 /// The run was done, and lines were lost, doubled, disordered or leaked.

@@ -178,7 +178,7 @@ fn page(ground: &Ground, trials: &[Trial], shape: Shape, out: &Path) -> Result<(
         (Some(_), made) if !made.status.success() => Err(format!(
             "versus: no page of {}: {}",
             shape.name,
-            String::from_utf8_lossy(&made.stderr)
+            String::from_utf8_lossy(&made.stderr).trim_end()
         )),
         (Some(_) | None, _) => Ok(()),
     }

@@ -76,7 +76,7 @@ pub fn arrive(
         if swarm.now_ns().saturating_sub(door.last_ns) > PATIENCE_NS {
             let (inside, all) = (door.inside, members.len());
             return Err(format!(
-                "{inside} of {all} are in, and nobody more in {} s; heard last: {}",
+                "{inside} of {all} are in, and nobody more in {} s; heard last: {:?}",
                 PATIENCE_NS / 1_000_000_000,
                 door.last_heard
             ));

@@ -90,19 +90,13 @@ fn talk(
     let span_ns = nanoseconds(options.duration);
     let begin_ns = swarm.now_ns();
     talk.tally.begin(begin_ns);
-    let lines_max = options.lines.unwrap_or(u64::MAX);
+    talk.tally.lines_max = options.lines.unwrap_or(u64::MAX);
     loop {
         let passed_ns = swarm.now_ns() - begin_ns;
-        let enough = talk.tally.lines >= lines_max;
-        if passed_ns >= span_ns || (enough && talk.ledger.open() == 0) {
+        if passed_ns >= span_ns || (talk.tally.is_full() && talk.ledger.open() == 0) {
             break;
         }
-        if enough {
-            talk.listen(swarm).map_err(failed)?;
-        } else {
-            talk.round(swarm).map_err(failed)?;
-        }
-        talk.give_up(swarm.now_ns());
+        talk.round(swarm).map_err(failed)?;
         let part = passed_ns as f64 / span_ns as f64;
         progress.show(swarm.now_ns(), part, || {
             let millions = talk.tally.latency.count() as f64 / 1e6;

@@ -96,7 +96,9 @@ impl<'a> Talk<'a> {
             }
             Pace::Fixed(rate) => self.say_due(rate, swarm),
         };
-        swarm.round(wait, self)
+        swarm.round(wait, self)?;
+        self.give_up(swarm.now_ns());
+        Ok(())
     }
 
     /// Says one line for each sender of each room.
@@ -173,7 +175,7 @@ impl<'a> Talk<'a> {
         let Some(sender) = self.senders.get_mut(at) else {
             return;
         };
-        if !swarm.is_open(sender.member) {
+        if !swarm.is_open(sender.member) || self.tally.is_full() {
             return;
         }
         let (number, copies) = self.ledger.say(at / plan.senders, at % plan.senders);
@@ -221,7 +223,7 @@ impl<'a> Talk<'a> {
     }
 
     /// Waits no longer for lines that were said too long ago.
-    pub fn give_up(&mut self, now_ns: u64) {
+    fn give_up(&mut self, now_ns: u64) {
         let patience_ns = self.patience_ns();
         if now_ns - self.looked_ns < patience_ns / 50 {
             return;

@@ -3,8 +3,10 @@
 use super::histogram::Histogram;
 
 /// Lines, deliveries and their latencies, from the beginning of the span to its end.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Tally {
+    /// Lines after which nothing more is said.
+    pub lines_max: u64,
     /// Lines said.
     pub lines: u64,
     /// Of each delivery, how long after the line was due it came, in nanoseconds.
@@ -18,6 +20,12 @@ pub struct Tally {
 impl Tally {
     /// The length of a step of the timeline.
     pub const STEP_NS: u64 = 250_000_000;
+
+    /// Whether nothing more is to be said.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.lines >= self.lines_max
+    }
 
     /// Begins the span.
     pub fn begin(&mut self, at_ns: u64) {
@@ -51,6 +59,18 @@ impl Tally {
                     *last += 1;
                 }
             }
+        }
+    }
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            lines_max: u64::MAX,
+            lines: 0,
+            latency: Histogram::default(),
+            timeline: Vec::new(),
+            began_ns: None,
         }
     }
 }

@@ -134,12 +134,24 @@ async fn a_refusal_is_told_in_the_words_of_the_server() {
 
     let elsewhere = spawn_blocking(move || {
         let mut options = options(address, "");
-        options.url += "/nowhere";
+        // There is no WebSocket there.
+        options.url += "/healthz";
         chat_benches::load::run::run(&options)
     });
     let why = elsewhere.await.unwrap().unwrap_err();
-    assert!(why.contains("404"), "{why}");
+    assert!(
+        why.contains("isn't let in") && why.contains("HTTP/1.1 "),
+        "{why}"
+    );
     server.stop().await;
-    let why = load("--driver rooms").await.unwrap().unwrap_err();
-    assert!(why.contains("refused") || why.contains("reset"), "{why}");
+}
+
+#[test]
+fn where_nothing_listens_that_is_what_is_said() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = nobody.local_addr().unwrap();
+    drop(nobody);
+    let why = load(address, "--driver rooms").unwrap_err();
+    assert!(why.contains(&address.to_string()), "{why}");
+    assert!(why.contains("Connection refused"), "{why}");
 }
