@@ -195,6 +195,7 @@ fn ours_are_sound(trials: &[Trial], contenders: &[Contender]) -> bool {
     trials.all(|trial| trial.outcome.faults.are_none())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
 fn words(error: io::Error) -> String {
     error.to_string()
 }

@@ -6,7 +6,7 @@ use chat_core::{Name, Timestamp, UserId};
 use tokio::sync::Mutex;
 
 use crate::auth::error::{AuthError, TokenFault};
-use crate::auth::token::{drawn_hex, grant_of};
+use crate::auth::token::{drawn_hex, grant_of, seconds};
 use crate::auth::{Identity, rules};
 use crate::clock::Clock;
 use crate::store::{Account, Created, Link, NewAccount, Store};
@@ -73,8 +73,7 @@ impl Linker {
             .token_holds(account.user, &grant, account.token_epoch)
             .await
             .map_err(|error| AuthError::storage(&error))?;
-        let made_at = |made_s: u64| Timestamp::new(made_s.saturating_mul(1_000));
-        let made_at = pass.made_s.map(made_at);
+        let made_at = pass.made_s.map(seconds);
         if !holds || self.is_revoked(&account, made_at).await? {
             return Err(TokenFault::Revoked.into());
         }
@@ -91,9 +90,17 @@ impl Linker {
         })
     }
 
+    /// Notes that a user's epoch was raised at this moment. What is live of his log-ins has to end
+    /// whether or not that can be noted.
+    pub(super) async fn note_ended(&self, user: UserId, epoch: u64) {
+        if let Err(error) = self.note_revocation(user, epoch).await {
+            tracing::warn!(%error, %user, "when log-ins ended is noted later");
+        }
+    }
+
     /// Notes when a user's epoch was raised. Tokens from elsewhere name no epoch, only the moment
     /// at which they were made.
-    pub(super) async fn note_revocation(&self, user: UserId, epoch: u64) -> Result<u64, AuthError> {
+    async fn note_revocation(&self, user: UserId, epoch: u64) -> Result<u64, AuthError> {
         // A setting is written once, and so is this moment: each epoch has its own. If it wasn't
         // noted when it came, it counts as come when it is first asked for.
         let now = self.clock.now().number().to_string();
