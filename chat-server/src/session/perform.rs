@@ -265,7 +265,7 @@ impl Session {
                 head,
                 readable_from,
             } => {
-                self.seats.take(room, actor, voice);
+                self.seats.take(room, actor, voice, readable_from);
                 self.silent = None;
                 Ok((head, readable_from))
             }
