@@ -56,6 +56,7 @@ impl Session {
                 }
                 CatchUp::Behind { heard, .. } if !heard.is_empty() => {
                     position = self.send_on(room, &heard, &voice).unwrap_or(position);
+                    drop(heard);
                     self.drained().await;
                     continue;
                 }
@@ -89,7 +90,14 @@ impl Session {
             }
             let records = up_to(last, read.after(position));
             position = self.send_on(room, records, &voice).unwrap_or(position);
+            #[cfg(sabotage)]
+            let kept =
+                chat_core::sabotage::planted("page_kept_while_nobody_reads").then(|| read.clone());
+            // What is left of it is read again: it may be long until the client goes on.
+            drop(read);
             self.drained().await;
+            #[cfg(sabotage)]
+            drop(kept);
         }
     }
 

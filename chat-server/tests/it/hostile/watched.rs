@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use async_trait::async_trait;
 use chat_core::{Head, Idx, Key, Record, Room, RoomId, Seq, Standing, Timestamp, UserId};
@@ -31,6 +31,8 @@ pub(super) struct Watched {
     pub(super) readers: watch::Sender<usize>,
     /// Whether rooms are neither written nor loaded.
     pub(super) down: AtomicBool,
+    /// What was read of logs.
+    given: Mutex<Vec<Weak<Record>>>,
 }
 
 impl Watched {
@@ -43,6 +45,7 @@ impl Watched {
             reads_hang: watch::Sender::new(false),
             readers: watch::Sender::new(0),
             down: AtomicBool::new(false),
+            given: Mutex::default(),
         })
     }
 
@@ -60,6 +63,24 @@ impl Watched {
         let mut readers = self.readers.subscribe();
         let comes = readers.wait_for(|readers| *readers > 0);
         timeout(PATIENCE, comes).await.unwrap().unwrap();
+    }
+
+    /// How many records were read of logs, and how many of those somebody has still.
+    pub(super) fn given(&self) -> (usize, usize) {
+        let given = self.given.lock().unwrap();
+        let held = given.iter().filter(|record| record.strong_count() > 0);
+        (given.len(), held.count())
+    }
+
+    /// A reader's own copies.
+    fn give(&self, records: Vec<Arc<Record>>) -> Vec<Arc<Record>> {
+        let copy = |record: Arc<Record>| Arc::new(Record::clone(&record));
+        let records: Vec<_> = records.into_iter().map(copy).collect();
+        self.given
+            .lock()
+            .unwrap()
+            .extend(records.iter().map(Arc::downgrade));
+        records
     }
 
     fn up(&self) -> Result<(), StoreError> {
@@ -112,7 +133,7 @@ macro_rules! store {
                 if self.fails.load(Ordering::SeqCst) {
                     return Err(StoreError::Unavailable("it is a test".into()));
                 }
-                self.inner.records(room, after, limit).await
+                Ok(self.give(self.inner.records(room, after, limit).await?))
             }
 
             async fn continues(
