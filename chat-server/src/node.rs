@@ -89,7 +89,7 @@ impl Node {
         mail_max: usize,
     ) -> (Self, Vec<Inboxes>) {
         let (slots, inboxes): (Vec<_>, Vec<_>) =
-            (0..workers).map(|_| worker::boxes(mail_max)).unzip();
+            (0..workers).map(|index| worker::boxes(index, mail_max)).unzip();
         (Self(Arc::new(make(slots))), inboxes)
     }
 

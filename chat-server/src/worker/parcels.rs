@@ -1,6 +1,5 @@
 //! The way of parcels: from a worker's rooms to the sessions of all workers.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use chat_core::Event;
@@ -11,12 +10,7 @@ use crate::mail::{Parcel, Reply};
 use crate::turn::Recipients;
 
 impl Worker {
-    pub(super) fn sort(
-        &self,
-        to: Recipients,
-        parcel: Parcel<Address>,
-        bundles: &mut BTreeMap<usize, Vec<Parcel<Address>>>,
-    ) {
+    pub(super) fn sort(&self, to: Recipients, parcel: Parcel<Address>) {
         let workers = match to {
             Recipients::Addressee => {
                 let worker = match &parcel {
@@ -39,7 +33,7 @@ impl Worker {
                 if worker == self.index {
                     self.open(parcel);
                 } else {
-                    bundles.entry(worker).or_default().push(parcel);
+                    self.ways.put(worker, parcel);
                 }
                 return;
             }
@@ -51,7 +45,7 @@ impl Worker {
             if worker == self.index {
                 self.open(copy);
             } else {
-                bundles.entry(worker).or_default().push(copy);
+                self.ways.put(worker, copy);
             }
         }
     }
@@ -95,7 +89,8 @@ impl Worker {
         }
     }
 
-    /// Opens what other workers' rooms send.
+    /// Opens what other workers' rooms send. It waits for nothing else: those whose parcels it has
+    /// to take may wait for it.
     pub(super) async fn pump(self: Rc<Self>, mut parcels: mpsc::Receiver<Vec<Parcel<Address>>>) {
         while let Some(bundle) = parcels.recv().await {
             for parcel in bundle {
@@ -106,7 +101,7 @@ impl Worker {
                 self.open(parcel);
             }
             let outputs = self.turn.borrow_mut().outputs();
-            self.dispatch(outputs).await;
+            self.dispatch(outputs);
         }
     }
 }
