@@ -35,8 +35,9 @@ pub(crate) async fn part(node: &Node, ended: &Revocation) {
     if let Err(error) = finish(node).await {
         tracing::warn!(%error, "an erased user leaves his rooms later");
     }
-    // Last: what he had said until his sessions ended has been heard by then.
-    node.forget_words().await;
+    // Last: most of what he had said until his sessions ended has been heard by then. The rest is
+    // heard as it is kept.
+    node.forget_words(ended.user).await;
 }
 
 /// Ends what erased people still are in rooms.

@@ -8,7 +8,7 @@ mod questions;
 mod ways;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,9 +77,9 @@ pub(crate) struct Slots {
 pub(crate) enum Order {
     /// End the sessions of a user, or of one of his log-ins.
     Revoke(UserId, Option<Arc<str>>, Close),
-    /// Forget the records that were heard a moment ago; whoever waits for that waits until nobody
-    /// has the other end.
-    ForgetWords(mpsc::Sender<()>),
+    /// Forget the records that were heard a moment ago, since this user was erased; whoever waits for
+    /// that waits until nobody has the other end.
+    ForgetWords(UserId, mpsc::Sender<()>),
     /// Listen here too.
     Listen(Arc<std::net::TcpListener>, axum::Router),
     /// End all sessions, and then the worker.
@@ -103,6 +103,8 @@ pub(crate) struct Worker {
     pub(crate) index: usize,
     pub(crate) hub: RefCell<Hub>,
     turn: RefCell<Turn<Address>>,
+    /// Who was erased last: what is still on its way of them is heard without words.
+    gone: RefCell<VecDeque<UserId>>,
     /// Where parcels for other workers' sessions go.
     ways: Rc<Ways<Parcel<Address>>>,
     /// Where answers to the turn's questions go.
@@ -187,6 +189,7 @@ pub(crate) async fn live(node: Node, index: usize, inboxes: Inboxes) {
         index,
         hub,
         turn,
+        gone: RefCell::default(),
         ways,
         supplies,
         in_doubt: RefCell::default(),
@@ -225,7 +228,8 @@ impl Worker {
                 Order::Revoke(user, grant, close) => {
                     self.hub.borrow().revoke(user, grant.as_deref(), close);
                 }
-                Order::ForgetWords(done) => {
+                Order::ForgetWords(user, done) => {
+                    self.note_gone(user);
                     self.hub.borrow_mut().forget_words();
                     drop(done);
                 }

@@ -119,7 +119,7 @@ impl<R> Turn<R> {
             }
             Hint::Head(room, head) => self.reach(*room, *head, now),
             Hint::Passing(signal) => self.pass(signal.clone(), None),
-            Hint::Ended { .. } | Hint::Erased => {}
+            Hint::Ended { .. } | Hint::Erased(_) => {}
         }
     }
 

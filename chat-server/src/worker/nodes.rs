@@ -80,8 +80,8 @@ impl Worker {
                         self.node.revoke_here(&revocation, *close).await;
                         continue;
                     }
-                    Hint::Erased => {
-                        self.node.forget_words_here().await;
+                    Hint::Erased(user) => {
+                        self.node.forget_words_here(*user).await;
                         continue;
                     }
                 };

@@ -1,13 +1,17 @@
 //! The way of parcels: from a worker's rooms to the sessions of all workers.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
-use chat_core::Event;
+use chat_core::{Event, UserId};
 use tokio::sync::mpsc;
 
 use super::{Address, Chair, Worker};
-use crate::mail::{Parcel, Reply};
+use crate::mail::{Delivery, Parcel, Reply};
 use crate::turn::Recipients;
+
+/// Erased people whose last words are looked out for. Commands wait for seconds at most.
+const GONE_MAX: usize = 256;
 
 impl Worker {
     pub(super) fn sort(&self, to: Recipients, parcel: Parcel<Address>) {
@@ -78,6 +82,7 @@ impl Worker {
                 drop(waiting.send(outcome));
             }
             Parcel::Deliver(delivery) => {
+                let delivery = self.as_kept(delivery);
                 if matches!(delivery.record.event, Event::Deleted(_)) {
                     // Another node may have taken the words away, here they are remembered.
                     self.node.reads().erase(delivery.record.room);
@@ -87,6 +92,28 @@ impl Worker {
             Parcel::Signal { signal, origin } => self.hub.borrow_mut().signal(&signal, origin),
             Parcel::Expel { room, user } => self.hub.borrow_mut().expel(room, user, None),
         }
+    }
+
+    /// Notes that somebody was erased.
+    pub(super) fn note_gone(&self, user: UserId) {
+        let mut gone = self.gone.borrow_mut();
+        if gone.len() >= GONE_MAX {
+            gone.pop_front();
+        }
+        gone.push_back(user);
+    }
+
+    /// A record as the store keeps it: of somebody who was erased meanwhile it has no words.
+    fn as_kept(&self, mut delivery: Delivery) -> Delivery {
+        let gone = self.gone.borrow();
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("erased_words_heard_later") {
+            return delivery;
+        }
+        if gone.contains(&delivery.record.by.id) {
+            drop(Arc::make_mut(&mut delivery.record).take_words());
+        }
+        delivery
     }
 
     /// Opens what other workers' rooms send. It waits for nothing else: those whose parcels it has
