@@ -11,7 +11,7 @@ use chat_protocol::room_ref::RoomRef;
 use serde::Serialize;
 
 use super::parts::fitting;
-use super::{Desk, mixed_up, no_room, unavailable};
+use super::{Desk, ROOMS_LOOKED_AT_MAX, mixed_up, no_room, unavailable};
 use crate::mail::{Look, Sight};
 use crate::store::{DirectoryQuery, Order};
 
@@ -59,6 +59,7 @@ impl Desk<'_> {
             order: Order::Newest,
             cursor,
             limit,
+            looked_at_max: ROOMS_LOOKED_AT_MAX,
         };
         self.node
             .store()

@@ -13,7 +13,7 @@ use super::ledger::Ledger;
 use super::trace::Trace;
 use crate::store::{
     Account, Append, Appended, Created, DirectoryQuery, Erasure, Found, GuestMember, Holder,
-    Marker, MessageQuery, NewAccount, SearchQuery, Store, StoreError,
+    Marker, MessageQuery, NewAccount, Overdue, SearchQuery, Store, StoreError,
 };
 
 /// How well the store is.
@@ -276,6 +276,15 @@ impl Store for Faulty {
         self.pass().await?.set_password(user, hash, at).await
     }
 
+    async fn change_password(
+        &self,
+        user: UserId,
+        hash: &str,
+        at: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.pass().await?.change_password(user, hash, at).await
+    }
+
     async fn replace_hash(&self, user: UserId, old: &str, new: &str) -> Result<bool, StoreError> {
         self.pass().await?.replace_hash(user, old, new).await
     }
@@ -323,6 +332,10 @@ impl Store for Faulty {
 
     async fn erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError> {
         self.pass().await?.erasures(limit).await
+    }
+
+    async fn overdue(&self, now: Timestamp, limit: usize) -> Result<Vec<Overdue>, StoreError> {
+        self.pass().await?.overdue(now, limit).await
     }
 
     async fn tend(&self, now: Timestamp) -> Result<bool, StoreError> {

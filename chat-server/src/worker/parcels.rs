@@ -83,7 +83,10 @@ impl Worker {
             }
             Parcel::Deliver(delivery) => {
                 let delivery = self.as_kept(delivery);
-                if matches!(delivery.record.event, Event::Deleted(_)) {
+                if matches!(
+                    delivery.record.event,
+                    Event::Deleted(_) | Event::RoomTrimmed(_)
+                ) {
                     // Another node may have taken the words away, here they are remembered.
                     self.node.reads().erase(delivery.record.room);
                 }

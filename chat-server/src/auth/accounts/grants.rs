@@ -113,7 +113,7 @@ impl Accounts {
         let epoch = self.store.raise_token_epoch(user).await;
         let epoch = epoch.map_err(|error| AuthError::storage(&error))?;
         if !user.is_guest() {
-            self.linker.note_revocation(user, epoch).await?;
+            self.linker.note_ended(user, epoch).await;
         }
         Ok(Revocation { user, grant: None })
     }

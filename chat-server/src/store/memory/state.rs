@@ -1,6 +1,7 @@
 //! Everything that the store holds, and how records change it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use chat_core::limits::{CID_WINDOW_MS, CIDS_HELD};
@@ -219,21 +220,20 @@ impl State {
             (Some(cursor), Order::Oldest) => *room > cursor,
             (Some(cursor), Order::Newest) => *room < cursor,
         };
-        let take = query.limit.saturating_add(1);
-        let mut found = self
+        let mut listed = self
             .rooms
             .iter()
-            .filter(|(room, log)| beyond(room) && log.is_found(query.search.as_deref()));
-        let mut cards = Vec::new();
-        while cards.len() < take
-            && let Some((_, log)) = match query.order {
-                Order::Oldest => found.next(),
-                Order::Newest => found.next_back(),
-            }
-        {
-            cards.push(log.card());
-        }
-        page(cards, query.limit, |card| card.id)
+            .filter(|(room, log)| beyond(room) && log.is_listed());
+        let rooms = std::iter::from_fn(|| {
+            let (room, log) = match query.order {
+                Order::Oldest => listed.next(),
+                Order::Newest => listed.next_back(),
+            }?;
+            let is_found = log.is_found(query.search.as_deref());
+            Some(Ok::<_, Infallible>((*room, is_found.then(|| log.card()))))
+        });
+        let Ok(page) = page(rooms, query.limit, query.looked_at_max);
+        page
     }
 
     pub(super) fn mine(&self, user: UserId) -> impl Iterator<Item = &Log> {

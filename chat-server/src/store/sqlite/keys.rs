@@ -125,6 +125,9 @@ pub(super) struct Expired {
 /// A place in the list of cids, between the cids of one user and room and those of the next.
 pub(super) type Place = (i64, i64);
 
+/// The place before all others.
+pub(super) const FIRST: Place = (-1, -1);
+
 /// Collects the cids that may be forgotten, from a place on: older than `before`, and not among the
 /// newest `keep` of their user and room. Returns where to go on; none at the end.
 pub(super) fn expired(
