@@ -36,12 +36,11 @@ pub(crate) async fn erase(node: &Node, user: UserId) -> Result<(), AuthError> {
 /// he said is read from the store alone from then on.
 pub(crate) async fn part(node: &Node, ended: &Revocation) {
     node.revoke(ended, Close::Unauthenticated).await;
+    // What is still on its way of him is heard as it is kept from here on, without words.
+    node.forget_words(ended.user).await;
     if let Err(error) = finish(node).await {
         tracing::warn!(%error, "an erased user leaves his rooms later");
     }
-    // Last: most of what he had said until his sessions ended has been heard by then. The rest is
-    // heard as it is kept.
-    node.forget_words(ended.user).await;
 }
 
 /// Ends what erased people still are in rooms.
