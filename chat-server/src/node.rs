@@ -94,8 +94,9 @@ impl Node {
         workers: usize,
         mail_max: usize,
     ) -> (Self, Vec<Inboxes>) {
-        let (slots, inboxes): (Vec<_>, Vec<_>) =
-            (0..workers).map(|_| worker::boxes(mail_max)).unzip();
+        let (slots, inboxes): (Vec<_>, Vec<_>) = (0..workers)
+            .map(|index| worker::boxes(index, mail_max))
+            .unzip();
         (Self(Arc::new(make(slots))), inboxes)
     }
 
@@ -352,21 +353,22 @@ impl Node {
 
     /// Forgets the records that were read or heard a moment ago, on every node: they have words of
     /// somebody who was erased. On this one that has happened when this returns.
-    pub(crate) async fn forget_words(&self) {
+    pub(crate) async fn forget_words(&self, erased: UserId) {
         #[cfg(sabotage)]
         if chat_core::sabotage::planted("erased_words_remembered") {
             return;
         }
-        self.bus().publish(vec![Hint::Erased]);
-        self.forget_words_here().await;
+        self.bus().publish(vec![Hint::Erased(erased)]);
+        self.forget_words_here(erased).await;
     }
 
     /// Forgets those on this node.
-    pub(crate) async fn forget_words_here(&self) {
+    pub(crate) async fn forget_words_here(&self, erased: UserId) {
         let (order, mut done) = mpsc::channel(1);
         for slots in &self.0.workers {
             // Refused only if the worker ends, and what it remembers with it.
-            drop(slots.orders.send(Order::ForgetWords(order.clone())).await);
+            let order = Order::ForgetWords(erased, order.clone());
+            drop(slots.orders.send(order).await);
         }
         drop(order);
         while done.recv().await.is_some() {}

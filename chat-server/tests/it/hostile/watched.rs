@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use async_trait::async_trait;
 use chat_core::{Head, Idx, Key, Record, Room, RoomId, Seq, Standing, Timestamp, UserId};
@@ -37,6 +37,8 @@ pub(crate) struct Watched {
     pub(crate) endings_hang: watch::Sender<bool>,
     /// How many wait for that.
     pub(crate) enders: watch::Sender<usize>,
+    /// What was read of logs.
+    given: Mutex<Vec<Weak<Record>>>,
 }
 
 impl Watched {
@@ -52,6 +54,7 @@ impl Watched {
             checks: AtomicUsize::new(0),
             endings_hang: watch::Sender::new(false),
             enders: watch::Sender::new(0),
+            given: Mutex::default(),
         })
     }
 
@@ -69,6 +72,24 @@ impl Watched {
         let mut readers = self.readers.subscribe();
         let comes = readers.wait_for(|readers| *readers > 0);
         timeout(PATIENCE, comes).await.unwrap().unwrap();
+    }
+
+    /// How many records were read of logs, and how many of those somebody has still.
+    pub(super) fn given(&self) -> (usize, usize) {
+        let given = self.given.lock().unwrap();
+        let held = given.iter().filter(|record| record.strong_count() > 0);
+        (given.len(), held.count())
+    }
+
+    /// A reader's own copies.
+    fn give(&self, records: Vec<Arc<Record>>) -> Vec<Arc<Record>> {
+        let copy = |record: Arc<Record>| Arc::new(Record::clone(&record));
+        let records: Vec<_> = records.into_iter().map(copy).collect();
+        self.given
+            .lock()
+            .unwrap()
+            .extend(records.iter().map(Arc::downgrade));
+        records
     }
 
     fn up(&self) -> Result<(), StoreError> {
@@ -138,7 +159,7 @@ macro_rules! store {
                 if self.fails.load(Ordering::SeqCst) {
                     return Err(StoreError::Unavailable("it is a test".into()));
                 }
-                self.inner.records(room, after, limit).await
+                Ok(self.give(self.inner.records(room, after, limit).await?))
             }
 
             async fn continues(
