@@ -206,7 +206,7 @@ impl Hub {
                 self.skip(room, record.seq);
             }
         }
-        if matches!(record.event, Event::Deleted(_))
+        if matches!(record.event, Event::Deleted(_) | Event::RoomTrimmed(_))
             && let Some(audience) = self.rooms.get_mut(&room)
         {
             // Whoever comes later reads the record without its words.

@@ -6,6 +6,7 @@
 pub mod memory;
 pub mod sqlite;
 
+mod account;
 mod project;
 mod words;
 
@@ -17,6 +18,7 @@ use async_trait::async_trait;
 use chat_core::{Head, Idx, Key, Name, Record, Room, RoomId, Seq, Standing, Timestamp, UserId};
 use chat_protocol::answer::{MemberCard, Message, MyRoom, Page, RoomCard};
 
+pub use self::account::{Account, Created, Link, NewAccount};
 pub use self::words::{
     Found, Scope, SearchQuery, Sought, WORDS_OF_MESSAGE_MAX, WORDS_OF_SEARCH_MAX,
 };
@@ -39,8 +41,8 @@ pub trait Store: Send + Sync + 'static {
     /// Loads a room from its latest snapshot and its log's tail; none if there is no such room.
     async fn load(&self, room: RoomId) -> Result<Option<Room>, StoreError>;
 
-    /// The records of a room after a position, oldest first; those of deleted messages come without
-    /// their words.
+    /// The records of a room after a position, oldest first; those of deleted messages, and of before
+    /// the room was trimmed, come without their words.
     async fn records(
         &self,
         room: RoomId,
@@ -213,6 +215,20 @@ pub trait Store: Send + Sync + 'static {
         Ok(Vec::new())
     }
 
+    /// Rooms that keep messages past their time, those that are so longest first, and from which
+    /// record on they may keep them. A room that was trimmed is not among them for an
+    /// [hour](TRIMMED_EVERY_MS). What it costs depends on how many they are, not on how many rooms
+    /// there are.
+    ///
+    /// A trimmed room's history begins where it is kept from: once a record that says so is
+    /// appended, nothing that was said before is read with words any more. The words go by and by,
+    /// while the store is [tended](Store::tend), also after a crash. Facts stay, and state doesn't
+    /// change but by that record.
+    async fn overdue(&self, now: Timestamp, limit: usize) -> Result<Vec<Overdue>, StoreError> {
+        let _ = (now, limit);
+        Ok(Vec::new())
+    }
+
     /// Does a bounded piece of standing work: erasing, taking in words that can be looked for,
     /// cleaning up. Whether there is more to do.
     async fn tend(&self, now: Timestamp) -> Result<bool, StoreError> {
@@ -259,13 +275,18 @@ pub enum Appended {
         /// The head.
         head: Seq,
     },
-    /// A key that a record claims is held already; nothing was written.
-    Taken {
-        /// The key.
-        key: Key,
-        /// Who holds it.
-        by: Holder,
-    },
+    /// Keys that the records claim are held already, by others or by an earlier one of them: all of
+    /// those, in the order of the claims. Nothing was written.
+    Taken(Vec<Taken>),
+}
+
+/// A key that is held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// The key.
+    pub key: Key,
+    /// Who holds it.
+    pub by: Holder,
 }
 
 /// The record that holds a key.
@@ -333,6 +354,18 @@ pub struct Erasure {
     pub is_member: bool,
 }
 
+/// A room that keeps messages past their time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overdue {
+    /// Which.
+    pub room: RoomId,
+    /// The first record that it may keep.
+    pub from: Seq,
+}
+
+/// How long a room that was trimmed isn't trimmed again: each time is a record that its members hear.
+pub const TRIMMED_EVERY_MS: u64 = 60 * 60 * 1_000;
+
 /// Which listed rooms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirectoryQuery {
@@ -366,68 +399,6 @@ pub struct Marker {
     pub unread: u64,
     /// Those of them that mention him, or everybody.
     pub mentions: u64,
-}
-
-/// An account to be made.
-#[derive(Clone, PartialEq, Eq)]
-pub struct NewAccount {
-    /// Its name, unique by skeleton among names and handles.
-    pub name: Name,
-    /// Its e-mail address, unique without regard to case.
-    pub email: Option<String>,
-    /// Its handle, unique by skeleton among names and handles.
-    pub handle: Option<Name>,
-    /// The hash of its password; none for an account that signs in elsewhere.
-    pub password_hash: Option<String>,
-    /// Who its owner is elsewhere, to be linked as [`Store::link`] does.
-    pub link: Option<Link>,
-    /// When it is made.
-    pub at: Timestamp,
-}
-
-/// What somebody is where he has an account elsewhere.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Link {
-    /// Who vouches for him.
-    pub issuer: String,
-    /// What he is there.
-    pub foreign: String,
-}
-
-/// What became of a wish for an account.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Created {
-    /// It is made.
-    Account(Account),
-    /// The name is another's name or handle.
-    NameTaken,
-    /// The handle is another's name or handle.
-    HandleTaken,
-    /// The address is another's.
-    EmailTaken,
-}
-
-/// An account.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Account {
-    /// Its number.
-    pub user: UserId,
-    /// Its name.
-    pub name: Name,
-    /// Its e-mail address.
-    pub email: Option<String>,
-    /// Its handle.
-    pub handle: Option<Name>,
-    /// The hash of its password.
-    pub password_hash: Option<String>,
-    /// Whether it is suspended.
-    pub suspended: bool,
-    /// Tokens that name a lower epoch are void.
-    pub token_epoch: u64,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When its password, name or standing changed last.
-    pub updated_at: Timestamp,
 }
 
 /// Why a store couldn't do its work. It is for the operator; a client hears

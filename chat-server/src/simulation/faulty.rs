@@ -13,7 +13,7 @@ use super::ledger::Ledger;
 use super::trace::Trace;
 use crate::store::{
     Account, Append, Appended, Created, DirectoryQuery, Erasure, Found, GuestMember, Holder,
-    Marker, MessageQuery, NewAccount, SearchQuery, Store, StoreError,
+    Marker, MessageQuery, NewAccount, Overdue, SearchQuery, Store, StoreError,
 };
 
 /// How well the store is.
@@ -131,7 +131,7 @@ impl Store for Faulty {
             match answer {
                 Appended::Done => records.iter().for_each(|it| self.ledger.enter(it)),
                 Appended::Conflict { .. } => self.trace.reach("append met a conflict"),
-                Appended::Taken { .. } => self.trace.reach("append met a taken key"),
+                Appended::Taken(_) => self.trace.reach("append met a taken key"),
             }
         }
         let mut unsaid = Unsaid(Some(&self.trace));
@@ -332,6 +332,10 @@ impl Store for Faulty {
 
     async fn erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError> {
         self.pass().await?.erasures(limit).await
+    }
+
+    async fn overdue(&self, now: Timestamp, limit: usize) -> Result<Vec<Overdue>, StoreError> {
+        self.pass().await?.overdue(now, limit).await
     }
 
     async fn tend(&self, now: Timestamp) -> Result<bool, StoreError> {

@@ -5,6 +5,7 @@ mod erase;
 mod room;
 mod search;
 mod state;
+mod trim;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,7 +18,7 @@ use self::state::State;
 use super::project::check_dense;
 use super::{
     Account, Append, Appended, Created, DirectoryQuery, Erasure, Found, GuestMember, Holder,
-    Marker, MessageQuery, NewAccount, SearchQuery, Store, StoreError, draw_epoch,
+    Marker, MessageQuery, NewAccount, Overdue, SearchQuery, Store, StoreError, draw_epoch,
 };
 
 /// A store in memory.
@@ -80,8 +81,10 @@ impl Store for Memory {
             .keys()
             .next_back()
             .map_or(0, |room| room.number());
-        state.next_room = state.next_room.max(highest) + 1;
-        Ok(RoomId::new(state.next_room))
+        let next = state.next_room.max(highest) + 1;
+        let room = RoomId::try_from(next).map_err(|why| StoreError::Damaged(why.to_string()))?;
+        state.next_room = next;
+        Ok(room)
     }
 
     async fn load(&self, room: RoomId) -> Result<Option<Room>, StoreError> {
@@ -334,6 +337,10 @@ impl Store for Memory {
 
     async fn erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError> {
         Ok(self.state().erasures(limit))
+    }
+
+    async fn overdue(&self, now: Timestamp, limit: usize) -> Result<Vec<Overdue>, StoreError> {
+        Ok(self.state().overdue(now, limit))
     }
 
     async fn tend(&self, _now: Timestamp) -> Result<bool, StoreError> {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use chat_core::{Event, Record, Room, RoomId, UserId};
+use chat_core::{Event, Record, Room, RoomId, Seq, UserId};
 use chat_protocol::answer::Page;
 
 use super::{Append, StoreError};
@@ -79,4 +79,15 @@ pub(super) fn without_names(mut room: Room, erased: &BTreeSet<UserId>) -> Room {
         }
     }
     room
+}
+
+/// The milliseconds of a number of days.
+pub(super) fn days_ms(days: u32) -> u64 {
+    u64::from(days) * 24 * 60 * 60 * 1_000
+}
+
+/// The first record that may be kept of a log that ends at `head`, if so many may be: the one that says
+/// so is among them.
+pub(super) fn kept_by_count(head: Seq, records: u64) -> Seq {
+    Seq::new((head.number() + 2).saturating_sub(records))
 }

@@ -15,10 +15,12 @@ mod messages;
 mod open;
 mod project;
 mod readers;
+mod retention;
 mod rooms;
 mod scrub;
 mod search;
 mod terms;
+mod trim;
 pub mod upkeep;
 mod writer;
 
@@ -37,7 +39,7 @@ use self::writer::{Alone, Desk, Writer};
 use super::project::check_dense;
 use super::{
     Account, Append, Appended, Created, DirectoryQuery, Erasure, Found, GuestMember, Holder,
-    Marker, MessageQuery, NewAccount, SearchQuery, Store, StoreError, draw_epoch,
+    Marker, MessageQuery, NewAccount, Overdue, SearchQuery, Store, StoreError, draw_epoch,
 };
 
 /// Threads that read.
@@ -361,7 +363,7 @@ impl Store for Sqlite {
 
     async fn prune(&self, now: Timestamp) -> Result<(), StoreError> {
         write_alone!(self, move |desk| accounts::prune_grants(&desk.db, now))?;
-        let before = Timestamp::new(now.number().saturating_sub(CID_WINDOW_MS));
+        let before = now.minus_ms(CID_WINDOW_MS);
         // A part at a time, so that nobody waits long behind it, and so many parts of a long list
         // in one go; the next time it goes on there.
         for _ in 0..PRUNED_PARTS_MAX {
@@ -395,10 +397,17 @@ impl Store for Sqlite {
         read!(self, move |db| erase::unfinished(db, limit))
     }
 
+    async fn overdue(&self, now: Timestamp, limit: usize) -> Result<Vec<Overdue>, StoreError> {
+        read!(self, move |db| retention::overdue(db, now, limit))
+    }
+
     async fn tend(&self, now: Timestamp) -> Result<bool, StoreError> {
         write_alone!(self, move |desk| {
-            if erase::go_on(&desk.db)? {
+            if erase::go_on(&desk.db)? || trim::go_on(&desk.db)? {
                 desk.note_erased()?;
+                return Ok(true);
+            }
+            if retention::look_up(&desk.db)? {
                 return Ok(true);
             }
             if let Some(room) = terms::catch_up(&desk.db, desk.place)? {

@@ -180,6 +180,8 @@ impl<R> Turn<R> {
         let question = match need {
             // Its slot would have it if there were one.
             Need::Room(_) => return self.refuse(pending.mail, Rejection::RoomNotFound.into()),
+            // Nobody else gets the number, so the record there is of unknown origin.
+            Need::NewRoom => return self.refuse(pending.mail, Refused::StorageUnavailable),
             Need::Group(group) => Question::Group(group),
             Need::Message(message) => Question::Message(room, message),
             Need::Proof {
@@ -319,6 +321,9 @@ impl<R> Turn<R> {
                 again.extend(slot.unpark(session));
             }
         }
+        if let Some(slot) = self.slots.get_mut(&room) {
+            again.extend(slot.let_in());
+        }
         self.waiting = self.waiting.saturating_sub(again.len() - before);
     }
 
@@ -366,6 +371,9 @@ impl<R> Turn<R> {
         slot.used_at = now;
         let (id, head) = (room.id, room.head_seq);
         let waiting = slot.ready(head);
+        if slot.is_apart() {
+            self.apart.insert(id);
+        }
         self.engine.load(room);
         self.relearn(id, now);
         if !missed.is_empty() {
@@ -378,7 +386,7 @@ impl<R> Turn<R> {
         self.advance(id, now);
         for mail in waiting {
             self.waiting = self.waiting.saturating_sub(1);
-            self.admit(mail, now);
+            self.judge_in_turn(mail, now);
         }
     }
 

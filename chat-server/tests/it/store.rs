@@ -18,6 +18,7 @@ mod searching;
 mod sqlite;
 mod stage;
 mod tending;
+mod trimming;
 mod upkeep;
 
 use std::sync::Arc;
@@ -57,6 +58,7 @@ contract! {
     append::a_cid_is_used_once_in_its_room,
     append::a_creations_cid_is_used_once_by_its_user,
     append::a_refused_append_claims_nothing,
+    append::every_key_that_is_taken_is_told_at_once,
     append::one_refusal_leaves_the_others_committed,
     append::callers_at_the_same_time_are_all_served,
     append::of_many_who_race_for_a_position_one_wins,
@@ -96,6 +98,10 @@ contract! {
     searching::nothing_outside_its_scope_is_found,
     searching::a_search_goes_on_where_it_was_left_off,
     searching::search_equals_a_naive_reading,
+    trimming::a_trimmed_room_begins_where_it_is_kept_from,
+    trimming::rooms_past_their_time_are_found,
+    trimming::a_trimmed_room_is_let_alone_for_an_hour_and_a_quiet_one_for_ever,
+    trimming::what_is_overdue_equals_a_naive_reading,
     recount::lists_equal_a_naive_recount,
     accounts::names_and_handles_are_unique_together,
     accounts::an_account_is_found_by_any_of_its_names,

@@ -11,7 +11,7 @@ use chat_protocol::answer::{Page, RoomCard};
 use super::accounts::Accounts;
 use super::room::Log;
 use crate::store::project::{page, room_of_cursor};
-use crate::store::{Append, Appended, DirectoryQuery, GuestMember, Holder, Order};
+use crate::store::{Append, Appended, DirectoryQuery, GuestMember, Holder, Order, Taken};
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -76,8 +76,9 @@ impl State {
         if head != append.after {
             return Appended::Conflict { head };
         }
-        if let Some(taken) = self.taken(append) {
-            return taken;
+        let taken = self.taken(append);
+        if !taken.is_empty() {
+            return Appended::Taken(taken);
         }
         for record in &append.records {
             self.claim(record);
@@ -87,9 +88,10 @@ impl State {
         Appended::Done
     }
 
-    /// The first key of these records that somebody holds, also one of these records themselves.
-    pub(super) fn taken(&self, append: &Append) -> Option<Appended> {
+    /// The keys of these records that somebody holds, also those of an earlier one of them.
+    fn taken(&self, append: &Append) -> Vec<Taken> {
         let mut claimed: HashMap<Key, Holder> = HashMap::new();
+        let mut taken = Vec::new();
         let mut freed = false;
         for record in &append.records {
             if record.frees_alias() {
@@ -105,7 +107,7 @@ impl State {
                         && !claimed.contains_key(&key)
                 };
                 match held {
-                    Some(by) if !own(&by) => return Some(Appended::Taken { key, by }),
+                    Some(by) if !own(&by) => taken.push(Taken { key, by }),
                     Some(_) | None => {
                         claimed.insert(
                             key,
@@ -118,7 +120,7 @@ impl State {
                 }
             }
         }
-        None
+        taken
     }
 
     pub(super) fn claim(&mut self, record: &Record) {
@@ -282,7 +284,7 @@ impl State {
 
     pub(super) fn prune(&mut self, now: Timestamp) {
         self.accounts.prune(now);
-        let before = Timestamp::new(now.number().saturating_sub(CID_WINDOW_MS));
+        let before = now.minus_ms(CID_WINDOW_MS);
         for used in self.cids.values_mut() {
             let mut newest: Vec<_> = used
                 .values()

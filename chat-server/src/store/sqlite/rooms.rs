@@ -19,16 +19,17 @@ macro_rules! card_columns {
 const CARD_COLUMNS: usize = 14;
 
 /// A member's marker and counts. His own messages never lie after his marker, so what lies after it
-/// is counted by the difference of two positions, less what was deleted since.
+/// is counted by the difference of two positions, less what was deleted since; what isn't kept any more
+/// counts as read.
 macro_rules! marker_columns {
     () => {
         "m.read, \
-         max(0, r.head_idx - m.read - (SELECT count(*) FROM changed d \
-             WHERE d.room = m.room AND d.deleted IS NOT NULL AND d.idx > m.read)), \
+         max(0, r.head_idx - max(m.read, r.kept_idx) - (SELECT count(*) FROM changed d \
+             WHERE d.room = m.room AND d.deleted IS NOT NULL AND d.idx > max(m.read, r.kept_idx))), \
          (SELECT count(*) FROM mentions n \
-             WHERE n.room = m.room AND n.user = m.user AND n.idx > m.read) \
+             WHERE n.room = m.room AND n.user = m.user AND n.idx > max(m.read, r.kept_idx)) \
          + (SELECT count(*) FROM mentions n \
-             WHERE n.room = m.room AND n.user = 0 AND n.idx > m.read)"
+             WHERE n.room = m.room AND n.user = 0 AND n.idx > max(m.read, r.kept_idx))"
     };
 }
 

@@ -10,7 +10,7 @@ use chat_protocol::answer::{MemberCard, Message, MyRoom, Page, RoomCard};
 use chat_server::store::memory::Memory;
 use chat_server::store::{
     Account, Append, Appended, Created, DirectoryQuery, Erasure, Found, GuestMember, Holder,
-    Marker, MessageQuery, NewAccount, SearchQuery, Store, StoreError,
+    Marker, MessageQuery, NewAccount, Overdue, SearchQuery, Store, StoreError,
 };
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -229,5 +229,6 @@ store! {
     setting(name: &str, propose: &str) -> String;
     prune(now: Timestamp) -> ();
     erasures(limit: usize) -> Vec<Erasure>;
+    overdue(now: Timestamp, limit: usize) -> Vec<Overdue>;
     tend(now: Timestamp) -> bool;
 }

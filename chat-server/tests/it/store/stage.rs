@@ -101,7 +101,7 @@ impl Stage {
         command: impl Into<Command>,
     ) -> Option<Arc<Record>> {
         let record = Arc::new(self.decide(room, user, None, command).await?);
-        self.engine.evolve(&record);
+        assert!(self.engine.evolve(&record));
         assert_eq!(keep(&self.store, &[&record]).await, Appended::Done);
         Some(record)
     }
@@ -162,7 +162,7 @@ pub(super) fn all(room: RoomId) -> MessageQuery {
         viewer: ALICE,
         place: Place::Newest,
         from: Seq::new(1),
-        to: Seq::new(u64::MAX),
+        to: Seq::MAX,
         thread: None,
         limit: 10_000,
     }

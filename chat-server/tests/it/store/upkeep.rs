@@ -96,7 +96,7 @@ async fn found(store: &Any) {
     stage.act(DEN, BOB, SetNickname { nickname }).await;
     let post = Post::plain(text("once"));
     let record = stage.decide(DEN, BOB, Some("c-1"), post).await.unwrap();
-    stage.engine.evolve(&record);
+    assert!(stage.engine.evolve(&record));
     let mut append = wish(&[&Arc::new(record)]);
     append.snapshot = stage.engine.room(DEN).cloned().map(Box::new);
     store.append(vec![append]).await.unwrap();
@@ -259,7 +259,7 @@ fn a_file_that_is_no_store_is_refused_and_not_made_one() {
     fs::write(path("words.db"), "certainly no database ".repeat(400)).unwrap();
     let foreign = Connection::open(path("foreign.db")).unwrap();
     foreign
-        .execute_batch("CREATE TABLE records (a); PRAGMA user_version = 2")
+        .execute_batch("CREATE TABLE records (a); PRAGMA user_version = 3")
         .unwrap();
     drop(foreign);
     for name in ["empty.db", "words.db", "foreign.db"] {

@@ -142,7 +142,7 @@ impl Town {
             return None;
         };
         let record = Arc::new(record);
-        self.engine.evolve(&record);
+        assert!(self.engine.evolve(&record));
         Some(record)
     }
 
