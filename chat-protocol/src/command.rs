@@ -265,7 +265,8 @@ ops! {
         /// The last room of the part before this one.
         after: Option<RoomId>,
     }
-    /// The listed rooms.
+    /// The listed rooms. A part that is searched for may have fewer than were asked for, or none, and
+    /// go on: so many are looked at for each.
     Directory = "directory" {
         /// Words that the name has to contain.
         search: Option<Text>,

@@ -16,7 +16,7 @@ use chat_protocol::dialect::Ticket;
 use chat_protocol::signal::Signal;
 use chat_protocol::voice::{Hearer, Voice};
 
-use self::audience::{Audience, Seat};
+use self::audience::{Audience, Held, Seat};
 use self::link::Place;
 pub(crate) use self::link::{Link, LogIn, News};
 use crate::frame;
@@ -144,7 +144,7 @@ impl Hub {
             user: *user,
             outbox: link.outbox.clone(),
             caught_up,
-            held: Vec::new(),
+            held: Held::of(link.held.clone()),
         };
         link.rooms.borrow_mut().insert(room, Place::Taken);
         self.rooms

@@ -24,12 +24,13 @@ use chat_protocol::close::Close;
 use chat_protocol::code::{Code, Refusal};
 
 use crate::auth::hashing::Hasher;
-use crate::auth::limiter::Limiter;
+use crate::auth::limiter::{GuestRules, Limiter, Origin};
 use crate::auth::{Accounts, AuthError, Authenticator, Identity, Revocation};
 use crate::budgets::Budgets;
 use crate::bus::{Bus, Hint};
 use crate::clock::Clock;
 use crate::config::{Config, RegisteredNames};
+use crate::desk::Crowds;
 use crate::engineio::Lines;
 use crate::entropy::Entropy;
 use crate::limits::ServerLimits;
@@ -65,6 +66,7 @@ pub(crate) struct Parts {
     pub(crate) sessions: Mutex<HashMap<UserId, usize>>,
     pub(crate) statuses: Statuses,
     pub(crate) budgets: Budgets,
+    pub(crate) crowds: Crowds,
     pub(crate) places: Places,
     /// Whether the store was there when it was asked last.
     pub(crate) readiness: Readiness,
@@ -165,6 +167,11 @@ impl Node {
 
     pub(crate) fn lines(&self) -> &Arc<Lines> {
         &self.0.lines
+    }
+
+    /// Who is present, as many ask for it at once.
+    pub(crate) fn crowds(&self) -> &Crowds {
+        &self.0.crowds
     }
 
     pub(crate) fn statuses(&self) -> &Statuses {
@@ -382,9 +389,24 @@ impl Node {
     }
 
     /// Takes one command off the budget of a user who has no session.
-    pub(crate) fn spend(&self, user: UserId) -> Result<(), Refusal> {
+    pub(crate) fn spend(&self, user: UserId, from: Origin<'_>) -> Result<(), Refusal> {
         let spent = self.0.budgets.spend(user, self.steady_now(), self.limits());
-        spent.map_err(Refusal::rate_limited)
+        spent.map_err(Refusal::rate_limited)?;
+        if user.is_guest() {
+            self.spend_as_guest(from, 1)?;
+        }
+        Ok(())
+    }
+
+    /// Takes up to so many commands off what all guests of an address may give; tells how many.
+    pub(crate) fn spend_as_guest(&self, from: Origin<'_>, most: u64) -> Result<u64, Refusal> {
+        let spent = self.limiter().act_as_guest(from, self.guest_rules(), most);
+        spent.map_err(|limited| Refusal::rate_limited(limited.retry_ms))
+    }
+
+    /// What the guests of one address may do together.
+    pub(crate) fn guest_rules(&self) -> GuestRules {
+        GuestRules::from(self.limits())
     }
 
     /// Every bound, for clients.

@@ -18,6 +18,7 @@ use crate::budgets::Budgets;
 use crate::bus::{self, Bus};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Listen};
+use crate::desk::Crowds;
 use crate::engineio::{Door, Line, Service, Settings};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::limits::ServerLimits;
@@ -421,6 +422,7 @@ impl Builder {
             sessions: Mutex::new(HashMap::new()),
             statuses: Statuses::default(),
             budgets: Budgets::default(),
+            crowds: Crowds::default(),
             places: Places::default(),
             readiness: Readiness::default(),
             exhausted: Mutex::default(),

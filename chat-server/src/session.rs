@@ -91,6 +91,8 @@ pub(crate) struct Session {
     seats: Seats,
     /// The budget of commands.
     bucket: Bucket,
+    /// Commands that were taken off what the guests of its address may give, and not given yet.
+    credit: u64,
     /// Refused commands in a row.
     refused: u32,
     /// Frames in a row that nobody could read.
@@ -116,6 +118,10 @@ type Performed = Result<(Answer, After), Refusal>;
 
 /// Frames that nobody can read, before a socket closes of which the dialect isn't known.
 const UNREADABLE_MAX: u32 = 10;
+
+/// Commands that a session takes off what the guests of its address may give, so that it doesn't ask
+/// for each.
+const CREDIT: u64 = 16;
 
 /// Commands refused in a row for coming too fast, before the socket closes.
 const REFUSED_MAX: u32 = 200;
@@ -196,6 +202,7 @@ impl Session {
             nobody: None,
             seats: Seats::default(),
             bucket: Bucket::default(),
+            credit: 0,
             refused: 0,
             unreadable: 0,
             granted: Cell::new(false),
@@ -370,13 +377,30 @@ impl Session {
             Ok(bucket) => {
                 self.bucket = bucket;
                 self.refused = 0;
-                Ok(())
+                self.afford_as_guest()
             }
             Err(wait_ms) => {
                 self.refused += 1;
                 Err(Refusal::rate_limited(wait_ms))
             }
         }
+    }
+
+    /// Takes one command off what all guests of this address may give, unless an account speaks.
+    fn afford_as_guest(&mut self) -> Result<(), Refusal> {
+        if self.credit == 0 {
+            let most = match &self.identity {
+                Some(identity) if identity.user.is_guest() => CREDIT,
+                Some(_) => return Ok(()),
+                None if self.seats.is_empty() && self.is_older() => 1,
+                None if self.seats.guest().is_some() => CREDIT,
+                // He is about to say who he is, or has a seat under his own name.
+                None => return Ok(()),
+            };
+            self.credit = self.node().spend_as_guest(self.origin(), most)?;
+        }
+        self.credit -= 1;
+        Ok(())
     }
 
     /// Waits, where replies come in the order of requests, until none is owed.

@@ -185,7 +185,7 @@ impl Counter<'_> {
         if identity.suspended {
             return Err(Refusal::new(Code::Suspended));
         }
-        self.node.spend(identity.user)?;
+        self.node.spend(identity.user, self.origin)?;
         Ok(identity)
     }
 

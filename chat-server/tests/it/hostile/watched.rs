@@ -113,7 +113,7 @@ impl Watched {
         let mut enders = self.enders.subscribe();
         let comes = enders.wait_for(|enders| *enders > 0);
         timeout(PATIENCE, comes).await.unwrap().unwrap();
-        self.enders.send_replace(0);
+        self.enders.send_modify(|enders| *enders = 0);
     }
 
     async fn ended<T>(&self, done: T) -> T {
