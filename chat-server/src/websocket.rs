@@ -56,7 +56,7 @@ pub(crate) enum Heard {
 pub(crate) const GOODBYE: Duration = Duration::from_secs(2);
 
 /// The bytes read at once: what is kept for each connection.
-const READ_BUFFER_BYTES: usize = 2 * 1024;
+const READ_BUFFER_BYTES: usize = 1024;
 
 impl Socket {
     /// Takes over a connection after its handshake.
