@@ -95,7 +95,7 @@ impl Accounts {
     pub(super) fn remembered(&self, signed_in: SignedIn, origin: Origin<'_>) -> SignedIn {
         let identity = &signed_in.identity;
         self.limiter
-            .remember(identity.user, origin, identity.grant.clone());
+            .remember(identity.user, origin, identity.grant.as_ref());
         signed_in
     }
 
