@@ -75,7 +75,7 @@ async fn tidy(node: &Node) -> Result<(), StoreError> {
             node,
             actor: &actor,
             from: None,
-            origin: None,
+            whence: None,
         };
         let left = desk
             .command(Some(&RoomRef::id(member.room)), None, Leave {}.into())

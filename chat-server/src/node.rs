@@ -1,6 +1,8 @@
 //! One process: its workers, its store, its accounts, and what is needed to reach them.
 //!
-//! Nobody else starts threads that live as long as the server.
+//! The threads of the workers are started here, and by nobody else. What else lives as long as the
+//! server has a thread of its own where it belongs: the hashing of passwords, what a store on disk
+//! reads and writes, and the log.
 
 use std::collections::HashMap;
 use std::io;
@@ -35,7 +37,7 @@ use crate::places::{Connected, Places, Silent};
 use crate::reads::{Read, Reads, Source};
 use crate::status::Statuses;
 use crate::store::{Store, StoreError};
-use crate::worker::{self, Address, Inboxes, Order, Slots};
+use crate::worker::{self, Address, Inboxes, Mailboxes, Order};
 
 /// A handle to the process's parts. Cheap to clone, of use on any thread.
 #[derive(Clone)]
@@ -53,7 +55,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) metrics: Metrics,
-    pub(crate) workers: Vec<Slots>,
+    pub(crate) workers: Vec<Mailboxes>,
     /// Live sessions of each user.
     pub(crate) sessions: Mutex<HashMap<UserId, usize>>,
     pub(crate) statuses: Statuses,
@@ -84,16 +86,17 @@ const STOP: Duration = Duration::from_secs(5);
 impl Node {
     /// Puts the parts together. Nothing happens until somebody gives each worker its inboxes.
     pub(crate) fn new(
-        make: impl FnOnce(Vec<Slots>) -> Parts,
+        make: impl FnOnce(Vec<Mailboxes>) -> Parts,
         workers: usize,
         mail_max: usize,
     ) -> (Self, Vec<Inboxes>) {
-        let (slots, inboxes): (Vec<_>, Vec<_>) =
+        let (boxes, inboxes): (Vec<_>, Vec<_>) =
             (0..workers).map(|_| worker::boxes(mail_max)).unzip();
-        (Self(Arc::new(make(slots))), inboxes)
+        (Self(Arc::new(make(boxes))), inboxes)
     }
 
     /// Starts a thread for each worker.
+    #[expect(clippy::disallowed_methods, reason = "a worker is a thread")]
     pub(crate) fn start(&self, inboxes: Vec<Inboxes>) -> io::Result<()> {
         for (index, inboxes) in inboxes.into_iter().enumerate() {
             let its = self.clone();
@@ -216,19 +219,19 @@ impl Node {
         self.0.workers.len()
     }
 
-    pub(crate) fn worker(&self, index: usize) -> Option<&Slots> {
+    pub(crate) fn worker(&self, index: usize) -> Option<&Mailboxes> {
         self.0.workers.get(index)
     }
 
     /// The worker that owns a room.
-    pub(crate) fn worker_of(&self, room: RoomId) -> &Slots {
+    pub(crate) fn worker_of(&self, room: RoomId) -> &Mailboxes {
         let index = usize::try_from(room.number() % self.workers().max(1) as u64).unwrap_or(0);
         self.worker(index)
             .expect("a node has a worker for each remainder")
     }
 
     /// The worker for a connection: the one whose thread this is, else the next one.
-    pub(crate) fn worker_for_connection(&self) -> &Slots {
+    pub(crate) fn worker_for_connection(&self) -> &Mailboxes {
         let index = worker::here().unwrap_or_else(|| {
             self.0.next_worker.fetch_add(1, Ordering::Relaxed) % self.workers().max(1)
         });
@@ -253,7 +256,7 @@ impl Node {
 
     /// Who the holder of a token is.
     pub(crate) async fn authenticate(&self, token: &str) -> Result<Identity, AuthError> {
-        self.0.authenticator.authenticate(token).await
+        self.0.authenticator.authenticate(token).await?.holder()
     }
 
     /// Takes on a session of a user, unless he has too many.
@@ -300,11 +303,10 @@ impl Node {
         }
     }
 
-    /// Suspends an account, or lets it act again. Its live sessions end at once.
-    pub(crate) async fn suspend(&self, user: UserId, on: bool) -> Result<(), AuthError> {
-        if let Some(ended) = self.accounts().suspend(user, on).await? {
-            self.revoke(&ended, Close::Suspended).await;
-        }
+    /// Suspends an account. Its live sessions end at once.
+    pub(crate) async fn suspend(&self, user: UserId) -> Result<(), AuthError> {
+        let ended = self.accounts().suspend(user).await?;
+        self.revoke(&ended, Close::Suspended).await;
         Ok(())
     }
 
@@ -333,10 +335,10 @@ impl Node {
         let alone = chat_core::sabotage::planted("revoked_on_own_worker_only");
         #[cfg(sabotage)]
         let workers = workers.take(if alone { 1 } else { usize::MAX });
-        for slots in workers {
+        for boxes in workers {
             let order = Order::Revoke(revocation.user, revocation.grant.clone(), close);
             // Refused only if the worker ends, and its sessions with it.
-            drop(slots.orders.send(order).await);
+            drop(boxes.orders.send(order).await);
         }
     }
 
@@ -354,9 +356,9 @@ impl Node {
     /// Forgets those on this node.
     pub(crate) async fn forget_words_here(&self) {
         let (order, mut done) = mpsc::channel(1);
-        for slots in &self.0.workers {
+        for boxes in &self.0.workers {
             // Refused only if the worker ends, and what it remembers with it.
-            drop(slots.orders.send(Order::ForgetWords(order.clone())).await);
+            drop(boxes.orders.send(Order::ForgetWords(order.clone())).await);
         }
         drop(order);
         while done.recv().await.is_some() {}
@@ -455,10 +457,10 @@ impl Node {
     /// Accepts connections on every worker.
     pub(crate) async fn accept_on(&self, listener: TcpListener, router: &axum::Router) {
         let listener = Arc::new(listener);
-        for slots in &self.0.workers {
+        for boxes in &self.0.workers {
             let order = Order::Listen(listener.clone(), router.clone());
             // Refused only if the worker ends.
-            drop(slots.orders.send(order).await);
+            drop(boxes.orders.send(order).await);
         }
     }
 
@@ -466,9 +468,9 @@ impl Node {
     pub(crate) async fn stop(&self) {
         self.0.stopping.store(true, Ordering::SeqCst);
         self.0.lines.stop();
-        for slots in &self.0.workers {
+        for boxes in &self.0.workers {
             // Refused only if the worker has ended.
-            drop(slots.orders.send(Order::Stop).await);
+            drop(boxes.orders.send(Order::Stop).await);
         }
         let began = self.clock().elapsed();
         while self.clock().elapsed().saturating_sub(began) < STOP {

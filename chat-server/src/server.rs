@@ -1,6 +1,7 @@
 //! The server as a value: built, mounted or bound, and stopped.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
@@ -31,7 +32,8 @@ use crate::store::{self, Store, StoreError};
 use crate::websocket;
 use crate::worker::Inboxes;
 
-/// A running chat server.
+/// A running chat server, as a handle to it: clones are the same server, and dropping them all stops
+/// nothing. It runs until [`Server::stop`].
 ///
 /// # Examples
 ///
@@ -72,6 +74,7 @@ pub struct Builder {
 
 /// Why a server can't start, or has stopped.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum RunError {
     /// The store can't be opened.
     #[error(transparent)]
@@ -140,6 +143,22 @@ impl Server {
     pub async fn listen_admin(&self, listen: Listen) -> Result<SocketAddr, RunError> {
         self.bind(listen, &crate::http::admin_router(&self.node))
             .await
+    }
+
+    async fn listen_everywhere(
+        &self,
+        listens: Vec<Listen>,
+        admin: Option<Listen>,
+    ) -> Result<Addresses, RunError> {
+        let mut public = Vec::new();
+        for listen in listens {
+            public.push(self.listen(listen).await?);
+        }
+        let admin = match admin {
+            Some(listen) => Some(self.listen_admin(listen).await?),
+            None => None,
+        };
+        Ok(Addresses { public, admin })
     }
 
     async fn bind(&self, listen: Listen, router: &Router) -> Result<SocketAddr, RunError> {
@@ -250,13 +269,22 @@ impl Server {
         &self.node
     }
 
-    /// Suspends an account, or lets it act again. Its live sessions end at once.
+    /// Suspends an account. Its live sessions end at once.
     ///
     /// # Errors
     ///
     /// If there is no such account, or the store can't be written to.
-    pub async fn suspend(&self, user: UserId, on: bool) -> Result<(), AuthError> {
-        self.node.suspend(user, on).await
+    pub async fn suspend(&self, user: UserId) -> Result<(), AuthError> {
+        self.node.suspend(user).await
+    }
+
+    /// Lets a suspended account act again, once it has logged in.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such account, or the store can't be written to.
+    pub async fn reinstate(&self, user: UserId) -> Result<(), AuthError> {
+        self.node.accounts().reinstate(user).await
     }
 
     /// Erases a person, account or guest. His account, his names and his sessions end at once; the
@@ -279,6 +307,17 @@ impl Server {
     /// Stops: no more connections, what was received is answered, every session hears goodbye.
     pub async fn stop(&self) {
         self.node.stop().await;
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("config", &self.config)
+            .field("store", &self.store)
+            .field("bus", &self.bus)
+            .field("authenticators", &self.authenticators)
+            .finish_non_exhaustive()
     }
 }
 
@@ -349,7 +388,11 @@ impl Builder {
     /// [`RunError`] says what can't be had.
     pub async fn start(self) -> Result<Server, RunError> {
         let (server, inboxes) = self.prepare().await?;
-        server.node.start(inboxes).map_err(RunError::Thread)?;
+        if let Err(error) = server.node.start(inboxes) {
+            // Those that have started end again, and give the store free.
+            server.stop().await;
+            return Err(RunError::Thread(error));
+        }
         server.found().await?;
         Ok(server)
     }
@@ -418,28 +461,56 @@ impl Builder {
     }
 }
 
-/// Runs a server until `shutdown` resolves. Prints a line for each address on which it accepts
-/// connections.
+/// Where a server accepts connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Addresses {
+    /// For everybody, in the order of the configuration.
+    pub public: Vec<SocketAddr>,
+    /// For operators, if that is apart.
+    pub admin: Option<SocketAddr>,
+}
+
+/// Runs a server until `shutdown` resolves, and tells at which addresses as soon as it accepts
+/// connections on all of them.
 ///
 /// # Errors
 ///
-/// [`RunError`] says why it can't run.
+/// [`RunError`] says why it can't run. Nothing of it runs on then.
+///
+/// # Examples
+///
+/// ```
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+/// # runtime.block_on(async {
+/// use chat_server::clock::{Clock, SystemClock};
+/// use chat_server::config::{Config, StoreUrl};
+/// use chat_server::metrics::Metrics;
+///
+/// let mut config = Config::default();
+/// config.store = StoreUrl::Memory;
+/// config.listen = vec!["127.0.0.1:0".parse()?];
+/// let metrics = Metrics::new(SystemClock::new().now());
+/// let listening = |at: &chat_server::Addresses| println!("http://{}", at.public[0]);
+/// let shutdown = async {}; // such as: until ctrl-c
+/// chat_server::serve(config, metrics, listening, shutdown).await?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub async fn serve(
     config: Config,
     metrics: Metrics,
+    listening: impl FnOnce(&Addresses),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
     let (listens, admin) = (config.listen.clone(), config.admin_listen);
     let server = Server::builder(config).metrics(metrics).start().await?;
-    for listen in listens {
-        let address = server.listen(listen).await?;
-        println!("listening on http://{address}");
+    let bound = server.listen_everywhere(listens, admin).await;
+    if let Ok(addresses) = &bound {
+        listening(addresses);
+        shutdown.await;
     }
-    if let Some(listen) = admin {
-        let address = server.listen_admin(listen).await?;
-        println!("listening on http://{address} for operators");
-    }
-    shutdown.await;
     server.stop().await;
-    Ok(())
+    bound.map(drop)
 }

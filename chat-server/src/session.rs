@@ -30,7 +30,7 @@ use chat_protocol::answer::Answer;
 use chat_protocol::close::Close;
 use chat_protocol::code::{Code, Refusal};
 use chat_protocol::command::Token;
-use chat_protocol::dialect::{Call, Dialect, Form, Ticket};
+use chat_protocol::dialect::{Call, Dialect, Form, Ticket, UNREADABLE_MAX};
 use chat_protocol::system::System;
 use hyper::upgrade::OnUpgrade;
 use prometheus_client::metrics::gauge::Gauge;
@@ -40,7 +40,7 @@ use self::carrier::{Carrier, Passed};
 use self::seats::Seats;
 use self::straight::Sent;
 use crate::auth::Identity;
-use crate::auth::limiter::Origin;
+use crate::auth::limiter::Whence;
 use crate::budgets;
 use crate::desk::Desk;
 use crate::engineio::{Host, Line, Talk};
@@ -113,9 +113,6 @@ enum After {
 }
 
 type Performed = Result<(Answer, After), Refusal>;
-
-/// Frames that nobody can read, before a socket closes of which the dialect isn't known.
-const UNREADABLE_MAX: u32 = 10;
 
 /// Commands refused in a row for coming too fast, before the socket closes.
 const REFUSED_MAX: u32 = 200;
@@ -428,13 +425,13 @@ impl Session {
             node: self.node(),
             actor,
             from: Some(self.link.key),
-            origin: Some(self.origin()),
+            whence: Some(self.whence()),
         }
     }
 
     /// From where it speaks.
-    fn origin(&self) -> Origin<'_> {
-        Origin::of(self.address).on_page(self.page.as_deref())
+    fn whence(&self) -> Whence<'_> {
+        Whence::of(self.address).on_page(self.page.as_deref())
     }
 }
 

@@ -191,14 +191,7 @@ async fn register(world: &World, number: u64) {
     let Ok(name) = chat_core::Name::new(&format!("u{number}")) else {
         return;
     };
-    let account = NewAccount {
-        name,
-        email: None,
-        handle: None,
-        password_hash: None,
-        link: None,
-        at: world.now(),
-    };
+    let account = NewAccount::new(name, world.now());
     match store.create_account(account).await {
         Ok(Created::Account(account)) => world.users.borrow_mut().push(account.user),
         refused => world

@@ -4,6 +4,7 @@
 //! writes in the same transaction, so that every list is a plain indexed query.
 
 pub mod memory;
+#[cfg(feature = "sqlite")]
 pub mod sqlite;
 
 mod project;
@@ -14,8 +15,12 @@ use std::sync::Arc;
 
 use crate::config::StoreUrl;
 use async_trait::async_trait;
-use chat_core::{Head, Idx, Key, Name, Record, Room, RoomId, Seq, Standing, Timestamp, UserId};
+use chat_core::{
+    Head, Idx, Key, NUMBER_MAX, Name, Record, Room, RoomId, Seq, Standing, Timestamp, UserId,
+};
 use chat_protocol::answer::{MemberCard, Message, MyRoom, Page, RoomCard};
+
+pub use chat_protocol::command::Place;
 
 pub use self::words::{
     Found, Scope, SearchQuery, Sought, WORDS_OF_MESSAGE_MAX, WORDS_OF_SEARCH_MAX,
@@ -26,7 +31,7 @@ pub use self::words::{
 /// Every method may fail with a [`StoreError`]; none may panic. An adapter is cloned handles all
 /// the way down: the server shares one behind an `Arc`.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Appends records to rooms: durable once this returns, or not there at all.
     ///
     /// Each room of the batch is a compare-and-set on its head. One room's refusal leaves the
@@ -66,12 +71,7 @@ pub trait Store: Send + Sync + 'static {
     /// Messages that say something, as they read today: room after room in the order of the query,
     /// the newest of each first. What it costs is bounded: a search that has become too long is left
     /// off, perhaps with nothing found yet, and goes on where it says.
-    async fn search(&self, query: &SearchQuery) -> Result<Found, StoreError> {
-        let _ = query;
-        Err(StoreError::Unavailable(
-            "this store can't be searched".into(),
-        ))
-    }
+    async fn search(&self, query: &SearchQuery) -> Result<Found, StoreError>;
 
     /// What decisions need of a message, and the room's head when it was read.
     async fn head(&self, room: RoomId, message: Seq) -> Result<(Seq, Option<Head>), StoreError>;
@@ -192,24 +192,15 @@ pub trait Store: Send + Sync + 'static {
     /// read no more, and whatever is appended of him is kept without any. Those that he wrote before
     /// go by and by, while the store is [tended](Store::tend), also after a crash. His number is
     /// never given again; facts that bear it stay, and no state changes.
-    async fn erase_user(&self, user: UserId, at: Timestamp) -> Result<bool, StoreError> {
-        let _ = (user, at);
-        Err(StoreError::Unavailable("this store can't erase".into()))
-    }
+    async fn erase_user(&self, user: UserId, at: Timestamp) -> Result<bool, StoreError>;
 
     /// Erased people in living rooms that aren't direct ones: those that they are members of, and
     /// those that they own.
-    async fn erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError> {
-        let _ = limit;
-        Ok(Vec::new())
-    }
+    async fn erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError>;
 
     /// Does a bounded piece of standing work: erasing, taking in words that can be looked for,
     /// cleaning up. Whether there is more to do.
-    async fn tend(&self, now: Timestamp) -> Result<bool, StoreError> {
-        let _ = now;
-        Ok(false)
-    }
+    async fn tend(&self, now: Timestamp) -> Result<bool, StoreError>;
 
     /// Whether the store can be written to.
     async fn check(&self) -> Result<(), StoreError>;
@@ -223,7 +214,13 @@ pub trait Store: Send + Sync + 'static {
 pub fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
     Ok(match url {
         StoreUrl::Memory => Arc::new(memory::Memory::new()?),
+        #[cfg(feature = "sqlite")]
         StoreUrl::Sqlite(path) => Arc::new(sqlite::Sqlite::open(path)?),
+        #[cfg(not(feature = "sqlite"))]
+        StoreUrl::Sqlite(_) => {
+            let why = "SQLite is not part of this build (feature `sqlite`)";
+            return Err(StoreError::Unavailable(why.into()));
+        }
     })
 }
 
@@ -281,6 +278,7 @@ pub struct GuestMember {
 
 /// Which messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MessageQuery {
     /// The room.
     pub room: RoomId,
@@ -298,17 +296,20 @@ pub struct MessageQuery {
     pub limit: usize,
 }
 
-/// A place in a room's history.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// The newest messages.
-    Newest,
-    /// Those right before this record.
-    Before(Seq),
-    /// Those right after this record.
-    After(Seq),
-    /// Half before this record, the rest from it on.
-    Around(Seq),
+impl MessageQuery {
+    /// The newest messages of a room, for somebody who may read all of it.
+    #[must_use]
+    pub const fn newest(room: RoomId, viewer: UserId, limit: usize) -> Self {
+        Self {
+            room,
+            viewer,
+            place: Place::Newest,
+            from: Seq::new(1),
+            to: Seq::new(NUMBER_MAX),
+            thread: None,
+            limit,
+        }
+    }
 }
 
 /// An erased person who is still part of a room.
@@ -326,6 +327,7 @@ pub struct Erasure {
 
 /// Which listed rooms.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DirectoryQuery {
     /// Part of a name or alias, without regard to case; all rooms if absent.
     pub search: Option<String>,
@@ -335,6 +337,19 @@ pub struct DirectoryQuery {
     pub cursor: Option<String>,
     /// How many at most.
     pub limit: usize,
+}
+
+impl DirectoryQuery {
+    /// The first rooms of an order, whatever they are called.
+    #[must_use]
+    pub const fn first(order: Order, limit: usize) -> Self {
+        Self {
+            search: None,
+            order,
+            cursor: None,
+            limit,
+        }
+    }
 }
 
 /// The order of a list of rooms.
@@ -359,6 +374,7 @@ pub struct Marker {
 
 /// An account to be made.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NewAccount {
     /// Its name, unique by skeleton among names and handles.
     pub name: Name,
@@ -374,6 +390,49 @@ pub struct NewAccount {
     pub at: Timestamp,
 }
 
+impl NewAccount {
+    /// An account that nobody can log in to yet.
+    #[must_use]
+    pub const fn new(name: Name, at: Timestamp) -> Self {
+        Self {
+            name,
+            email: None,
+            handle: None,
+            password_hash: None,
+            link: None,
+            at,
+        }
+    }
+
+    /// The same, with an e-mail address.
+    #[must_use]
+    pub fn with_email(mut self, email: impl Into<String>) -> Self {
+        self.email = Some(email.into());
+        self
+    }
+
+    /// The same, with a handle.
+    #[must_use]
+    pub fn with_handle(mut self, handle: Name) -> Self {
+        self.handle = Some(handle);
+        self
+    }
+
+    /// The same, with the hash of a password.
+    #[must_use]
+    pub fn with_password_hash(mut self, hash: impl Into<String>) -> Self {
+        self.password_hash = Some(hash.into());
+        self
+    }
+
+    /// The same, for somebody who has an account elsewhere.
+    #[must_use]
+    pub fn with_link(mut self, link: Link) -> Self {
+        self.link = Some(link);
+        self
+    }
+}
+
 /// What somebody is where he has an account elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
@@ -381,6 +440,17 @@ pub struct Link {
     pub issuer: String,
     /// What he is there.
     pub foreign: String,
+}
+
+impl Link {
+    /// What somebody is for whoever vouches for him.
+    #[must_use]
+    pub fn new(issuer: impl Into<String>, foreign: impl Into<String>) -> Self {
+        Self {
+            issuer: issuer.into(),
+            foreign: foreign.into(),
+        }
+    }
 }
 
 /// What became of a wish for an account.
@@ -398,6 +468,7 @@ pub enum Created {
 
 /// An account.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Account {
     /// Its number.
     pub user: UserId,
@@ -419,9 +490,28 @@ pub struct Account {
     pub updated_at: Timestamp,
 }
 
+impl Account {
+    /// An account as it is right after it was made; the number is the store's to choose.
+    #[must_use]
+    pub fn new(user: UserId, wish: NewAccount) -> Self {
+        Self {
+            user,
+            name: wish.name,
+            email: wish.email,
+            handle: wish.handle,
+            password_hash: wish.password_hash,
+            suspended: false,
+            token_epoch: 0,
+            created_at: wish.at,
+            updated_at: wish.at,
+        }
+    }
+}
+
 /// Why a store couldn't do its work. It is for the operator; a client hears
 /// `storage_unavailable`.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StoreError {
     /// The store can't be reached or written to at the moment.
     #[error("storage is unavailable: {0}")]

@@ -9,10 +9,10 @@ use chat_core::{Name, Password, Timestamp, UserId};
 use crate::auth::error::{AuthError, TokenFault};
 use crate::auth::foreign::{self, ForeignRules};
 use crate::auth::hashing::Hasher;
-use crate::auth::limiter::{Attempt, Limiter, Origin};
+use crate::auth::limiter::{Attempt, Limiter, Whence};
 use crate::auth::link::Linker;
 use crate::auth::token::{Opened, Secret, Signer, Use};
-use crate::auth::{Authenticator, Identity, Revocation, Token, rules};
+use crate::auth::{Authenticator, Identity, Revocation, Token, Verdict, rules};
 use crate::clock::Clock;
 use crate::limits::ServerLimits;
 use crate::store::{Account, Created, NewAccount, Store, StoreError};
@@ -147,14 +147,14 @@ impl Accounts {
         &self,
         wish: &SignUp,
         password_bytes_min: usize,
-        origin: Origin<'_>,
+        whence: Whence<'_>,
     ) -> Result<SignedIn, AuthError> {
         if !self.config.sign_ups {
             return Err(AuthError::SignUpsClosed);
         }
-        self.limiter.sign_up(origin)?;
+        self.limiter.sign_up(whence)?;
         let signed_in = self.sign_up(wish, password_bytes_min).await?;
-        self.limiter.remember(signed_in.identity.user, origin);
+        self.limiter.remember(signed_in.identity.user, whence);
         Ok(signed_in)
     }
 
@@ -194,8 +194,7 @@ impl Accounts {
                 link: None,
                 at: self.clock.now(),
             })
-            .await
-            .map_err(|error| AuthError::storage(&error))?;
+            .await?;
         match created {
             Created::Account(account) => self.begin(&account),
             Created::NameTaken => Err(AuthError::NameTaken),
@@ -214,14 +213,14 @@ impl Accounts {
         &self,
         login: &str,
         password: &Password,
-        origin: Origin<'_>,
+        whence: Whence<'_>,
     ) -> Result<SignedIn, AuthError> {
         #[cfg(sabotage)]
         if chat_core::sabotage::planted("secret_logged") {
             tracing::trace!(login, password = password.expose(), "a log-in");
         }
         let account = self.find(login).await?;
-        let account = self.prove(account, login, password, origin).await?;
+        let account = self.prove(account, login, password, whence).await?;
         if account.suspended {
             return Err(AuthError::Suspended);
         }
@@ -237,10 +236,10 @@ impl Accounts {
         &self,
         name: &str,
         password: &Password,
-        origin: Origin<'_>,
+        whence: Whence<'_>,
     ) -> Result<SignedIn, AuthError> {
         if self.is_registered(name).await? {
-            return self.log_in(name, password, origin).await;
+            return self.log_in(name, password, whence).await;
         }
         let wish = SignUp {
             name: name.to_owned(),
@@ -248,9 +247,9 @@ impl Accounts {
             handle: None,
             password: password.clone(),
         };
-        match self.sign_up_from(&wish, 1, origin).await {
+        match self.sign_up_from(&wish, 1, whence).await {
             // Somebody was quicker; perhaps himself.
-            Err(AuthError::NameTaken) => self.log_in(name, password, origin).await,
+            Err(AuthError::NameTaken) => self.log_in(name, password, whence).await,
             outcome => outcome,
         }
     }
@@ -266,13 +265,13 @@ impl Accounts {
         old: &Password,
         new: &Password,
         password_bytes_min: usize,
-        origin: Origin<'_>,
+        whence: Whence<'_>,
     ) -> Result<PasswordChanged, AuthError> {
         check_length(new, password_bytes_min)?;
         let account = self.account(identity).await?;
         let name = account.name.clone();
         let account = self
-            .prove(Some(account), name.as_str(), old, origin)
+            .prove(Some(account), name.as_str(), old, whence)
             .await?;
         let revocation = self.write_password(account.user, new).await?;
         let account = self.account(identity).await?;
@@ -292,14 +291,14 @@ impl Accounts {
         &self,
         identity: &Identity,
         password: Option<&Password>,
-        origin: Origin<'_>,
+        whence: Whence<'_>,
     ) -> Result<Revocation, AuthError> {
         let account = self.account(identity).await?;
         let user = account.user;
         if account.password_hash.is_some() {
             let password = password.ok_or(AuthError::BadCredentials)?;
             let name = account.name.clone();
-            self.prove(Some(account), name.as_str(), password, origin)
+            self.prove(Some(account), name.as_str(), password, whence)
                 .await?;
         }
         self.erase(user).await
@@ -333,12 +332,12 @@ impl Accounts {
     pub async fn here_from(
         &self,
         login: &str,
-        origin: Origin<'_>,
+        whence: Whence<'_>,
     ) -> Result<Option<Account>, AuthError> {
         let Some(account) = self.find(login).await? else {
             return Ok(None);
         };
-        let last = self.limiter.last_log_in(account.user, origin);
+        let last = self.limiter.last_log_in(account.user, whence);
         let fresh = |at: &Timestamp| self.clock.now().ms_since(*at) < self.config.lasting_ms();
         let Some(last) = last.filter(fresh).filter(|_| !account.suspended) else {
             return Ok(None);
@@ -357,16 +356,34 @@ impl Accounts {
         self.signer.sign(&claims)
     }
 
+    async fn open_token(&self, token: &str) -> Result<Identity, AuthError> {
+        let now = self.clock.now();
+        match self.signer.open(token, now)? {
+            #[cfg(sabotage)]
+            Opened::Own(claims) if chat_core::sabotage::planted("refresh_token_acts") => {
+                self.standing(&claims).await
+            }
+            Opened::Own(claims) => match claims.usage {
+                Use::Access => self.standing(&claims).await,
+                Use::Guest if claims.user()?.is_guest() => self.standing(&claims).await,
+                Use::Guest | Use::Refresh => Err(TokenFault::Use.into()),
+            },
+            Opened::Foreign(claims) => {
+                foreign::admit(&self.linker, &self.config.foreign, token, &claims, now).await
+            }
+        }
+    }
+
     async fn prove(
         &self,
         account: Option<Account>,
         login: &str,
         password: &Password,
-        origin: Origin<'_>,
+        whence: Whence<'_>,
     ) -> Result<Account, AuthError> {
         check_length(password, 1)?;
         let user = account.as_ref().map(|account| account.user);
-        let attempt = self.limiter.log_in(user, login, origin)?;
+        let attempt = self.limiter.log_in(user, login, whence)?;
         let hash = account.as_ref().and_then(|it| it.password_hash.as_deref());
         let outcome = match hash {
             Some(hash) => self.hasher.verify(password, hash).await,
@@ -414,8 +431,7 @@ impl Accounts {
         let hash = self.hasher.hash(new).await?;
         self.store
             .set_password(user, &hash, self.clock.now())
-            .await
-            .map_err(|error| AuthError::storage(&error))?;
+            .await?;
         self.revoke_all(user).await
     }
 
@@ -424,34 +440,18 @@ impl Accounts {
         if login.len() > Name::BYTES_MAX {
             return Ok(None);
         }
-        let account = self.store.find_account(login).await;
-        account.map_err(|error| AuthError::storage(&error))
+        Ok(self.store.find_account(login).await?)
     }
 
     async fn account_of(&self, user: UserId) -> Result<Option<Account>, AuthError> {
-        let account = self.store.account(user).await;
-        account.map_err(|error| AuthError::storage(&error))
+        Ok(self.store.account(user).await?)
     }
 }
 
 #[async_trait]
 impl Authenticator for Accounts {
-    async fn authenticate(&self, token: &str) -> Result<Identity, AuthError> {
-        let now = self.clock.now();
-        match self.signer.open(token, now)? {
-            #[cfg(sabotage)]
-            Opened::Own(claims) if chat_core::sabotage::planted("refresh_token_acts") => {
-                self.standing(&claims).await
-            }
-            Opened::Own(claims) => match claims.usage {
-                Use::Access => self.standing(&claims).await,
-                Use::Guest if claims.user()?.is_guest() => self.standing(&claims).await,
-                Use::Guest | Use::Refresh => Err(TokenFault::Use.into()),
-            },
-            Opened::Foreign(claims) => {
-                foreign::admit(&self.linker, &self.config.foreign, token, &claims, now).await
-            }
-        }
+    async fn authenticate(&self, token: &str) -> Result<Verdict, AuthError> {
+        Verdict::of_signed(self.open_token(token).await)
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use chat_server::config::Config;
+use crate::config::Config;
 
 use super::failure::Failure;
 use super::options::Options;

@@ -8,8 +8,8 @@ use chat_protocol::command::{Lobby, SignUp, Token};
 use chat_protocol::room_ref::RoomRef;
 use chat_protocol::spelling::Spelling;
 
-use super::{Desk, no_room, unavailable};
-use crate::auth::limiter::Origin;
+use super::{Desk, no_room};
+use crate::auth::limiter::Whence;
 use crate::auth::{self, Identity, SignedIn};
 use crate::node::Node;
 use crate::store::{DirectoryQuery, MessageQuery, Order, Place};
@@ -69,8 +69,11 @@ impl Desk<'_> {
     }
 
     async fn named(&self, name: &Name) -> Result<Option<RoomId>, Refusal> {
-        let holder = self.node.store().holder(&Key::Alias(name.skeleton())).await;
-        let holder = holder.map_err(|error| unavailable(&error))?;
+        let holder = self
+            .node
+            .store()
+            .holder(&Key::Alias(name.skeleton()))
+            .await?;
         Ok(holder.map(|holder| holder.room))
     }
 
@@ -82,8 +85,7 @@ impl Desk<'_> {
             cursor: None,
             limit: LOBBY_ROOMS_MAX,
         };
-        let page = self.node.store().directory(&query).await;
-        let cards = page.map_err(|error| unavailable(&error))?.items;
+        let cards = self.node.store().directory(&query).await?.items;
         let skeleton = name.skeleton();
         let is_called = |card: &&RoomCard| {
             let title = card.name.as_ref();
@@ -171,8 +173,7 @@ impl Desk<'_> {
             cursor: None,
             limit: lobby.limit.min(LOBBY_ROOMS_MAX),
         };
-        let page = self.node.store().directory(&query).await;
-        let cards = page.map_err(|error| unavailable(&error))?.items;
+        let cards = self.node.store().directory(&query).await?.items;
         let people = if lobby.people {
             self.people(&cards).await?
         } else {
@@ -204,16 +205,14 @@ impl Desk<'_> {
             thread: None,
             limit: self.node.page(Some(limit)),
         };
-        let messages = self.node.store().messages(&query).await;
-        let messages = messages.map_err(|error| unavailable(&error))?;
+        let messages = self.node.store().messages(&query).await?;
         Ok(Answer::Transcript(Box::new(Transcript { room, messages })))
     }
 }
 
 /// What anybody may know of a room; none if there is no such room.
 pub(crate) async fn card(node: &Node, room: RoomId) -> Result<Option<RoomCard>, Refusal> {
-    let card = node.store().card(room).await;
-    card.map_err(|error| unavailable(&error))
+    Ok(node.store().card(room).await?)
 }
 
 /// What somebody hears who isn't in a room: no word of one that only its members may know of.
@@ -232,13 +231,13 @@ pub(crate) async fn log_in(
     login: &str,
     password: &chat_core::Password,
     make: bool,
-    origin: Origin<'_>,
+    whence: Whence<'_>,
 ) -> Result<SignedIn, Refusal> {
     let accounts = node.accounts();
     let signed_in = if make {
-        accounts.log_in_or_sign_up(login, password, origin).await
+        accounts.log_in_or_sign_up(login, password, whence).await
     } else {
-        accounts.log_in(login, password, origin).await
+        accounts.log_in(login, password, whence).await
     };
     Ok(accounts.lasting(signed_in?).await?)
 }
@@ -247,7 +246,7 @@ pub(crate) async fn log_in(
 pub(crate) async fn sign_up(
     node: &Node,
     wish: &SignUp,
-    origin: Origin<'_>,
+    whence: Whence<'_>,
 ) -> Result<SignedIn, Refusal> {
     let wish = auth::SignUp {
         name: wish.name.clone(),
@@ -256,7 +255,7 @@ pub(crate) async fn sign_up(
         password: wish.password.clone(),
     };
     let accounts = node.accounts();
-    let signed_in = accounts.sign_up_from(&wish, 1, origin).await?;
+    let signed_in = accounts.sign_up_from(&wish, 1, whence).await?;
     Ok(accounts.lasting(signed_in).await?)
 }
 
@@ -283,7 +282,6 @@ pub(crate) async fn signed_in(
 
 /// The rooms that somebody is a member of.
 pub(crate) async fn rooms_of(node: &Node, user: UserId) -> Result<Vec<RoomCard>, Refusal> {
-    let rooms = node.store().rooms_of(user).await;
-    let rooms = rooms.map_err(|error| unavailable(&error))?;
+    let rooms = node.store().rooms_of(user).await?;
     Ok(rooms.into_iter().map(|mine| mine.room).collect())
 }

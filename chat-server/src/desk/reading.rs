@@ -3,23 +3,18 @@
 use chat_core::{Permission, Record, RoomId, Seq};
 use chat_protocol::answer::{Answer, Message, Page, Records};
 use chat_protocol::code::{Code, Refusal};
-use chat_protocol::command::{self, History};
+use chat_protocol::command::{History, Place};
 use chat_protocol::room_ref::RoomRef;
 
+use super::Desk;
 use super::parts::{self, fitting};
-use super::{Desk, unavailable};
-use crate::store::{MessageQuery, Place};
+use crate::store::MessageQuery;
 
 impl Desk<'_> {
     pub(super) async fn history(&self, history: &History) -> Result<Answer, Refusal> {
         let room = self.resolve(&history.room).await?;
         let (from, to) = self.readable(room, Permission::Read).await?;
-        let place = match history.place {
-            command::Place::Newest => Place::Newest,
-            command::Place::Before(seq) => Place::Before(seq),
-            command::Place::After(seq) => Place::After(seq),
-            command::Place::Around(seq) => Place::Around(seq),
-        };
+        let place = history.place;
         let limit = self.node.page(history.limit);
         let thread = history.thread;
         let viewer = self.actor.id;
@@ -32,12 +27,7 @@ impl Desk<'_> {
             thread,
             limit,
         };
-        let items = self
-            .node
-            .store()
-            .messages(&query)
-            .await
-            .map_err(|error| unavailable(&error))?;
+        let items = self.node.store().messages(&query).await?;
         let bytes_max = self.node.page_bytes_max();
         Ok(Answer::History(parts::messages(
             items, place, limit, bytes_max,
@@ -60,12 +50,7 @@ impl Desk<'_> {
             thread: None,
             limit: 1,
         };
-        let mut found = self
-            .node
-            .store()
-            .messages(&query)
-            .await
-            .map_err(|error| unavailable(&error))?;
+        let mut found = self.node.store().messages(&query).await?;
         Ok(found.pop())
     }
 
@@ -111,12 +96,7 @@ impl Desk<'_> {
         let after = since.max(Seq::new(from.number().saturating_sub(1)));
         let most = self.node.limits().catch_up_records_max;
         let limit = usize::try_from(limit.unwrap_or(most).clamp(1, most)).unwrap_or(usize::MAX);
-        let events = self
-            .node
-            .store()
-            .records(room, after, limit)
-            .await
-            .map_err(|error| unavailable(&error))?;
+        let events = self.node.store().records(room, after, limit).await?;
         let mut events: Vec<_> = events
             .into_iter()
             .filter(|record| record.seq <= head)

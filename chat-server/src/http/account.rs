@@ -10,7 +10,7 @@ use chat_core::Password;
 use chat_protocol::code::Refusal;
 use serde::Deserialize;
 
-use crate::http::auth::{bearer, origin};
+use crate::http::auth::{bearer, whence};
 use crate::http::problem::Problem;
 use crate::node::Node;
 
@@ -43,10 +43,10 @@ async fn erase(
         false => serde_json::from_slice(&body)
             .map_err(|_| Refusal::bad_frame("the body is not the JSON that is asked for here"))?,
     };
-    let origin = origin(&extensions, wish.device.as_deref());
+    let whence = whence(&extensions, wish.device.as_deref());
     let ended = node
         .accounts()
-        .erase_own(&identity, wish.password.as_ref(), origin)
+        .erase_own(&identity, wish.password.as_ref(), whence)
         .await?;
     crate::erasing::part(&node, &ended).await;
     Ok(StatusCode::NO_CONTENT)

@@ -17,9 +17,9 @@ use chat_protocol::room_ref::RoomRef;
 use serde::Deserialize;
 
 use crate::auth::Identity;
-use crate::auth::limiter::Origin;
+use crate::auth::limiter::Whence;
 use crate::desk::Desk;
-use crate::http::auth::{bearer, origin};
+use crate::http::auth::{bearer, whence};
 use crate::http::problem::Problem;
 use crate::node::Node;
 
@@ -59,12 +59,12 @@ async fn commands(
     let mut calls = Vec::new();
     Dialect::Native.decode(text, Form::Text, &mut calls);
     if calls.is_empty() || calls.len() > CALLS_MAX {
-        return Err(Refusal::bad_frame("a request holds 1 to 100 frames").into());
+        return Err(Refusal::bad_frame(format!("a request holds 1 to {CALLS_MAX} frames")).into());
     }
     if key.is_some() && calls.len() > 1 {
         return Err(Refusal::bad_frame("an idempotency key goes with one frame").into());
     }
-    let from = origin(&extensions, None);
+    let from = whence(&extensions, None);
     let mut replies = Vec::new();
     for call in calls {
         let Call { ticket, op } = call;
@@ -182,7 +182,7 @@ async fn search(
 async fn perform(
     node: &Node,
     identity: &Identity,
-    from: Origin<'_>,
+    from: Whence<'_>,
     op: Op,
 ) -> Result<Answer, Refusal> {
     let Op::InRoom { room, cid, command } = op else {
@@ -191,7 +191,7 @@ async fn perform(
     node.spend(identity.user)?;
     let actor = identity.actor();
     let desk = Desk {
-        origin: Some(from),
+        whence: Some(from),
         ..desk(node, &actor)
     };
     desk.command_from(from, room.as_ref(), cid, command).await
@@ -209,7 +209,7 @@ fn desk<'a>(node: &'a Node, actor: &'a Actor) -> Desk<'a> {
         node,
         actor,
         from: None,
-        origin: None,
+        whence: None,
     }
 }
 

@@ -65,12 +65,7 @@ pub(super) async fn a_card_follows_its_room(store: Any) {
 }
 
 fn listed(order: Order, limit: usize) -> DirectoryQuery {
-    DirectoryQuery {
-        search: None,
-        order,
-        cursor: None,
-        limit,
-    }
+    DirectoryQuery::first(order, limit)
 }
 
 async fn walk(store: &Any, mut query: DirectoryQuery) -> Vec<u64> {
@@ -107,10 +102,8 @@ pub(super) async fn the_directory_shows_listed_rooms_in_parts(store: Any) {
             [7, 5, 4, 2, 1]
         );
     }
-    let odd = DirectoryQuery {
-        cursor: Some("; --".into()),
-        ..listed(Order::Oldest, 9)
-    };
+    let mut odd = listed(Order::Oldest, 9);
+    odd.cursor = Some("; --".into());
     let page = store.directory(&odd).await.unwrap();
     assert!(page.items.is_empty() && page.next.is_none());
 }
@@ -132,10 +125,8 @@ pub(super) async fn the_directory_is_searched_by_name_and_alias(store: Any) {
         ("bonn", vec![3]),
         ("", vec![1, 2, 3]),
     ] {
-        let query = DirectoryQuery {
-            search: Some(search.into()),
-            ..listed(Order::Oldest, 2)
-        };
+        let mut query = listed(Order::Oldest, 2);
+        query.search = Some(search.into());
         assert_eq!(walk(&store, query).await, expected, "{search}");
     }
 }
@@ -221,14 +212,7 @@ pub(super) async fn who_has_gone_is_listed_no_more(store: Any) {
 
 pub(super) async fn the_peer_of_a_direct_room_is_known_by_name(store: Any) {
     for user in ["alice", "bob"] {
-        let account = NewAccount {
-            name: name(user),
-            email: None,
-            handle: None,
-            password_hash: None,
-            link: None,
-            at: Timestamp::new(1),
-        };
+        let account = NewAccount::new(name(user), Timestamp::new(1));
         assert!(matches!(
             store.create_account(account).await.unwrap(),
             Created::Account(_)
