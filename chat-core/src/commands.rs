@@ -110,6 +110,8 @@ commands! {
     archive::Archive = "archive",
     /// Undo that.
     unarchive::Unarchive = "unarchive",
+    /// Keep what was said from a record on only.
+    trim::Trim = "trim",
     /// Delete the room.
     delete_room::DeleteRoom = "delete_room",
     /// Give the room to another member.

@@ -78,6 +78,7 @@ impl Record {
             Event::RoomUpdated(_)
             | Event::RoomArchived(_)
             | Event::RoomUnarchived(_)
+            | Event::RoomTrimmed(_)
             | Event::InviteDeclined(_)
             | Event::Muted(_)
             | Event::Unmuted(_)

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::content::{Content, Text};
 use crate::event::{Event, Record};
+use crate::id::Seq;
 use crate::name::Name;
 
 /// The words of a record. Taken out of it and kept beside it, they can be erased without touching
@@ -50,6 +51,42 @@ impl Record {
         words
     }
 
+    /// Whether its words go when only what was said from a record on is kept. An edit goes with its
+    /// message. Who came, and what he is called here, wasn't said: members have it as long as they
+    /// are some.
+    #[must_use]
+    pub fn is_trimmed(&self, kept_from: Seq) -> bool {
+        let said = match &self.event {
+            Event::RoomCreated(_) | Event::Joined(_) | Event::NicknameChanged(_) => return false,
+            Event::Edited(it) => it.message,
+            Event::RoomUpdated(_)
+            | Event::AccessChanged(_)
+            | Event::GrantChanged(_)
+            | Event::RoomArchived(_)
+            | Event::RoomUnarchived(_)
+            | Event::RoomTrimmed(_)
+            | Event::RoomDeleted(_)
+            | Event::OwnershipTransferred(_)
+            | Event::Left(_)
+            | Event::Invited(_)
+            | Event::InviteRevoked(_)
+            | Event::InviteDeclined(_)
+            | Event::Kicked(_)
+            | Event::Banned(_)
+            | Event::Unbanned(_)
+            | Event::Muted(_)
+            | Event::Unmuted(_)
+            | Event::RoleChanged(_)
+            | Event::Posted(_)
+            | Event::Deleted(_)
+            | Event::Reacted(_)
+            | Event::Unreacted(_)
+            | Event::Pinned(_)
+            | Event::Unpinned(_) => self.seq,
+        };
+        said < kept_from
+    }
+
     /// Puts words back where [`Record::take_words`] took them from; words that have no place in
     /// this fact are dropped.
     #[must_use]
@@ -79,6 +116,7 @@ impl Event {
             | Self::GrantChanged(_)
             | Self::RoomArchived(_)
             | Self::RoomUnarchived(_)
+            | Self::RoomTrimmed(_)
             | Self::RoomDeleted(_)
             | Self::OwnershipTransferred(_)
             | Self::Joined(_)

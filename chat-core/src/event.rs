@@ -20,7 +20,7 @@ pub use self::membership::{
 pub use self::message::{Deleted, Edited, Pinned, Posted, Reacted, Unpinned, Unreacted};
 pub use self::room::{
     Access, AccessChanged, Features, GrantChanged, History, Kind, OwnershipTransferred, Retention,
-    RoomArchived, RoomCreated, RoomDeleted, RoomUnarchived, RoomUpdated,
+    RoomArchived, RoomCreated, RoomDeleted, RoomTrimmed, RoomUnarchived, RoomUpdated,
 };
 
 /// One line of a room's log: a fact, when it became one, and by whom.
@@ -139,6 +139,8 @@ events! {
     RoomArchived = "room_archived",
     /// The room is no more read only.
     RoomUnarchived = "room_unarchived",
+    /// What was said before a record is kept no longer.
+    RoomTrimmed = "room_trimmed",
     /// The last record of a room.
     RoomDeleted = "room_deleted",
     /// The room belongs to another.
@@ -197,7 +199,8 @@ impl Event {
             | Self::RoomUnarchived(_)
             | Self::RoomDeleted(_)
             | Self::OwnershipTransferred(_) => true,
-            Self::Joined(_)
+            Self::RoomTrimmed(_)
+            | Self::Joined(_)
             | Self::Left(_)
             | Self::Invited(_)
             | Self::InviteRevoked(_)

@@ -171,6 +171,8 @@ words! {
         Reason = "reason",
         /// How long messages are kept.
         Retention = "retention",
+        /// The first record that is kept.
+        From = "from",
         /// A member's role.
         Role = "role",
         /// Seconds between two posts.

@@ -52,6 +52,9 @@ pub struct Room {
     pub slow_mode_s: u64,
     /// How long messages are kept.
     pub retention: Retention,
+    /// The first record that is kept; zero if all are.
+    #[serde(default)]
+    pub kept_from: Seq,
     /// What roles may do beside the table.
     pub overrides: Overrides,
     /// The last record.
@@ -166,6 +169,7 @@ impl Room {
             capacity: it.capacity,
             slow_mode_s: it.slow_mode_s,
             retention: it.retention,
+            kept_from: Seq::default(),
             overrides: it.overrides.clone(),
             head_seq: Seq::default(),
             head_idx: Idx::default(),
@@ -249,10 +253,10 @@ impl Room {
         self.members.get(&user)?.nickname.as_ref()
     }
 
-    /// The first record that a member who joined by `since` may read.
+    /// The first record that a member who joined by `since` may read, and that is kept.
     #[must_use]
     pub fn readable_from(&self, user: UserId) -> Seq {
-        match (self.history, self.members.get(&user)) {
+        let since = match (self.history, self.members.get(&user)) {
             (History::SinceJoin, Some(member)) if self.own_role(user) != Some(Role::Owner) => {
                 member.since
             }
@@ -260,7 +264,12 @@ impl Room {
                 self.head_seq.next()
             }
             (History::SinceJoin | History::All, _) => Seq::new(1),
+        };
+        #[cfg(sabotage)]
+        if crate::sabotage::planted("trimmed_past_in_reach") {
+            return since;
         }
+        since.max(self.kept_from)
     }
 
     /// The head of a message, if memory holds it.

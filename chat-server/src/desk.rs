@@ -22,6 +22,9 @@ use crate::node::Node;
 use crate::store::StoreError;
 use crate::worker::Address;
 
+/// Rooms that are looked at for one page of those that are called so.
+const ROOMS_LOOKED_AT_MAX: usize = 1_000;
+
 /// Somebody at the desk.
 #[derive(Clone, Copy)]
 pub(crate) struct Desk<'a> {

@@ -12,7 +12,7 @@ use chat_protocol::room_ref::RoomRef;
 
 use crate::auth::{AuthError, Revocation};
 use crate::desk::Desk;
-use crate::node::Node;
+use crate::node::{Node, carry_out};
 use crate::store::{Erasure, StoreError};
 
 /// Parts in rooms that end at once.
@@ -23,9 +23,13 @@ const NOBODY: &str = "deleted user";
 
 /// Erases a person; his live sessions end at once.
 pub(crate) async fn erase(node: &Node, user: UserId) -> Result<(), AuthError> {
-    let ended = node.accounts().erase(user).await?;
-    part(node, &ended).await;
-    Ok(())
+    let node = node.clone();
+    carry_out(async move {
+        let ended = node.accounts().erase(user).await?;
+        part(&node, &ended).await;
+        Ok(())
+    })
+    .await
 }
 
 /// Ends what somebody is in rooms whose account was erased, and his live sessions before that; what

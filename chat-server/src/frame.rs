@@ -8,10 +8,13 @@ pub(crate) const TEXT: u8 = 0x1;
 /// A binary message.
 pub(crate) const BINARY: u8 = 0x2;
 
+/// Bytes before a payload, at most.
+pub(crate) const HEADER_BYTES_MAX: usize = 10;
+
 /// Appends one whole frame to a buffer.
 pub(crate) fn write(buffer: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
     let length = payload.len();
-    buffer.reserve(length + 10);
+    buffer.reserve(HEADER_BYTES_MAX + length);
     buffer.push(0x80 | opcode);
     if let Ok(short) = u8::try_from(length)
         && short < 126

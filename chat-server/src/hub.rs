@@ -3,7 +3,7 @@
 mod audience;
 mod link;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -30,6 +30,8 @@ pub(crate) struct Hub {
     users: HashMap<UserId, Vec<u64>>,
     rooms: HashMap<RoomId, Audience>,
     dirty: Vec<RoomId>,
+    /// Sessions whose answers leave with this round.
+    answered: RefCell<Vec<Rc<Link>>>,
     /// Rooms whose last records are remembered.
     tails: BTreeSet<RoomId>,
     /// How often log-ins have ended.
@@ -53,6 +55,7 @@ impl Hub {
             rooms: HashMap::new(),
             ended: Cell::default(),
             dirty: Vec::new(),
+            answered: RefCell::default(),
             tails: BTreeSet::new(),
         }
     }
@@ -156,8 +159,7 @@ impl Hub {
             link.rooms.borrow_mut().remove(&room);
         }
         let audience = self.rooms.get_mut(&room)?;
-        let user = audience.seat(session)?.user;
-        audience.leave(|seat| seat.session == session);
+        let user = audience.rise(session)?.user;
         if audience.is_empty() {
             self.rooms.remove(&room);
         }
@@ -204,7 +206,7 @@ impl Hub {
                 self.skip(room, record.seq);
             }
         }
-        if matches!(record.event, Event::Deleted(_))
+        if matches!(record.event, Event::Deleted(_) | Event::RoomTrimmed(_))
             && let Some(audience) = self.rooms.get_mut(&room)
         {
             // Whoever comes later reads the record without its words.
@@ -235,7 +237,8 @@ impl Hub {
         }
     }
 
-    /// Writes what the rooms of this round have gathered.
+    /// Writes what the rooms of this round have gathered, and the answers: whoever hears what he
+    /// has just said gets both in one write.
     pub(crate) fn flush(&mut self) {
         for room in std::mem::take(&mut self.dirty) {
             if let Some(audience) = self.rooms.get_mut(&room) {
@@ -245,6 +248,9 @@ impl Hub {
                 self.metrics.deliveries.inc_by(written.frames);
                 self.metrics.bytes_out.inc_by(written.bytes);
             }
+        }
+        for link in self.answered.take() {
+            link.outbox.uncork();
         }
     }
 
@@ -278,7 +284,10 @@ impl Hub {
             if frames.is_empty() {
                 continue;
             }
-            for seat in seats.iter_mut().filter(|seat| Some(seat.session) != origin) {
+            for seat in seats
+                .values_mut()
+                .filter(|seat| Some(seat.session) != origin)
+            {
                 if !voice.dialect().resumes() {
                     seat.pass(&frames);
                 } else if !seat.outbox.send_if_idle(&frames) {
@@ -321,7 +330,8 @@ impl Hub {
         let Some(dialect) = link.dialect.get() else {
             return;
         };
-        dialect.answer(ticket, &answer, &mut |text| link.outbox.send_text(text));
+        dialect.answer(ticket, &answer, &mut |text| link.outbox.put_text(text));
+        self.answered.borrow_mut().push(link.clone());
         // Whoever waits for this waits for the last one, or for one fewer than too many.
         link.outbox.wake();
     }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use chat_core::commands::Leave;
-use chat_core::{Actor, Name, Timestamp};
+use chat_core::commands::{Leave, Trim};
+use chat_core::{Actor, Name, Timestamp, UserId};
 
 use crate::desk::Desk;
 use crate::erasing;
 use crate::node::Node;
-use crate::store::StoreError;
+use crate::store::{Overdue, StoreError};
 use chat_protocol::room_ref::RoomRef;
 
 /// How often the store is tidied.
@@ -25,6 +25,12 @@ const TEND_PAUSE: Duration = Duration::from_millis(10);
 
 /// Memberships that end at once.
 const GUESTS_MAX: usize = 1_000;
+
+/// Rooms that are trimmed one after the other before it is asked which are next.
+const TRIMS_MAX: usize = 100;
+
+/// How often that is asked at once: the others wait for the next time.
+const TRIM_PARTS_MAX: usize = 10;
 
 /// Tidies up for as long as the node runs.
 pub(crate) async fn run(node: Node) {
@@ -58,9 +64,45 @@ async fn tend(node: &Node) -> Result<(), StoreError> {
 }
 
 async fn tidy(node: &Node) -> Result<(), StoreError> {
-    let now = node.clock().now();
-    node.store().prune(now).await?;
+    node.store().prune(node.clock().now()).await?;
     erasing::finish(node).await?;
+    trim(node).await?;
+    part(node).await
+}
+
+/// Trims rooms that keep messages past their time: the house wishes it, and members hear of it.
+async fn trim(node: &Node) -> Result<(), StoreError> {
+    let Ok(name) = Name::new("house") else {
+        return Ok(());
+    };
+    let actor = Actor::new(UserId::HOUSE, name);
+    let desk = Desk {
+        node,
+        actor: &actor,
+        from: None,
+        whence: None,
+    };
+    for _ in 0..TRIM_PARTS_MAX {
+        let overdue = node.store().overdue(node.clock().now(), TRIMS_MAX).await?;
+        let mut trimmed = 0;
+        for Overdue { room, from } in &overdue {
+            let wish = Trim { from: *from }.into();
+            let done = desk.command(Some(&RoomRef::id(*room)), None, wish).await;
+            trimmed += usize::from(done.is_ok());
+            if let Err(refusal) = done {
+                tracing::debug!(%room, code = %refusal.code, "a room is trimmed later");
+            }
+        }
+        if trimmed < TRIMS_MAX || node.is_stopping() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Ends the memberships of guests who have stayed away.
+async fn part(node: &Node) -> Result<(), StoreError> {
+    let now = node.clock().now();
     let grace = node.limits().guest_grace_ms;
     let before = Timestamp::new(now.number().saturating_sub(grace));
     for member in node.store().guests_unseen(before, now, GUESTS_MAX).await? {

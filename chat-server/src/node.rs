@@ -4,9 +4,13 @@
 //! server has a thread of its own where it belongs: the hashing of passwords, what a store on disk
 //! reads and writes, and the log.
 
+mod doors;
+mod errand;
+mod ready;
+
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -33,11 +37,14 @@ use crate::entropy::Entropy;
 use crate::limits::ServerLimits;
 use crate::mail::{Mail, Refused};
 use crate::metrics::Metrics;
-use crate::places::{Connected, Places, Silent};
+use crate::places::Places;
 use crate::reads::{Read, Reads, Source};
 use crate::status::Statuses;
 use crate::store::{Store, StoreError};
 use crate::worker::{self, Address, Inboxes, Mailboxes, Order};
+
+pub(crate) use self::errand::carry_out;
+pub(crate) use self::ready::Readiness;
 
 /// A handle to the process's parts. Cheap to clone, of use on any thread.
 #[derive(Clone)]
@@ -61,6 +68,8 @@ pub(crate) struct Parts {
     pub(crate) statuses: Statuses,
     pub(crate) budgets: Budgets,
     pub(crate) places: Places,
+    /// Whether the store was there when it was asked last.
+    pub(crate) readiness: Readiness,
     /// What is read for clients that catch up.
     pub(crate) reads: Reads,
     /// When it was said last that the system gives no connections.
@@ -76,9 +85,6 @@ pub(crate) struct Parts {
 
 /// How long a client that is sent away waits at most before it comes back, in milliseconds.
 pub(crate) const RECONNECT_MS: u64 = 1_000;
-
-/// How long it is not said again that there are no connections.
-const SAID_AGAIN: Duration = Duration::from_secs(60);
 
 /// How long the workers may take to end.
 const STOP: Duration = Duration::from_secs(5);
@@ -305,9 +311,13 @@ impl Node {
 
     /// Suspends an account. Its live sessions end at once.
     pub(crate) async fn suspend(&self, user: UserId) -> Result<(), AuthError> {
-        let ended = self.accounts().suspend(user).await?;
-        self.revoke(&ended, Close::Suspended).await;
-        Ok(())
+        let node = self.clone();
+        carry_out(async move {
+            let ended = node.accounts().suspend(user).await?;
+            node.revoke(&ended, Close::Suspended).await;
+            Ok(())
+        })
+        .await
     }
 
     /// Ends the live sessions that a revocation concerns, on every node.
@@ -405,53 +415,6 @@ impl Node {
     /// for a socket.
     pub(crate) fn page_bytes_max(&self) -> usize {
         self.limits().outbox_bytes_max / 4
-    }
-
-    /// Takes on a connection, of this address unless it is a proxy's; it counts until the place is
-    /// dropped.
-    pub(crate) fn connect(&self, address: Option<IpAddr>) -> Result<Connected, Refusal> {
-        if self.is_stopping() {
-            return Err(Refusal::new(Code::ShuttingDown).with_retry(RECONNECT_MS));
-        }
-        let place = self.0.places.connect(address, self.limits());
-        place.map_err(|refusal| self.crowded(refusal))
-    }
-
-    /// Takes on a client's socket that a proxy's connection carries.
-    pub(crate) fn carry(
-        &self,
-        address: IpAddr,
-        below: Arc<Connected>,
-    ) -> Result<Connected, Refusal> {
-        let place = self.0.places.carry(address, below, self.limits());
-        place.map_err(|refusal| self.crowded(refusal))
-    }
-
-    /// Takes on a socket that has not said who it is, unless its address has too many of them; it
-    /// counts until the place is dropped.
-    pub(crate) fn hush(&self, address: IpAddr) -> Result<Silent, Refusal> {
-        let place = self.0.places.hush(address, self.limits());
-        place.map_err(|refusal| self.crowded(refusal))
-    }
-
-    fn crowded(&self, refusal: Refusal) -> Refusal {
-        self.0.metrics.connections_refused.inc();
-        refusal.with_retry(RECONNECT_MS)
-    }
-
-    /// Notes that the system gives no connections, and says so: once, and again if it lasts.
-    pub(crate) fn accepts_nothing(&self, error: &io::Error) {
-        self.0.metrics.accepts_failed.inc();
-        let now = self.clock().elapsed();
-        let mut said = self
-            .0
-            .exhausted
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if said.is_none_or(|at| now.saturating_sub(at) >= SAID_AGAIN) {
-            *said = Some(now);
-            tracing::warn!(%error, "no connections can be accepted at the moment");
-        }
     }
 
     /// Accepts connections on every worker.

@@ -36,6 +36,8 @@ pub(crate) struct Outbox {
     wire: RefCell<Wire>,
     queue: RefCell<Queue>,
     state: Cell<State>,
+    /// Whether what waits does so for what is sent next, not for the stream.
+    corked: Cell<bool>,
     /// Whoever reads the connection, and is told when something has to be done for it.
     task: RefCell<Option<Waker>>,
     bytes_max: usize,
@@ -63,6 +65,7 @@ impl Outbox {
             wire: RefCell::new(wire),
             queue: RefCell::default(),
             state: Cell::new(State::Open),
+            corked: Cell::new(false),
             task: RefCell::new(None),
             bytes_max,
             reads: Cell::new(READS_MAX),
@@ -85,21 +88,44 @@ impl Outbox {
 
     /// Sends one text message.
     pub(crate) fn send_text(&self, text: &[u8]) {
-        let mut bytes = Vec::with_capacity(text.len() + 10);
+        let mut bytes = Vec::with_capacity(frame::HEADER_BYTES_MAX + text.len());
         frame::write(&mut bytes, frame::TEXT, text);
         self.send(&bytes);
     }
 
+    /// Lets one text message leave with what is sent next, or with [`Outbox::uncork`].
+    pub(crate) fn put_text(&self, text: &[u8]) {
+        if self.state.get() != State::Open {
+            return;
+        }
+        let mut queue = self.queue.borrow_mut();
+        let idle = queue.is_empty();
+        if !idle && queue.waiting() + text.len() > self.bytes_max {
+            return self.fail(State::Lagging);
+        }
+        queue.write(frame::TEXT, text, self.bytes_max);
+        if idle {
+            self.corked.set(true);
+        }
+    }
+
+    /// Sends what waited for something to leave with.
+    pub(crate) fn uncork(&self) {
+        if self.corked.get() {
+            self.send_slices(&[]);
+        }
+    }
+
     /// Sends one binary message.
     pub(crate) fn send_binary(&self, message: &[u8]) {
-        let mut bytes = Vec::with_capacity(message.len() + 10);
+        let mut bytes = Vec::with_capacity(frame::HEADER_BYTES_MAX + message.len());
         frame::write(&mut bytes, frame::BINARY, message);
         self.send(&bytes);
     }
 
     /// Sends whole frames that may be lost: they are, if anything waits already.
     pub(crate) fn send_if_idle(&self, frames: &[u8]) -> bool {
-        let idle = self.waiting() == 0;
+        let idle = self.corked.get() || self.waiting() == 0;
         if idle {
             self.send(frames);
         }
@@ -114,15 +140,15 @@ impl Outbox {
         let mut queue = self.queue.borrow_mut();
         let bytes: usize = slices.iter().map(|slice| slice.len()).sum();
         let mut sent = 0;
-        let idle = queue.is_empty();
+        let idle = self.corked.take() || queue.is_empty();
         if idle {
-            match self.try_write(slices) {
+            match self.try_write(queue.rest(), slices) {
                 Ok(written) => sent = written,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(_) => return self.fail(State::Broken),
             }
-            if sent == bytes {
-                return;
+            if sent == queue.waiting() + bytes {
+                return queue.clear();
             }
         }
         // One thing may be longer than the bound if nothing else waits: an answer may be a whole
@@ -145,7 +171,7 @@ impl Outbox {
         loop {
             let mut queue = self.queue.borrow_mut();
             let Some(rest) = queue.rest() else {
-                *queue = Queue::default();
+                queue.clear();
                 drop(queue);
                 return self.poll_flush_wire(cx);
             };
@@ -288,11 +314,18 @@ impl Outbox {
         self.wake();
     }
 
-    fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    fn try_write(&self, rest: Option<&[u8]>, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match &mut *self.wire.borrow_mut() {
-            Wire::Plain(stream) => match slices {
-                [one] => stream.try_write(one),
-                many => stream.try_write_vectored(many),
+            Wire::Plain(stream) => match (rest, slices) {
+                (None, []) => Ok(0),
+                (None, [one]) => stream.try_write(one),
+                (None, many) => stream.try_write_vectored(many),
+                (Some(rest), []) => stream.try_write(rest),
+                (Some(rest), [one]) => stream.try_write_vectored(&[IoSlice::new(rest), *one]),
+                (Some(rest), many) => {
+                    let all = [&[IoSlice::new(rest)], many].concat();
+                    stream.try_write_vectored(&all)
+                }
             },
             // What a boxed stream takes may still lie in its own buffers: its task flushes them.
             Wire::Boxed(_) | Wire::Held => Err(io::ErrorKind::WouldBlock.into()),
@@ -301,163 +334,4 @@ impl Outbox {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::future::poll_fn;
-
-    use tokio::io::{AsyncReadExt, DuplexStream, duplex};
-
-    use super::*;
-
-    /// An outbox whose stream takes this much before somebody reads.
-    fn outbox(takes: usize, bytes_max: usize) -> (Outbox, DuplexStream) {
-        let (ours, theirs) = duplex(takes);
-        (Outbox::new(Wire::Boxed(Box::pin(ours)), bytes_max), theirs)
-    }
-
-    fn framed(texts: &[&str]) -> Vec<u8> {
-        let mut frames = Vec::new();
-        for text in texts {
-            frame::write(&mut frames, frame::TEXT, text.as_bytes());
-        }
-        frames
-    }
-
-    /// Flushes once, as far as the stream takes it.
-    async fn flush(outbox: &Outbox) {
-        poll_fn(|cx| {
-            outbox.flush(cx);
-            Poll::Ready(())
-        })
-        .await;
-    }
-
-    async fn read(stream: &mut DuplexStream, length: usize) -> Vec<u8> {
-        let mut bytes = vec![0; length];
-        stream.read_exact(&mut bytes).await.unwrap();
-        bytes
-    }
-
-    #[tokio::test]
-    async fn what_a_stream_does_not_take_follows_in_order() {
-        let (outbox, mut peer) = outbox(4, 1024);
-        let all = framed(&["one", "two", "three"]);
-        outbox.send_text(b"one");
-        outbox.send_slices(&[
-            IoSlice::new(&framed(&["two"])),
-            IoSlice::new(&framed(&["three"])),
-        ]);
-        let mut heard = Vec::new();
-        while heard.len() < all.len() {
-            flush(&outbox).await;
-            heard.extend(read(&mut peer, 1).await);
-        }
-        flush(&outbox).await;
-        assert_eq!((heard, outbox.waiting()), (all, 0));
-    }
-
-    #[tokio::test]
-    async fn who_lags_hears_the_frame_that_has_begun_and_the_last_words() {
-        let (outbox, mut peer) = outbox(4, 20);
-        outbox.send_text(b"begun");
-        flush(&outbox).await;
-        outbox.send_text(b"waits");
-        assert_eq!(outbox.state(), State::Open);
-        outbox.send_text(b"too much of it");
-        assert_eq!(outbox.state(), State::Lagging);
-        outbox.send_text(b"not even kept");
-        outbox.cut();
-        outbox.send_text(b"lagged");
-        let all = framed(&["begun", "lagged"]);
-        let mut heard = Vec::new();
-        while heard.len() < all.len() {
-            flush(&outbox).await;
-            heard.extend(read(&mut peer, 1).await);
-        }
-        assert_eq!(
-            (heard, outbox.state(), outbox.waiting()),
-            (all, State::Open, 0)
-        );
-    }
-
-    #[test]
-    fn what_waits_is_bounded_to_the_byte() {
-        const BOUND: usize = 1_000;
-        for (bytes, state) in [
-            (BOUND - 1, State::Open),
-            (BOUND, State::Open),
-            (BOUND + 1, State::Lagging),
-        ] {
-            let held = Outbox::new(Wire::Held, BOUND);
-            let first = framed(&["first"]);
-            held.send(&first);
-            held.send(&vec![0; bytes - first.len()]);
-            assert_eq!(held.state(), state, "{bytes}");
-            let kept = if bytes > BOUND { first.len() } else { bytes };
-            assert_eq!(held.waiting(), kept);
-            // Nor does the memory for it grow beyond.
-            assert!(held.queue.borrow().capacity() <= BOUND + queue::COMPACT_BYTES);
-        }
-    }
-
-    #[tokio::test]
-    async fn signals_give_way_to_whatever_waits() {
-        let (outbox, _peer) = outbox(4, 1024);
-        assert!(outbox.send_if_idle(&framed(&["typing"])));
-        assert!(!outbox.send_if_idle(&framed(&["typing"])));
-        assert_eq!(outbox.waiting(), framed(&["typing"]).len());
-    }
-
-    #[tokio::test]
-    async fn without_a_stream_everything_waits_until_it_is_taken_or_a_stream_comes() {
-        let held = Outbox::new(Wire::Held, 1024);
-        for text in ["one", "two", "three"] {
-            held.send_text(text.as_bytes());
-        }
-        held.send_binary(&[1, 2]);
-        let mut taken = Vec::new();
-        held.take(|is_text, message| {
-            let wanted = message == b"one";
-            if wanted {
-                taken.push(is_text);
-            }
-            wanted
-        });
-        assert_eq!(taken, [true]);
-        let (outbox, mut peer) = outbox(1024, 1024);
-        outbox.send_text(b"before");
-        held.adopt(&outbox);
-        flush(&held).await;
-        let mut all = framed(&["before", "two", "three"]);
-        frame::write(&mut all, frame::BINARY, &[1, 2]);
-        assert_eq!(read(&mut peer, all.len()).await, all);
-        assert_eq!(held.waiting(), 0);
-    }
-
-    #[tokio::test]
-    async fn a_long_queue_makes_room_and_loses_nothing() {
-        let (outbox, mut peer) = outbox(50_000, 1 << 20);
-        let long = "x".repeat(30_000);
-        let all = framed(&[long.as_str(); 10]);
-        for _ in 0..10 {
-            outbox.send_text(long.as_bytes());
-        }
-        let mut heard = Vec::new();
-        while heard.len() < all.len() {
-            flush(&outbox).await;
-            let most = (all.len() - heard.len()).min(10_000);
-            heard.extend(read(&mut peer, most).await);
-            let kept = outbox.queue.borrow().kept();
-            assert!(kept <= all.len() - heard.len() + 2 * queue::COMPACT_BYTES + 50_000);
-        }
-        assert!(heard == all);
-    }
-
-    #[tokio::test]
-    async fn a_broken_stream_shows_in_the_state() {
-        let (outbox, peer) = outbox(4, 1024);
-        drop(peer);
-        outbox.send_text(b"nobody hears");
-        flush(&outbox).await;
-        assert_eq!(outbox.state(), State::Broken);
-    }
-}
+mod tests;

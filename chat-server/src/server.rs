@@ -23,7 +23,7 @@ use crate::engineio::{Door, Line, Service, Settings};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::limits::ServerLimits;
 use crate::metrics::Metrics;
-use crate::node::{Node, Parts};
+use crate::node::{Node, Parts, Readiness};
 use crate::places::Places;
 use crate::reads::Reads;
 use crate::socketio::{self, Peer};
@@ -448,6 +448,7 @@ impl Builder {
             statuses: Statuses::default(),
             budgets: Budgets::default(),
             places: Places::default(),
+            readiness: Readiness::default(),
             exhausted: Mutex::default(),
             reads: Reads::default(),
             lines: Arc::default(),

@@ -44,8 +44,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Loads a room from its latest snapshot and its log's tail; none if there is no such room.
     async fn load(&self, room: RoomId) -> Result<Option<Room>, StoreError>;
 
-    /// The records of a room after a position, oldest first; those of deleted messages come without
-    /// their words.
+    /// The records of a room after a position, oldest first; those of deleted messages, and of before
+    /// the room was trimmed, come without their words.
     async fn records(
         &self,
         room: RoomId,
@@ -146,9 +146,18 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// An account by its number.
     async fn account(&self, user: UserId) -> Result<Option<Account>, StoreError>;
 
-    /// Sets the hash of an account's password.
+    /// Sets the hash of an account's first password.
     async fn set_password(&self, user: UserId, hash: &str, at: Timestamp)
     -> Result<(), StoreError>;
+
+    /// Sets the hash of an account's password, and raises the epoch of its user in the same moment:
+    /// all log-ins by the password that was have ended. Gives the epoch.
+    async fn change_password(
+        &self,
+        user: UserId,
+        hash: &str,
+        at: Timestamp,
+    ) -> Result<u64, StoreError>;
 
     /// Puts another hash of the same password in the place of this one; whether it was there. A
     /// password that was changed meanwhile stays changed.
@@ -197,6 +206,17 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Erased people in living rooms that aren't direct ones: those that they are members of, and
     /// those that they own.
     async fn erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError>;
+
+    /// Rooms that keep messages past their time, those that are so longest first, and from which
+    /// record on they may keep them. A room that was trimmed is not among them for an
+    /// [hour](TRIMMED_EVERY_MS). What it costs depends on how many they are, not on how many rooms
+    /// there are.
+    ///
+    /// A trimmed room's history begins where it is kept from: once a record that says so is
+    /// appended, nothing that was said before is read with words any more. The words go by and by,
+    /// while the store is [tended](Store::tend), also after a crash. Facts stay, and state doesn't
+    /// change but by that record.
+    async fn overdue(&self, now: Timestamp, limit: usize) -> Result<Vec<Overdue>, StoreError>;
 
     /// Does a bounded piece of standing work: erasing, taking in words that can be looked for,
     /// cleaning up. Whether there is more to do.
@@ -247,13 +267,18 @@ pub enum Appended {
         /// The head.
         head: Seq,
     },
-    /// A key that a record claims is held already; nothing was written.
-    Taken {
-        /// The key.
-        key: Key,
-        /// Who holds it.
-        by: Holder,
-    },
+    /// Keys that the records claim are held already, by others or by an earlier one of them: all of
+    /// those, in the order of the claims. Nothing was written.
+    Taken(Vec<Taken>),
+}
+
+/// A key that is held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// The key.
+    pub key: Key,
+    /// Who holds it.
+    pub by: Holder,
 }
 
 /// The record that holds a key.
@@ -325,6 +350,18 @@ pub struct Erasure {
     pub is_member: bool,
 }
 
+/// A room that keeps messages past their time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overdue {
+    /// Which.
+    pub room: RoomId,
+    /// The first record that it may keep.
+    pub from: Seq,
+}
+
+/// How long a room that was trimmed isn't trimmed again: each time is a record that its members hear.
+pub const TRIMMED_EVERY_MS: u64 = 60 * 60 * 1_000;
+
 /// Which listed rooms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -337,10 +374,12 @@ pub struct DirectoryQuery {
     pub cursor: Option<String>,
     /// How many at most.
     pub limit: usize,
+    /// How many are looked at, at most, to find as many: a page may have fewer, or none, and go on.
+    pub looked_at_max: usize,
 }
 
 impl DirectoryQuery {
-    /// The first rooms of an order, whatever they are called.
+    /// The first rooms of an order, whatever they are called and however long they are looked for.
     #[must_use]
     pub const fn first(order: Order, limit: usize) -> Self {
         Self {
@@ -348,6 +387,7 @@ impl DirectoryQuery {
             order,
             cursor: None,
             limit,
+            looked_at_max: usize::MAX,
         }
     }
 }

@@ -15,6 +15,7 @@ mod grants;
 mod outcome;
 mod presence;
 mod question;
+mod repeats;
 mod sight;
 mod slot;
 
@@ -23,7 +24,7 @@ use std::mem;
 use std::sync::Arc;
 
 use chat_core::{
-    Decision, Engine, Idx, Inquiry, Judgement, Key, Limits, Need, Permission, Rejection, Request,
+    Decision, Engine, Idx, Inquiry, Judgement, Limits, Need, Permission, Rejection, Request,
     RoomId, Seq, Signal as Judged, Timestamp, UserId,
 };
 use chat_protocol::signal::{Signal, What};
@@ -57,6 +58,8 @@ pub struct Turn<R> {
     changed: Vec<(RoomId, Option<UserId>)>,
     /// Whether other nodes write to the same store.
     shared: bool,
+    /// Rooms in which the mails of a turn that came to nothing are judged before all others.
+    apart: BTreeSet<RoomId>,
     /// Rooms of which other nodes told something while answers waited.
     told: BTreeSet<RoomId>,
     /// Groups that were asked for and weren't made yet.
@@ -124,6 +127,7 @@ impl<R> Turn<R> {
             markers: Vec::new(),
             changed: Vec::new(),
             shared: false,
+            apart: BTreeSet::new(),
             told: BTreeSet::new(),
             unmade: BTreeSet::new(),
             passed: VecDeque::new(),
@@ -184,11 +188,10 @@ impl<R> Turn<R> {
     /// the store said to [`Turn::batch`].
     pub fn settle(&mut self, outcome: Result<Vec<Appended>, StoreError>, now: Timestamp) {
         let touched = mem::take(&mut self.touched);
-        let answers = outcome.unwrap_or_default().into_iter().map(Some);
+        let fates = outcome.unwrap_or_default().into_iter().map(Fate::from);
         // What the store doesn't answer for has failed.
-        let answers = answers.chain(std::iter::repeat(None));
-        let verdicts: HashMap<RoomId, Option<Appended>> =
-            touched.iter().copied().zip(answers).collect();
+        let fates = fates.chain(std::iter::repeat_with(|| Fate::Failed));
+        let fates: HashMap<RoomId, Fate> = touched.iter().copied().zip(fates).collect();
         let mut again = VecDeque::new();
         for held in mem::take(&mut self.held) {
             #[cfg(sabotage)]
@@ -196,21 +199,19 @@ impl<R> Turn<R> {
                 self.release(held, &Fate::Durable, &mut again, now);
                 continue;
             }
-            let fate = match verdicts.get(&held.room) {
-                None | Some(Some(Appended::Done)) => Fate::Durable,
-                Some(Some(Appended::Conflict { .. })) => Fate::Again,
-                Some(Some(Appended::Taken { key, by })) => Fate::Taken(key, *by),
-                Some(None) => Fate::Failed,
-            };
-            self.release(held, &fate, &mut again, now);
+            let fate = fates.get(&held.room).unwrap_or(&Fate::Durable);
+            self.release(held, fate, &mut again, now);
         }
+        let mut thrown_back = Vec::new();
         for room in touched {
-            match verdicts.get(&room).and_then(Option::as_ref) {
-                Some(Appended::Done) => {}
-                Some(Appended::Conflict { .. } | Appended::Taken { .. }) => {
+            match fates.get(&room).unwrap_or(&Fate::Failed) {
+                Fate::Durable => {}
+                Fate::Again => self.drop_room(room, false, &mut again),
+                Fate::Taken(_) => {
                     self.drop_room(room, false, &mut again);
+                    thrown_back.push(room);
                 }
-                None => self.drop_room(room, true, &mut again),
+                Fate::Failed => self.drop_room(room, true, &mut again),
             }
         }
         for (group, user) in mem::take(&mut self.changed) {
@@ -219,7 +220,9 @@ impl<R> Turn<R> {
         for mail in again {
             self.enter(mail, now);
         }
+        self.set_apart(&thrown_back);
         self.go_on(now);
+        self.let_in(now);
     }
 
     /// Lets rooms go that nobody hears and nothing waits for, forgets the groups that no room leans
@@ -277,7 +280,19 @@ impl<R> Turn<R> {
         let Some(slot) = self.slots.get_mut(&room) else {
             return self.judged(mail, Err(Refused::Overloaded));
         };
-        match slot.await_load(mail).and_then(|mail| slot.await_turn(mail)) {
+        match slot.await_load(mail) {
+            Some(mail) => self.judge_in_turn(mail, now),
+            None => self.waiting += 1,
+        }
+    }
+
+    /// Decides a mail of a room that is loaded, if none of its session waits.
+    fn judge_in_turn(&mut self, mail: Mail<R>, now: Timestamp) {
+        let waits = match self.slots.get_mut(&mail.room) {
+            Some(slot) => slot.await_turn(mail),
+            None => Some(mail),
+        };
+        match waits {
             Some(mail) => self.judge(Pending::new(mail), now),
             None => self.waiting += 1,
         }
@@ -353,6 +368,12 @@ impl<R> Turn<R> {
                 }
             }
             Ok(Decision::New(record)) => {
+                let pending = if self.may_be_late(&pending, now) {
+                    self.look_up(pending)
+                } else {
+                    Some(pending)
+                };
+                let Some(pending) = pending else { return };
                 self.engine.evolve(&record);
                 #[cfg(sabotage)]
                 if chat_core::sabotage::planted("published_before_commit") {
@@ -381,26 +402,14 @@ impl<R> Turn<R> {
 
     /// Refuses a command, unless the store knows that it was carried out before.
     fn reject(&mut self, pending: Pending<R>, rejection: Rejection) {
-        let key = match &pending.mail.wish {
-            Wish::Command {
-                command,
-                cid: Some(cid),
-                used: None,
-            } if !pending.looked_up && rejection != Rejection::CidConflict => {
-                let (room, user, cid) = (pending.mail.room, pending.mail.actor.id, cid.clone());
-                Some(if command.creates() {
-                    Key::Creation(user, cid)
-                } else {
-                    Key::Command(room, user, cid)
-                })
-            }
-            Wish::Command { .. } | Wish::Attach | Wish::Detach | Wish::Reach(_) | Wish::Look(_) => {
-                None
-            }
+        let may_be_repeat = !pending.looked_up && rejection != Rejection::CidConflict;
+        let refused = if may_be_repeat {
+            self.look_up(pending)
+        } else {
+            Some(pending)
         };
-        match key {
-            Some(key) => self.pause(pending, Question::Holder(key)),
-            None => self.refuse(pending.mail, rejection.into()),
+        if let Some(pending) = refused {
+            self.refuse(pending.mail, rejection.into());
         }
     }
 

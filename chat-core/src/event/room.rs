@@ -5,7 +5,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::content::{SecretHash, Text};
-use crate::id::{RoomId, UserId};
+use crate::id::{RoomId, Seq, UserId};
 use crate::name::Name;
 use crate::policy::{Overrides, Role};
 
@@ -104,7 +104,8 @@ impl Default for Features {
     }
 }
 
-/// How long bodies and records are kept; without a bound, for ever.
+/// How long what was said is kept; without a bound, for ever. What is past that is forgotten when the
+/// house, or whoever may, wishes [`Trim`](crate::commands::Trim).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
@@ -229,6 +230,15 @@ pub struct RoomArchived {}
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RoomUnarchived {}
+
+/// What was said before a record is kept no longer: nobody reads it, and the store takes its words
+/// away. The record is there still; it may be this one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RoomTrimmed {
+    /// The first record that is kept.
+    pub from: Seq,
+}
 
 /// The last record of a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

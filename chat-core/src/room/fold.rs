@@ -21,6 +21,10 @@ impl Room {
             },
             Event::RoomArchived(_) => self.lifecycle = Lifecycle::Archived,
             Event::RoomUnarchived(_) => self.lifecycle = Lifecycle::Active,
+            Event::RoomTrimmed(it) => {
+                self.kept_from = it.from;
+                self.pins.retain(|pin| *pin >= it.from);
+            }
             Event::RoomDeleted(_) => self.lifecycle = Lifecycle::Deleted,
             Event::OwnershipTransferred(it) => self.transfer(it.to),
             Event::Joined(it) => self.join(seq, by, it),

@@ -138,6 +138,52 @@ stories! {
                alice refused: name is over its limit of 80");
     }
 
+    fn what_was_said_before_a_room_was_trimmed_is_out_of_reach() {
+        check("alice create #den
+               bob join #den
+               bob post #den early
+               alice pin #den 3
+               bob post #den late
+               bob trim #den 5
+               alice trim #den 8
+               alice trim #den 5
+               alice trim #den 4
+               bob react #den 3 +1
+               bob react #den 5 +1
+               alice pin #den 3",
+              "1 alice created: attach alice, broadcast
+               2 bob joined as Member: attach bob, broadcast
+               3 bob posted message 1: broadcast
+               4 alice pinned 3: broadcast
+               5 bob posted message 2: broadcast
+               bob refused: not permitted: update_room (table)
+               alice refused: from is not acceptable
+               6 alice trimmed to 5: broadcast
+               alice repeats #den 6
+               bob refused: no such message
+               7 bob reacted +1 to 5: broadcast
+               alice refused: no such message");
+    }
+
+    fn the_house_trims_whatever_is_there() {
+        check("alice create #den
+               alice post #den early
+               alice archive #den
+               alice trim #den 3
+               house trim #den 3
+               alice unarchive #den
+               alice delete_room #den
+               house trim #den 5",
+              "1 alice created: attach alice, broadcast
+               2 alice posted message 1: broadcast
+               3 alice archived: broadcast
+               alice refused: room is archived
+               4 house trimmed to 3: broadcast
+               5 alice unarchived: broadcast
+               6 alice deleted the room: broadcast, close
+               house refused: no such room");
+    }
+
     fn a_direct_room_has_two_members_for_life() {
         check("alice open bob as=ab
                bob open alice as=ba

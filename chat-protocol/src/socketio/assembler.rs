@@ -9,7 +9,10 @@ use super::{Malformed, Packet};
 #[derive(Debug)]
 pub struct Assembler {
     waiting: Option<Whole<'static>>,
+    /// Attachments of it that have come.
+    come: usize,
     attachments_max: usize,
+    keeps: bool,
 }
 
 /// A packet with all that belongs to it.
@@ -17,7 +20,8 @@ pub struct Assembler {
 pub struct Whole<'a> {
     /// The packet; placeholders stand in its data where something is binary.
     pub packet: Packet<'a>,
-    /// What is binary, by the numbers of the placeholders.
+    /// What is binary, by the numbers of the placeholders; nothing if it is only
+    /// [counted](Assembler::counting).
     pub attachments: Vec<Vec<u8>>,
 }
 
@@ -39,7 +43,20 @@ impl Assembler {
     pub const fn new(attachments_max: usize) -> Self {
         Self {
             waiting: None,
+            come: 0,
             attachments_max,
+            keeps: true,
+        }
+    }
+
+    /// The same for whoever has no use for attachments: they are counted, and none is kept.
+    #[must_use]
+    pub const fn counting(attachments_max: usize) -> Self {
+        Self {
+            waiting: None,
+            come: 0,
+            attachments_max,
+            keeps: false,
         }
     }
 
@@ -73,6 +90,7 @@ impl Assembler {
         if !are_placed(&data, packet.attachments) {
             return Err(Malformed::BadAttachments);
         }
+        self.come = 0;
         self.waiting = Some(Whole {
             packet: packet.into_owned(),
             attachments: Vec::new(),
@@ -87,8 +105,11 @@ impl Assembler {
     /// [`Malformed`] if no packet waits for one.
     pub fn binary(&mut self, bytes: Vec<u8>) -> Result<Option<Whole<'static>>, Malformed> {
         let waiting = self.waiting.as_mut().ok_or(Malformed::UnexpectedBinary)?;
-        waiting.attachments.push(bytes);
-        let is_whole = waiting.attachments.len() >= waiting.packet.attachments;
+        if self.keeps {
+            waiting.attachments.push(bytes);
+        }
+        self.come += 1;
+        let is_whole = self.come >= waiting.packet.attachments;
         Ok(if is_whole { self.waiting.take() } else { None })
     }
 

@@ -13,8 +13,8 @@ use std::path::PathBuf;
 use chat_core::event::{
     AccessChanged, Banned, Deleted, Edited, GrantChanged, InviteDeclined, InviteRevoked, Invited,
     Joined, Kicked, Left, Muted, NicknameChanged, OwnershipTransferred, Pinned, Posted, Reacted,
-    RoleChanged, RoomArchived, RoomCreated, RoomDeleted, RoomUnarchived, RoomUpdated, Unbanned,
-    Unmuted, Unpinned, Unreacted,
+    RoleChanged, RoomArchived, RoomCreated, RoomDeleted, RoomTrimmed, RoomUnarchived, RoomUpdated,
+    Unbanned, Unmuted, Unpinned, Unreacted,
 };
 use chat_core::{
     Access, Attachment, Author, Cid, Content, Event, Features, Format, History, Idx, Kind, Name,
@@ -143,7 +143,7 @@ fn membership() -> [Event; 12] {
     ]
 }
 
-fn talk() -> [Event; 7] {
+fn talk() -> [Event; 8] {
     let message = Seq::new(3);
     let reaction = || Reaction::new("\u{1f44d}").unwrap();
     let content = Content {
@@ -186,6 +186,7 @@ fn talk() -> [Event; 7] {
         .into(),
         Pinned { message }.into(),
         Unpinned { message }.into(),
+        RoomTrimmed { from: message }.into(),
     ]
 }
 

@@ -425,14 +425,14 @@ impl Accounts {
         }
     }
 
-    /// The epoch is raised after the hash is written: who was quick enough to prove the old
-    /// password holds a token of the old epoch.
+    /// The epoch is raised with the hash: who was quick enough to prove the old password holds a
+    /// token of the old epoch.
     async fn write_password(&self, user: UserId, new: &Password) -> Result<Revocation, AuthError> {
         let hash = self.hasher.hash(new).await?;
-        self.store
-            .set_password(user, &hash, self.clock.now())
-            .await?;
-        self.revoke_all(user).await
+        let at = self.clock.now();
+        let epoch = self.store.change_password(user, &hash, at).await?;
+        self.linker.note_ended(user, epoch).await;
+        Ok(Revocation { user, grant: None })
     }
 
     async fn find(&self, login: &str) -> Result<Option<Account>, AuthError> {

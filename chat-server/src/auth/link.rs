@@ -138,9 +138,17 @@ impl Linker {
         })
     }
 
+    /// Notes that a user's epoch was raised at this moment. What is live of his log-ins has to end
+    /// whether or not that can be noted.
+    pub(super) async fn note_ended(&self, user: UserId, epoch: u64) {
+        if let Err(error) = self.note_revocation(user, epoch).await {
+            tracing::warn!(%error, %user, "when log-ins ended is noted later");
+        }
+    }
+
     /// Notes when a user's epoch was raised. Tokens from elsewhere name no epoch, only the moment
     /// at which they were made.
-    pub(super) async fn note_revocation(&self, user: UserId, epoch: u64) -> Result<u64, AuthError> {
+    async fn note_revocation(&self, user: UserId, epoch: u64) -> Result<u64, AuthError> {
         // A setting is written once, and so is this moment: each epoch has its own. If it wasn't
         // noted when it came, it counts as come when it is first asked for.
         let now = self.clock.now().number().to_string();

@@ -11,7 +11,7 @@ use chat_protocol::room_ref::RoomRef;
 use serde::Serialize;
 
 use super::parts::fitting;
-use super::{Desk, mixed_up, no_room};
+use super::{Desk, ROOMS_LOOKED_AT_MAX, mixed_up, no_room};
 use crate::mail::{Look, Sight};
 use crate::store::{DirectoryQuery, Order};
 
@@ -49,6 +49,7 @@ impl Desk<'_> {
             order: Order::Newest,
             cursor,
             limit,
+            looked_at_max: ROOMS_LOOKED_AT_MAX,
         };
         let page = self.node.store().directory(&query).await?;
         let cursor = |card: &RoomCard| card.id.to_string();

@@ -8,7 +8,7 @@ use chat_protocol::command::{Lobby, SignUp, Token};
 use chat_protocol::room_ref::RoomRef;
 use chat_protocol::spelling::Spelling;
 
-use super::{Desk, no_room};
+use super::{Desk, ROOMS_LOOKED_AT_MAX, no_room};
 use crate::auth::limiter::Whence;
 use crate::auth::{self, Identity, SignedIn};
 use crate::node::Node;
@@ -16,6 +16,9 @@ use crate::store::{DirectoryQuery, MessageQuery, Order, Place};
 
 /// Rooms of one list.
 const LOBBY_ROOMS_MAX: usize = 1_000;
+
+/// Pages of rooms that are looked at for one that is called so.
+const TITLE_PAGES_MAX: usize = 10;
 
 impl Desk<'_> {
     /// Makes a room; its name becomes its alias if that is free and means no other room.
@@ -77,21 +80,31 @@ impl Desk<'_> {
         Ok(holder.map(|holder| holder.room))
     }
 
-    /// The listed room that is called so without having the name for itself.
+    /// The listed room that is called so without having the name for itself, if it is among the
+    /// oldest.
     async fn titled(&self, name: &Name) -> Result<Option<RoomId>, Refusal> {
-        let query = DirectoryQuery {
-            search: Some(name.as_str().to_owned()),
-            order: Order::Oldest,
-            cursor: None,
-            limit: LOBBY_ROOMS_MAX,
-        };
-        let cards = self.node.store().directory(&query).await?.items;
         let skeleton = name.skeleton();
         let is_called = |card: &&RoomCard| {
             let title = card.name.as_ref();
             title.is_some_and(|title| title.skeleton() == skeleton)
         };
-        Ok(cards.iter().find(is_called).map(|card| card.id))
+        let mut cursor = None;
+        for _ in 0..TITLE_PAGES_MAX {
+            let query = DirectoryQuery {
+                search: Some(name.as_str().to_owned()),
+                order: Order::Oldest,
+                cursor,
+                limit: LOBBY_ROOMS_MAX,
+                looked_at_max: ROOMS_LOOKED_AT_MAX,
+            };
+            let page = self.node.store().directory(&query).await?;
+            let found = page.items.iter().find(is_called).map(|card| card.id);
+            cursor = page.next;
+            if found.is_some() || cursor.is_none() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 
     /// A room that there was before; one that is hidden from whoever asks is merely in his way.
@@ -172,6 +185,7 @@ impl Desk<'_> {
             },
             cursor: None,
             limit: lobby.limit.min(LOBBY_ROOMS_MAX),
+            looked_at_max: ROOMS_LOOKED_AT_MAX,
         };
         let cards = self.node.store().directory(&query).await?.items;
         let people = if lobby.people {

@@ -1,7 +1,7 @@
 //! Parts of lists, bounded in bytes: an answer has to fit into what may wait for a socket.
 
 use std::io;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 
 use chat_protocol::answer::{Message, Page};
 use serde::Serialize;
@@ -16,7 +16,7 @@ pub(crate) fn fitting<T: Serialize>(
     cursor: impl Fn(&T) -> String,
 ) -> Page<T> {
     let Page { mut items, next } = page;
-    let kept = around(&sizes(&items), 0, bytes_max).end;
+    let kept = around(items.len(), 0, bytes_max, sizes(&items)).end;
     if kept == items.len() {
         return Page { items, next };
     }
@@ -25,9 +25,22 @@ pub(crate) fn fitting<T: Serialize>(
     Page { items, next }
 }
 
-/// How many items from the first one on fit.
-pub(super) fn first_that_fit<T: Serialize>(items: &[T], bytes_max: usize) -> usize {
-    around(&sizes(items), 0, bytes_max).end
+/// Puts as many items as fit behind those that are there; tells whether all did, and the bytes that
+/// are left. The first of all is taken in any case.
+pub(super) fn take_on<T: Deref<Target: Serialize>>(
+    taken: &mut Vec<T>,
+    more: impl IntoIterator<Item = T>,
+    mut bytes_left: usize,
+) -> (bool, usize) {
+    for item in more {
+        match bytes_left.checked_sub(size(&*item)) {
+            Some(left) => bytes_left = left,
+            None if taken.is_empty() => bytes_left = 0,
+            None => return (false, 0),
+        }
+        taken.push(item);
+    }
+    (true, bytes_left)
 }
 
 /// As many of these messages, oldest first, as fit: those that are nearest to the place that was
@@ -44,7 +57,7 @@ pub(crate) fn messages(
         Place::After(_) => 0,
         Place::Around(seq) => items.partition_point(|it| it.seq < seq),
     };
-    let kept = around(&sizes(&items), nearest, bytes_max);
+    let kept = around(found, nearest, bytes_max, sizes(&items));
     #[cfg(sabotage)]
     let kept = if chat_core::sabotage::planted("pages_unbounded_in_bytes") {
         0..found
@@ -63,37 +76,51 @@ pub(crate) fn messages(
     Page { items, next }
 }
 
-/// Which items fit, from the nearest one on to both sides.
-fn around(sizes: &[usize], nearest: usize, bytes_max: usize) -> Range<usize> {
-    let nearest = nearest.min(sizes.len().saturating_sub(1));
-    let Some(first) = sizes.get(nearest) else {
+/// Which of so many items fit, from the nearest one on to both sides. Only what may fit is measured.
+fn around(
+    count: usize,
+    nearest: usize,
+    bytes_max: usize,
+    size: impl Fn(usize) -> usize,
+) -> Range<usize> {
+    if count == 0 {
         return 0..0;
-    };
-    let (mut start, mut end, mut bytes) = (nearest, nearest + 1, *first);
-    loop {
-        let before = start.checked_sub(1).and_then(|it| sizes.get(it));
-        let earlier = before.filter(|more| bytes + **more <= bytes_max);
-        if let Some(more) = earlier {
-            bytes += more;
-            start -= 1;
+    }
+    let nearest = nearest.min(count - 1);
+    let (mut start, mut end, mut bytes) = (nearest, nearest + 1, size(nearest));
+    let (mut is_begun, mut is_ended) = (false, false);
+    while !is_begun || !is_ended {
+        is_begun |= start == 0;
+        if !is_begun {
+            let more = bytes.saturating_add(size(start - 1));
+            is_begun = more > bytes_max;
+            (start, bytes) = if is_begun {
+                (start, bytes)
+            } else {
+                (start - 1, more)
+            };
         }
-        let later = sizes.get(end).filter(|more| bytes + **more <= bytes_max);
-        if let Some(more) = later {
-            bytes += more;
-            end += 1;
-        }
-        if earlier.is_none() && later.is_none() {
-            return start..end;
+        is_ended |= end == count;
+        if !is_ended {
+            let more = bytes.saturating_add(size(end));
+            is_ended = more > bytes_max;
+            (end, bytes) = if is_ended {
+                (end, bytes)
+            } else {
+                (end + 1, more)
+            };
         }
     }
+    start..end
 }
 
-fn sizes<T: Serialize>(items: &[T]) -> Vec<usize> {
-    items.iter().map(size).collect()
+/// The size of each of these.
+fn sizes<T: Serialize>(items: &[T]) -> impl Fn(usize) -> usize {
+    |at| items.get(at).map_or(0, size)
 }
 
 /// Bytes that something takes up in JSON, with a comma after it.
-fn size<T: Serialize>(item: &T) -> usize {
+fn size<T: Serialize + ?Sized>(item: &T) -> usize {
     let mut counted = Counted(1);
     match serde_json::to_writer(&mut counted, item) {
         Ok(()) => counted.0,
@@ -118,11 +145,13 @@ impl io::Write for Counted {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     #[test]
     fn what_is_nearest_stays_and_the_first_in_any_case() {
-        let sizes = [10, 10, 10, 10, 10];
+        let alike = |_| 10;
         for (nearest, bytes_max, kept) in [
             (0, 30, 0..3),
             (0, 29, 0..2),
@@ -134,14 +163,37 @@ mod tests {
             (3, 0, 3..4),
         ] {
             assert_eq!(
-                around(&sizes, nearest, bytes_max),
+                around(5, nearest, bytes_max, alike),
                 kept,
                 "{nearest} {bytes_max}"
             );
         }
-        assert_eq!(around(&[], 0, 10), 0..0);
+        assert_eq!(around(0, 0, 10, alike), 0..0);
         // What is too large ends a side, and the other goes on.
-        assert_eq!(around(&[1, 1, 1, 50, 1], 2, 10), 0..3);
+        let one_large = |at| if at == 3 { 50 } else { 1 };
+        assert_eq!(around(5, 2, 10, one_large), 0..3);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_not_measured() {
+        let measured = Cell::new(0);
+        let size = |_| {
+            measured.set(measured.get() + 1);
+            10
+        };
+        assert_eq!(around(1_000, 0, 35, size), 0..3);
+        assert_eq!(measured.take(), 4);
+        assert_eq!(around(1_000, 500, 35, size), 499..502);
+        assert!(measured.take() <= 5);
+
+        let mut taken = Vec::new();
+        let mut more = ["aaaa", "bbbb", "cccc", "dddd"].into_iter();
+        assert_eq!(take_on(&mut taken, &mut more, 20), (false, 0));
+        assert_eq!((taken, more.next()), (vec!["aaaa", "bbbb"], Some("dddd")));
+        let mut taken = Vec::new();
+        assert_eq!(take_on(&mut taken, ["large"], 1), (true, 0));
+        assert_eq!(take_on(&mut taken, ["more"], 0), (false, 0));
+        assert_eq!(taken, ["large"]);
     }
 
     #[test]

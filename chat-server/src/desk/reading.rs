@@ -1,5 +1,8 @@
 //! What was said: history, messages, records.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use chat_core::{Permission, Record, RoomId, Seq};
 use chat_protocol::answer::{Answer, Message, Page, Records};
 use chat_protocol::code::{Code, Refusal};
@@ -93,17 +96,14 @@ impl Desk<'_> {
         if since > head {
             return Err(Refusal::unrecoverable("ahead"));
         }
+        if since.number() > 0 && since.next() < from && since != head {
+            // What lies between is kept no longer, or was never his to read.
+            return Err(Refusal::unrecoverable("trimmed"));
+        }
         let after = since.max(Seq::new(from.number().saturating_sub(1)));
         let most = self.node.limits().catch_up_records_max;
         let limit = usize::try_from(limit.unwrap_or(most).clamp(1, most)).unwrap_or(usize::MAX);
-        let events = self.node.store().records(room, after, limit).await?;
-        let mut events: Vec<_> = events
-            .into_iter()
-            .filter(|record| record.seq <= head)
-            .collect();
-        let plain: Vec<&Record> = events.iter().map(|record| &**record).collect();
-        let fit = parts::first_that_fit(&plain, self.node.page_bytes_max());
-        events.truncate(fit);
+        let events = self.records_that_fit(room, after..head, limit).await?;
         let upto = events.last().map_or(head, |last| last.seq);
         let reader = self.actor.id;
         Ok(Answer::Records(Records {
@@ -114,4 +114,33 @@ impl Desk<'_> {
             reader,
         }))
     }
+
+    /// Records after a position, up to another, as far as they fit into an answer: what doesn't is
+    /// not read, but for the rest of the last piece.
+    async fn records_that_fit(
+        &self,
+        room: RoomId,
+        range: Range<Seq>,
+        limit: usize,
+    ) -> Result<Vec<Arc<Record>>, Refusal> {
+        let mut events: Vec<Arc<Record>> = Vec::new();
+        let mut bytes_left = self.node.page_bytes_max();
+        let mut after = range.start;
+        while events.len() < limit {
+            let piece = limit.saturating_sub(events.len()).min(PIECE);
+            let records = self.node.store().records(room, after, piece).await?;
+            let ended = records.len() < piece;
+            let records = records.into_iter().filter(|it| it.seq <= range.end);
+            let (all, left) = parts::take_on(&mut events, records, bytes_left);
+            after = events.last().map_or(after, |last| last.seq);
+            bytes_left = left;
+            if ended || !all || after >= range.end {
+                break;
+            }
+        }
+        Ok(events)
+    }
 }
+
+/// Records that are read at once.
+const PIECE: usize = 64;

@@ -24,6 +24,7 @@ use crate::auth::{
 };
 use crate::http::problem::Problem;
 use crate::limits::ServerLimits;
+use crate::node::carry_out;
 use crate::store::Account;
 
 /// Hears of log-ins that have ended, to close what is live of them. Whoever ended them is answered
@@ -198,9 +199,12 @@ async fn log_out(
         Ok(bytes) if bytes.is_empty() => LogOutBody::default(),
         body => routes.read(body)?,
     };
-    let revocation = routes.accounts.log_out(&identity, body.all).await?;
-    (routes.on_revoked)(revocation).await;
-    Ok(StatusCode::NO_CONTENT)
+    carry_out(async move {
+        let revocation = routes.accounts.log_out(&identity, body.all).await?;
+        (routes.on_revoked)(revocation).await;
+        Ok(StatusCode::NO_CONTENT)
+    })
+    .await
 }
 
 async fn change_password(
@@ -211,14 +215,17 @@ async fn change_password(
 ) -> Result<Response, Problem> {
     let identity = routes.identity(&headers).await?;
     let body: PasswordBody = routes.read(body)?;
-    let whence = whence(&extensions, body.device.as_deref());
-    let bytes_min = routes.password_bytes_min;
-    let changed = routes
-        .accounts
-        .change_password(&identity, &body.old, &body.new, bytes_min, whence)
-        .await?;
-    (routes.on_revoked)(changed.revocation).await;
-    routes.tokens(changed.signed_in).await
+    carry_out(async move {
+        let whence = whence(&extensions, body.device.as_deref());
+        let bytes_min = routes.password_bytes_min;
+        let changed = routes
+            .accounts
+            .change_password(&identity, &body.old, &body.new, bytes_min, whence)
+            .await?;
+        (routes.on_revoked)(changed.revocation).await;
+        routes.tokens(changed.signed_in).await
+    })
+    .await
 }
 
 async fn admit_guest(State(routes): State<Arc<Routes>>, body: Body) -> Result<Response, Problem> {

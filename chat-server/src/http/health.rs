@@ -1,14 +1,11 @@
 //! Whether the server is alive and ready, and what it counts.
 
-use std::time::Duration;
-
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 
 use crate::node::Node;
-use crate::store::StoreError;
 
 /// Whether the process answers at all.
 pub(super) async fn alive() -> &'static str {
@@ -20,15 +17,10 @@ pub(super) async fn ready(State(node): State<Node>) -> Response {
     if node.is_stopping() {
         return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n").into_response();
     }
-    let patience = Duration::from_millis(node.limits().append_ms_max);
-    let silent = |_| StoreError::Unavailable("the store doesn't answer".into());
-    let checked = tokio::time::timeout(patience, node.store().check()).await;
-    match checked.map_err(silent).flatten() {
-        Ok(()) => "ok\n".into_response(),
-        Err(error) => {
-            tracing::warn!(%error, "not ready");
-            (StatusCode::SERVICE_UNAVAILABLE, "storage is unavailable\n").into_response()
-        }
+    if node.is_store_ready().await {
+        "ok\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "storage is unavailable\n").into_response()
     }
 }
 

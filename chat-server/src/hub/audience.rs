@@ -2,7 +2,7 @@
 
 mod section;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -50,6 +50,9 @@ pub(super) struct Seat {
     pub(super) held: Vec<u8>,
 }
 
+/// Seats by their sessions' numbers. However many there are, one is found at once.
+pub(super) type Seats = BTreeMap<u64, Seat>;
+
 /// Bytes that are held for a seat until it has caught up; what passes beyond them is missed.
 const HELD_BYTES_MAX: usize = 16 * 1024;
 
@@ -94,44 +97,54 @@ impl Audience {
     }
 
     /// The sections: each voice, and the seats that hear it.
-    pub(super) fn sections_mut(&mut self) -> impl Iterator<Item = (&Voice, &mut [Seat])> {
+    pub(super) fn sections_mut(&mut self) -> impl Iterator<Item = (&Voice, &mut Seats)> {
         let sections = self.sections.iter_mut();
-        sections.map(|section| (&section.voice, section.seats.as_mut_slice()))
+        sections.map(|section| (&section.voice, &mut section.seats))
     }
 
     pub(super) fn has_seat(&self, session: SessionKey) -> bool {
-        let seats = self.sections.iter().flat_map(|section| &section.seats);
-        seats.into_iter().any(|seat| seat.session == session)
+        let mut sections = self.sections.iter();
+        sections.any(|it| it.seats.contains_key(&session.number))
     }
 
     pub(super) fn seat(&mut self, session: SessionKey) -> Option<&mut Seat> {
-        let seats = self.sections.iter_mut().flat_map(|it| &mut it.seats);
-        seats.into_iter().find(|seat| seat.session == session)
+        let mut sections = self.sections.iter_mut();
+        sections.find_map(|it| it.seats.get_mut(&session.number))
     }
 
     pub(super) fn sit(&mut self, voice: &Voice, seat: Seat) {
         // It may have sat there with another voice.
-        self.leave(|old| old.session == seat.session);
+        self.rise(seat.session);
         let known = self.sections.iter_mut().find(|it| it.voice == *voice);
         match known {
             Some(section) => {
                 // What the others wait for isn't for somebody who has just come.
                 self.written.add(section.flush());
-                section.seats.push(seat);
+                section.seats.insert(seat.session.number, seat);
             }
             None => self.sections.push(Section::new(voice.clone(), seat)),
         }
+    }
+
+    /// Takes a session's seat away; what it has heard so far leaves first.
+    pub(super) fn rise(&mut self, session: SessionKey) -> Option<Seat> {
+        let mut sections = self.sections.iter_mut();
+        let section = sections.find(|it| it.seats.contains_key(&session.number))?;
+        self.written.add(section.flush());
+        let seat = section.seats.remove(&session.number);
+        self.sections.retain(|section| !section.seats.is_empty());
+        seat
     }
 
     /// Takes seats away; what they have heard so far leaves first.
     pub(super) fn leave(&mut self, goes: impl Fn(&Seat) -> bool) -> Vec<SessionKey> {
         let mut gone = Vec::new();
         for section in &mut self.sections {
-            if !section.seats.iter().any(&goes) {
+            if !section.seats.values().any(&goes) {
                 continue;
             }
             self.written.add(section.flush());
-            section.seats.retain(|seat| {
+            section.seats.retain(|_, seat| {
                 let goes = goes(seat);
                 if goes {
                     gone.push(seat.session);
@@ -148,7 +161,8 @@ impl Audience {
         self.flush();
         self.head = to;
         self.forget();
-        let seats = self.sections.iter_mut().flat_map(|it| &mut it.seats);
+        let seats = self.sections.iter_mut();
+        let seats = seats.flat_map(|it| it.seats.values_mut());
         seats
             .filter(|seat| seat.caught_up)
             .map(|seat| {
@@ -163,7 +177,7 @@ impl Audience {
         self.head = delivery.record.seq;
         self.tail.hear(&delivery.record);
         for section in &mut self.sections {
-            if section.seats.iter().any(|seat| seat.caught_up) && section.push(delivery) {
+            if section.seats.values().any(|seat| seat.caught_up) && section.push(delivery) {
                 self.written.add(section.flush());
             }
         }
@@ -193,7 +207,7 @@ impl Audience {
     /// Forgets the records that were there when this was called last, unless somebody is behind;
     /// tells whether it still remembers some.
     pub(super) fn forget_old(&mut self) -> bool {
-        let mut seats = self.sections.iter().flat_map(|it| &it.seats);
+        let mut seats = self.sections.iter().flat_map(|it| it.seats.values());
         let is_wanted = seats.any(|seat| !seat.caught_up);
         let Tail { records, fresh } = &mut self.tail;
         if !is_wanted {

@@ -219,7 +219,7 @@ impl<'a> Scribe<'a> {
         for (room, appended) in rooms.into_iter().zip(appended) {
             match appended {
                 Appended::Done => {}
-                Appended::Conflict { .. } | Appended::Taken { .. } => {
+                Appended::Conflict { .. } | Appended::Taken(_) => {
                     return Err(ImportError::Disturbed(room));
                 }
             }

@@ -38,6 +38,17 @@ impl Queue {
         }
     }
 
+    /// Lets one message wait.
+    pub(super) fn write(&mut self, opcode: u8, message: &[u8], bytes_max: usize) {
+        self.make_room(frame::HEADER_BYTES_MAX + message.len(), bytes_max);
+        frame::write(&mut self.frames, opcode, message);
+    }
+
+    /// Everything has left.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
     /// Notes that so many bytes more have left.
     pub(super) const fn pass(&mut self, bytes: usize) {
         self.sent += bytes;
@@ -91,7 +102,7 @@ impl Queue {
         self.frames.drain(..end);
         if self.frames.is_empty() {
             // What once waited for a poll isn't kept as room for the next.
-            *self = Self::default();
+            self.clear();
         }
     }
 

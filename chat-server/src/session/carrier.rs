@@ -34,16 +34,16 @@ pub(super) enum Passed {
     Out,
 }
 
-/// Attachments that a packet may have. The chat has no words for them.
+/// Attachments that a packet may have. The chat has no words for them, so none is kept.
 const ATTACHMENTS_MAX: usize = 16;
 
-/// Bytes of attachments that wait for the others of their packet.
-const WAITING_BYTES_MAX: usize = 4_000_000;
+/// Bytes of a packet that waits for its attachments, for as long as its sender likes.
+const WAITING_BYTES_MAX: usize = 64 * 1024;
 
 impl Carrier {
     pub(super) fn line(line: Box<Line>) -> Self {
         let gate = Gate {
-            assembler: Assembler::new(ATTACHMENTS_MAX),
+            assembler: assembler(),
             passing: None,
             entered: false,
         };
@@ -150,12 +150,17 @@ impl Carrier {
     }
 }
 
+const fn assembler() -> Assembler {
+    Assembler::counting(ATTACHMENTS_MAX)
+}
+
 impl Gate {
     /// Lets a message pass that is whole and is the dialect's business.
     fn text(&mut self, text: Utf8Bytes, outbox: &Outbox) -> Result<Option<Utf8Bytes>, Malformed> {
         let passes = match self.assembler.text(&text)? {
             Some(whole) => self.admit(&whole.packet, outbox)?,
             None if !self.entered => return Err(Malformed::NotEntered),
+            None if text.len() > WAITING_BYTES_MAX => return Err(Malformed::BadAttachments),
             None => false,
         };
         Ok(passes.then_some(text))
@@ -164,12 +169,7 @@ impl Gate {
     /// Takes an attachment; with the last one its packet passes, without them.
     fn binary(&mut self, bytes: Vec<u8>, outbox: &Outbox) -> Result<Option<Utf8Bytes>, Malformed> {
         let Some(Whole { packet, .. }) = self.assembler.binary(bytes)? else {
-            let waiting = self.assembler.waiting_bytes();
-            return if waiting > WAITING_BYTES_MAX {
-                Err(Malformed::BadAttachments)
-            } else {
-                Ok(None)
-            };
+            return Ok(None);
         };
         let passes = self.admit(&packet, outbox)?;
         let text = String::from_utf8(packet.encode()).unwrap_or_default();
@@ -200,5 +200,23 @@ impl Gate {
                 Err(Malformed::NotEntered)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attachments_are_counted_and_none_is_kept() {
+        let mut assembler = assembler();
+        let asked = assembler.text(r#"4516-["message",{}]"#);
+        assert!(asked.unwrap().is_none());
+        for _ in 1..ATTACHMENTS_MAX {
+            assert!(assembler.binary(vec![7; 100_000]).unwrap().is_none());
+            assert_eq!(assembler.waiting_bytes(), 0);
+        }
+        let whole = assembler.binary(vec![7; 100_000]).unwrap().unwrap();
+        assert!(whole.attachments.is_empty());
     }
 }

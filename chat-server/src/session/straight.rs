@@ -138,6 +138,7 @@ fn is_plain(command: &Command) -> bool {
         | Command::SetGrant(_)
         | Command::Archive(_)
         | Command::Unarchive(_)
+        | Command::Trim(_)
         | Command::DeleteRoom(_)
         | Command::TransferOwnership(_)
         | Command::Leave(_)

@@ -13,7 +13,7 @@ use super::ledger::Ledger;
 use super::trace::Trace;
 use crate::store::{
     Account, Append, Appended, Created, DirectoryQuery, Erasure, Found, GuestMember, Holder,
-    Marker, MessageQuery, NewAccount, SearchQuery, Store, StoreError,
+    Marker, MessageQuery, NewAccount, Overdue, SearchQuery, Store, StoreError,
 };
 
 /// How well the store is.
@@ -132,7 +132,7 @@ impl Store for Faulty {
             match answer {
                 Appended::Done => records.iter().for_each(|it| self.ledger.enter(it)),
                 Appended::Conflict { .. } => self.trace.reach("append met a conflict"),
-                Appended::Taken { .. } => self.trace.reach("append met a taken key"),
+                Appended::Taken(_) => self.trace.reach("append met a taken key"),
             }
         }
         let mut unsaid = Unsaid(Some(&self.trace));
@@ -277,6 +277,15 @@ impl Store for Faulty {
         self.pass().await?.set_password(user, hash, at).await
     }
 
+    async fn change_password(
+        &self,
+        user: UserId,
+        hash: &str,
+        at: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.pass().await?.change_password(user, hash, at).await
+    }
+
     async fn replace_hash(&self, user: UserId, old: &str, new: &str) -> Result<bool, StoreError> {
         self.pass().await?.replace_hash(user, old, new).await
     }
@@ -324,6 +333,10 @@ impl Store for Faulty {
 
     async fn erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError> {
         self.pass().await?.erasures(limit).await
+    }
+
+    async fn overdue(&self, now: Timestamp, limit: usize) -> Result<Vec<Overdue>, StoreError> {
+        self.pass().await?.overdue(now, limit).await
     }
 
     async fn tend(&self, now: Timestamp) -> Result<bool, StoreError> {

@@ -23,6 +23,7 @@ pub(super) struct Book {
     invited: BTreeMap<UserId, ()>,
     cids: BTreeMap<(UserId, Cid), Seq>,
     erased: BTreeSet<Seq>,
+    kept_from: Seq,
     is_open: bool,
     since_join: bool,
 }
@@ -165,6 +166,9 @@ impl Book {
 
     /// Whether what this user may read begins after this record.
     pub(super) fn hides(&self, user: UserId, seq: Seq) -> bool {
+        if seq < self.kept_from {
+            return true;
+        }
         let stay = self.stays.get(&user).and_then(|stays| stays.last());
         let from = stay.map_or(Seq::default(), |stay| stay.from);
         self.since_join && self.rank(user) != Role::Owner && seq < from
@@ -181,14 +185,24 @@ impl Book {
         people.into_iter().collect()
     }
 
-    /// Whether the words of a record are gone by now, since its message is.
+    /// Whether the words of a record are gone by now, since its message is, or since they are kept
+    /// no longer.
     pub(super) fn is_erased(&self, record: &Record) -> bool {
+        if record.is_trimmed(self.kept_from) {
+            return true;
+        }
         let message = if let Event::Edited(it) = &record.event {
             it.message
         } else {
             record.seq
         };
         self.erased.contains(&message)
+    }
+
+    fn is_kept(&self, message: Seq) -> Result<(), String> {
+        let kept = message >= self.kept_from;
+        kept.then_some(())
+            .ok_or_else(|| "a message that isn't kept".into())
     }
 
     fn rank(&self, user: UserId) -> Role {
@@ -222,15 +236,21 @@ impl Book {
     fn judge(&self, record: &Record) -> Result<(), String> {
         let user = record.by.id;
         match &record.event {
-            Event::Posted(_) | Event::Reacted(_) | Event::Unreacted(_) => self.speaks(record),
+            Event::Reacted(it) => {
+                self.is_kept(it.message)?;
+                self.speaks(record)
+            }
+            Event::Posted(_) | Event::Unreacted(_) => self.speaks(record),
             Event::Edited(it) => {
                 self.speaks(record)?;
+                self.is_kept(it.message)?;
                 let author = self.record(it.message).map(|message| message.by.id);
                 (author == Some(user))
                     .then_some(())
                     .ok_or_else(|| "another's message".into())
             }
             Event::Deleted(it) => {
+                self.is_kept(it.message)?;
                 let author = self.record(it.message).map(|message| message.by.id);
                 let own = author == Some(user) && self.is_member(user);
                 if own {
@@ -250,6 +270,8 @@ impl Book {
             Event::Banned(it) => self.outranks(user, it.user, Role::Admin, "ban"),
             Event::Unbanned(_) => self.at_least(user, Role::Admin, "unban"),
             Event::RoleChanged(it) => self.outranks(user, it.user, Role::Admin, "set roles"),
+            Event::RoomTrimmed(_) if user == UserId::HOUSE => Ok(()),
+            Event::RoomTrimmed(_) => self.at_least(user, Role::Admin, "trim"),
             _ => Ok(()),
         }
     }
@@ -293,6 +315,7 @@ impl Book {
             Event::Deleted(it) => {
                 self.erased.insert(it.message);
             }
+            Event::RoomTrimmed(it) => self.kept_from = it.from,
             Event::RoleChanged(it) => {
                 self.roles.insert(it.user, it.role);
             }

@@ -5,6 +5,7 @@ mod erase;
 mod room;
 mod search;
 mod state;
+mod trim;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,7 +18,7 @@ use self::state::State;
 use super::project::check_dense;
 use super::{
     Account, Append, Appended, Created, DirectoryQuery, Erasure, Found, GuestMember, Holder,
-    Marker, MessageQuery, NewAccount, SearchQuery, Store, StoreError, draw_epoch,
+    Marker, MessageQuery, NewAccount, Overdue, SearchQuery, Store, StoreError, draw_epoch,
 };
 
 /// A store in memory.
@@ -265,6 +266,16 @@ impl Store for Memory {
         Ok(())
     }
 
+    async fn change_password(
+        &self,
+        user: UserId,
+        hash: &str,
+        at: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.set_password(user, hash, at).await?;
+        self.raise_token_epoch(user).await
+    }
+
     async fn replace_hash(&self, user: UserId, old: &str, new: &str) -> Result<bool, StoreError> {
         Ok(self.state().accounts.replace_hash(user, old, new))
     }
@@ -324,6 +335,10 @@ impl Store for Memory {
 
     async fn erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError> {
         Ok(self.state().erasures(limit))
+    }
+
+    async fn overdue(&self, now: Timestamp, limit: usize) -> Result<Vec<Overdue>, StoreError> {
+        Ok(self.state().overdue(now, limit))
     }
 
     async fn tend(&self, _now: Timestamp) -> Result<bool, StoreError> {

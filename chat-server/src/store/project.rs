@@ -2,7 +2,7 @@
 
 #[cfg(feature = "sqlite")]
 pub(super) use self::erased::{kept, without_names};
-use chat_core::{Event, RoomId};
+use chat_core::{Event, RoomId, Seq};
 use chat_protocol::answer::Page;
 
 use super::{Append, StoreError};
@@ -17,15 +17,24 @@ pub(super) fn room_of_cursor(cursor: &str) -> Option<RoomId> {
     RoomId::try_from(cursor.parse::<u64>().ok()?).ok()
 }
 
-/// Makes a page of a list that was read one item past the page's end.
-pub(super) fn page<T>(mut items: Vec<T>, limit: usize, id: impl Fn(&T) -> RoomId) -> Page<T> {
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let next = items
-        .last()
-        .filter(|_| more)
-        .map(|last| id(last).to_string());
-    Page { items, next }
+/// Makes a page of the rooms that follow a place, each with what is found of it if it is. It goes on
+/// behind the last one that was looked at.
+pub(super) fn page<T, E>(
+    rooms: impl IntoIterator<Item = Result<(RoomId, Option<T>), E>>,
+    limit: usize,
+    looked_at_max: usize,
+) -> Result<Page<T>, E> {
+    let (mut items, mut last) = (Vec::new(), None::<RoomId>);
+    for (looked_at, room) in rooms.into_iter().enumerate() {
+        let (room, found) = room?;
+        if looked_at >= looked_at_max || (found.is_some() && items.len() >= limit) {
+            let next = last.map(|last| last.to_string());
+            return Ok(Page { items, next });
+        }
+        items.extend(found);
+        last = Some(room);
+    }
+    Ok(Page { items, next: None })
 }
 
 /// The address as two of them are compared.
@@ -81,4 +90,15 @@ mod erased {
         }
         room
     }
+}
+
+/// The milliseconds of a number of days.
+pub(super) fn days_ms(days: u32) -> u64 {
+    u64::from(days) * 24 * 60 * 60 * 1_000
+}
+
+/// The first record that may be kept of a log that ends at `head`, if so many may be: the one that says
+/// so is among them.
+pub(super) fn kept_by_count(head: Seq, records: u64) -> Seq {
+    Seq::new((head.number() + 2).saturating_sub(records))
 }

@@ -15,10 +15,12 @@ mod messages;
 mod open;
 mod project;
 mod readers;
+mod retention;
 mod rooms;
 mod scrub;
 mod search;
 mod terms;
+mod trim;
 pub mod upkeep;
 mod writer;
 
@@ -37,7 +39,7 @@ use self::writer::{Alone, Desk, Writer};
 use super::project::check_dense;
 use super::{
     Account, Append, Appended, Created, DirectoryQuery, Erasure, Found, GuestMember, Holder,
-    Marker, MessageQuery, NewAccount, SearchQuery, Store, StoreError, draw_epoch,
+    Marker, MessageQuery, NewAccount, Overdue, SearchQuery, Store, StoreError, draw_epoch,
 };
 
 /// Threads that read.
@@ -46,6 +48,9 @@ const READERS: usize = 2;
 /// Numbers of rooms that are reserved on disk at a time.
 const ROOMS_RESERVED: u64 = 64;
 
+/// Parts of the list of cids that are looked through in one go.
+const PRUNED_PARTS_MAX: usize = 10;
+
 /// A store in one SQLite file.
 pub struct Sqlite {
     // In the order in which they go: the readers' connections, the writer's, the lock.
@@ -53,6 +58,8 @@ pub struct Sqlite {
     writer: Writer,
     epoch: String,
     reserved: Mutex<Range<u64>>,
+    /// Up to where the list of cids was looked through for those to be forgotten.
+    pruned: Mutex<keys::Place>,
     _lock: File,
 }
 
@@ -99,6 +106,7 @@ impl Sqlite {
             writer: Writer::start(desk).map_err(|fault| StoreError::from(&fault))?,
             epoch,
             reserved: Mutex::new(0..0),
+            pruned: Mutex::new(keys::FIRST),
             _lock: lock,
         })
     }
@@ -285,6 +293,19 @@ impl Store for Sqlite {
         ))
     }
 
+    async fn change_password(
+        &self,
+        user: UserId,
+        hash: &str,
+        at: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let hash = hash.to_owned();
+        write_alone!(self, move |desk| {
+            accounts::set_password(&desk.db, user, &hash, at)?;
+            accounts::raise_epoch(&desk.db, user)
+        })
+    }
+
     async fn replace_hash(&self, user: UserId, old: &str, new: &str) -> Result<bool, StoreError> {
         let (old, new) = (old.to_owned(), new.to_owned());
         write_alone!(self, move |desk| accounts::replace_hash(
@@ -343,15 +364,20 @@ impl Store for Sqlite {
     async fn prune(&self, now: Timestamp) -> Result<(), StoreError> {
         write_alone!(self, move |desk| accounts::prune_grants(&desk.db, now))?;
         let before = Timestamp::new(now.number().saturating_sub(CID_WINDOW_MS));
-        let mut place = Some((-1, -1));
-        // A part at a time, so that nobody waits long behind it.
-        while let Some(from) = place {
+        // A part at a time, so that nobody waits long behind it, and so many parts of a long list
+        // in one go; the next time it goes on there.
+        for _ in 0..PRUNED_PARTS_MAX {
+            let from = *self.pruned.lock().unwrap_or_else(PoisonError::into_inner);
             let (expired, next) =
                 read!(self, move |db| keys::expired(db, from, before, CIDS_HELD))?;
             if !expired.is_empty() {
                 write_alone!(self, move |desk| keys::forget(&desk.db, &expired))?;
             }
-            place = next;
+            let mut pruned = self.pruned.lock().unwrap_or_else(PoisonError::into_inner);
+            *pruned = next.unwrap_or(keys::FIRST);
+            if next.is_none() {
+                break;
+            }
         }
         Ok(())
     }
@@ -371,10 +397,17 @@ impl Store for Sqlite {
         read!(self, move |db| erase::unfinished(db, limit))
     }
 
+    async fn overdue(&self, now: Timestamp, limit: usize) -> Result<Vec<Overdue>, StoreError> {
+        read!(self, move |db| retention::overdue(db, now, limit))
+    }
+
     async fn tend(&self, now: Timestamp) -> Result<bool, StoreError> {
         write_alone!(self, move |desk| {
-            if erase::go_on(&desk.db)? {
+            if erase::go_on(&desk.db)? || trim::go_on(&desk.db)? {
                 desk.note_erased()?;
+                return Ok(true);
+            }
+            if retention::look_up(&desk.db)? {
                 return Ok(true);
             }
             if let Some(room) = terms::catch_up(&desk.db, desk.place)? {

@@ -319,6 +319,9 @@ impl<R> Turn<R> {
                 again.extend(slot.unpark(session));
             }
         }
+        if let Some(slot) = self.slots.get_mut(&room) {
+            again.extend(slot.let_in());
+        }
         self.waiting = self.waiting.saturating_sub(again.len() - before);
     }
 
@@ -366,6 +369,9 @@ impl<R> Turn<R> {
         slot.used_at = now;
         let (id, head) = (room.id, room.head_seq);
         let waiting = slot.ready(head);
+        if slot.is_apart() {
+            self.apart.insert(id);
+        }
         self.engine.load(room);
         self.relearn(id, now);
         if !missed.is_empty() {
@@ -378,7 +384,7 @@ impl<R> Turn<R> {
         self.advance(id, now);
         for mail in waiting {
             self.waiting = self.waiting.saturating_sub(1);
-            self.admit(mail, now);
+            self.judge_in_turn(mail, now);
         }
     }
 

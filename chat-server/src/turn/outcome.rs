@@ -1,29 +1,47 @@
 //! The end of a turn: what the store's verdict means for answers, deliveries and effects.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use chat_core::commands::Command;
 use chat_core::{Actor, Author, Effect, Key, Record, RoomId, Seq, Timestamp};
 use chat_protocol::signal::{Signal, What};
 
 use super::slot::{Answer, Held};
 use super::{Output, Recipients, Turn};
 use crate::bus::{Hint, is_for_all};
-use crate::mail::{Delivery, Mail, Parcel, Refused, Reply, SessionKey, Wish};
-use crate::store::Holder;
+use crate::mail::{Delivery, Mail, Parcel, Refused, Reply, SessionKey};
+use crate::store::{Appended, Holder};
 
 /// What became of the records that an answer waits for.
 #[derive(Debug)]
-pub(super) enum Fate<'a> {
+pub(super) enum Fate {
     /// They are on disk, or there are none.
     Durable,
     /// Another wrote to the room first: its mails are judged again.
     Again,
-    /// One of them claims a key that another record holds.
-    Taken(&'a Key, Holder),
+    /// They claim keys that other records hold.
+    Taken(HashMap<Key, Holder>),
     /// Nobody knows.
     Failed,
+}
+
+impl From<Appended> for Fate {
+    fn from(appended: Appended) -> Self {
+        match appended {
+            Appended::Done => Self::Durable,
+            Appended::Conflict { .. } => Self::Again,
+            Appended::Taken(taken) => {
+                #[cfg(sabotage)]
+                let taken = taken.into_iter().take(
+                    match chat_core::sabotage::planted("one_taken_key_a_turn") {
+                        true => 1,
+                        false => usize::MAX,
+                    },
+                );
+                Self::Taken(taken.into_iter().map(|it| (it.key, it.by)).collect())
+            }
+        }
+    }
 }
 
 impl<R> Turn<R> {
@@ -31,7 +49,7 @@ impl<R> Turn<R> {
     pub(super) fn release(
         &mut self,
         held: Held<R>,
-        fate: &Fate<'_>,
+        fate: &Fate,
         again: &mut VecDeque<Mail<R>>,
         now: Timestamp,
     ) {
@@ -72,8 +90,8 @@ impl<R> Turn<R> {
                 self.detach(&mail);
                 return self.answer(mail.reply, Ok(Reply::Accepted));
             }
-            (Answer::Decided(mail, seq), Fate::Taken(key, by)) => {
-                return self.taken(mail, seq, key, *by, again);
+            (Answer::Decided(mail, seq), Fate::Taken(taken)) => {
+                return self.taken(mail, seq, taken, again, now);
             }
             // Nobody else gets the number, so the record there is of unknown origin.
             (Answer::Decided(mail, seq), Fate::Again) if seq == Seq::new(1) => {
@@ -100,45 +118,6 @@ impl<R> Turn<R> {
                 self.answer(mail.reply, Err(Refused::StorageUnavailable));
             }
         }
-    }
-
-    /// A key is held by another record: the mail that claimed it is a repeat, or has lost.
-    fn taken(
-        &mut self,
-        mail: Mail<R>,
-        seq: Seq,
-        key: &Key,
-        by: Holder,
-        again: &mut VecDeque<Mail<R>>,
-    ) {
-        if !claims(&mail, key) {
-            return again.push_back(mail);
-        }
-        match key {
-            Key::Alias(_) => self.answer(mail.reply, Err(Refused::NameTaken)),
-            Key::Command(..) if by.room == mail.room && self.is_undone(by) => {
-                // The holder is a record of this very turn, which goes again.
-                if seq == by.seq {
-                    again.push_back(mail);
-                } else {
-                    self.answer(mail.reply, Err(Refused::Overloaded));
-                }
-            }
-            Key::Command(..) => again.push_back(repeat(mail, by)),
-            Key::Direct(..) | Key::Creation(..) => {
-                self.outputs.push_back(Output::Forward(repeat(mail, by)));
-            }
-        }
-    }
-
-    /// Whether a record is beyond what is known to be durable of its room.
-    fn is_undone(&self, by: Holder) -> bool {
-        let heard = self.slots.get(&by.room).and_then(|slot| slot.heard);
-        heard.is_some_and(|heard| by.seq > heard)
-            && self
-                .slots
-                .get(&by.room)
-                .is_some_and(|slot| slot.in_flight(by.seq).is_some())
     }
 
     /// Answers for a record that is durable, and delivers it.
@@ -263,42 +242,4 @@ impl<R> Turn<R> {
             parcel,
         });
     }
-}
-
-/// Whether this mail's record claims this key.
-fn claims<R>(mail: &Mail<R>, key: &Key) -> bool {
-    let Wish::Command { command, cid, .. } = &mail.wish else {
-        return false;
-    };
-    let actor = mail.actor.id;
-    match key {
-        Key::Alias(skeleton) => alias(command).is_some_and(|it| it == *skeleton),
-        Key::Direct(one, other) => matches!(command, Command::OpenDirect(it)
-            if (actor.min(it.user), actor.max(it.user)) == (*one, *other)),
-        Key::Creation(user, taken) => {
-            command.creates() && actor == *user && cid.as_ref() == Some(taken)
-        }
-        Key::Command(_, user, taken) => actor == *user && cid.as_ref() == Some(taken),
-    }
-}
-
-/// The mail as one whose command another record may have carried out.
-fn repeat<R>(mut mail: Mail<R>, by: Holder) -> Mail<R> {
-    mail.room = by.room;
-    if let Wish::Command { used, .. } = &mut mail.wish {
-        *used = Some(by.seq);
-    }
-    mail
-}
-
-/// The skeleton of the alias that a command claims.
-fn alias(command: &Command) -> Option<String> {
-    let alias = if let Command::CreateRoom(it) = command {
-        it.alias.as_ref()
-    } else if let Command::UpdateRoom(it) = command {
-        it.alias.as_ref()
-    } else {
-        None
-    };
-    alias.map(chat_core::Name::skeleton)
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use chat_core::{Author, Record, Room, RoomId, Seq, Timestamp};
+use chat_core::{Author, Record, Room, RoomId, Seq, Timestamp, UserId};
 use chat_protocol::signal::Signal;
 
 use super::following::Ahead;
@@ -15,6 +15,8 @@ use crate::store::Append;
 #[derive(Debug)]
 pub(super) struct Slot<R> {
     stage: Stage<R>,
+    /// How many of those that wait for the room to be loaded are judged before all others.
+    apart: Option<usize>,
     pub(super) presence: Presence,
     /// Records that are decided and not yet appended, with the session that wished each.
     decided: VecDeque<(Arc<Record>, Option<SessionKey>)>,
@@ -25,6 +27,9 @@ pub(super) struct Slot<R> {
     pub(super) used_at: Timestamp,
     /// What other nodes told of the room that couldn't be followed yet.
     pub(super) ahead: Ahead,
+    /// Who has sent something again that had been carried out long before, and until when each
+    /// cid of his is looked up.
+    pub(super) late: BTreeMap<UserId, Timestamp>,
 }
 
 #[derive(Debug)]
@@ -33,6 +38,8 @@ enum Stage<R> {
     Loading(VecDeque<Mail<R>>),
     /// The room couldn't be loaded; the next mail tries again.
     Stalled,
+    /// The engine has it, and is at the first of those that waited: the others still do.
+    Apart(VecDeque<Mail<R>>),
     /// The engine has it, or is about to make it.
     Ready,
 }
@@ -95,12 +102,14 @@ impl<R> Slot<R> {
     fn at(stage: Stage<R>) -> Self {
         Self {
             stage,
+            apart: None,
             presence: Presence::default(),
             decided: VecDeque::new(),
             heard: None,
             parked: BTreeMap::new(),
             used_at: Timestamp::default(),
             ahead: Ahead::default(),
+            late: BTreeMap::new(),
         }
     }
 
@@ -113,14 +122,39 @@ impl<R> Slot<R> {
         stalled
     }
 
-    /// Lets a mail wait if the room is being loaded, else gives it back.
+    /// Lets a mail wait if the room is being loaded, or is at the mails before it; else gives it
+    /// back.
     pub(super) fn await_load(&mut self, mail: Mail<R>) -> Option<Mail<R>> {
         match &mut self.stage {
-            Stage::Loading(waiting) => {
+            Stage::Loading(waiting) | Stage::Apart(waiting) => {
                 waiting.push_back(mail);
                 None
             }
             Stage::Stalled | Stage::Ready => Some(mail),
+        }
+    }
+
+    /// Sets those apart that wait: they are judged in a turn of their own.
+    pub(super) fn set_apart(&mut self) {
+        if let Stage::Loading(waiting) = &self.stage {
+            self.apart = Some(waiting.len());
+        }
+    }
+
+    /// Whether the mails that were set apart are being judged.
+    pub(super) const fn is_apart(&self) -> bool {
+        matches!(self.stage, Stage::Apart(_))
+    }
+
+    /// Gives back what waited for the mails that were set apart.
+    pub(super) fn let_in(&mut self) -> VecDeque<Mail<R>> {
+        match &mut self.stage {
+            Stage::Apart(waiting) => {
+                let waiting = std::mem::take(waiting);
+                self.stage = Stage::Ready;
+                waiting
+            }
+            Stage::Loading(_) | Stage::Stalled | Stage::Ready => VecDeque::new(),
         }
     }
 
@@ -164,27 +198,34 @@ impl<R> Slot<R> {
         next
     }
 
-    /// The room is loaded: gives back what waited for it.
+    /// The room is loaded: gives back what waited for it, or the first of that.
     pub(super) fn ready(&mut self, heard: Seq) -> VecDeque<Mail<R>> {
         self.heard = Some(heard);
-        match std::mem::replace(&mut self.stage, Stage::Ready) {
-            Stage::Loading(waiting) => waiting,
-            Stage::Stalled | Stage::Ready => VecDeque::new(),
+        let mut waiting = self.take_waiting(Stage::Ready);
+        if let Some(apart) = self.apart.take() {
+            let others = waiting.split_off(apart.min(waiting.len()));
+            self.stage = Stage::Apart(others);
         }
+        waiting
     }
 
     /// How many mails wait for the room.
     pub(super) fn count_waiting(&self) -> usize {
         match &self.stage {
-            Stage::Loading(waiting) => waiting.len(),
+            Stage::Loading(waiting) | Stage::Apart(waiting) => waiting.len(),
             Stage::Stalled | Stage::Ready => 0,
         }
     }
 
     /// The room can't be loaded at the moment: gives back what waited for it.
     pub(super) fn stall(&mut self) -> VecDeque<Mail<R>> {
-        match std::mem::replace(&mut self.stage, Stage::Stalled) {
-            Stage::Loading(waiting) => waiting,
+        self.apart = None;
+        self.take_waiting(Stage::Stalled)
+    }
+
+    fn take_waiting(&mut self, next: Stage<R>) -> VecDeque<Mail<R>> {
+        match std::mem::replace(&mut self.stage, next) {
+            Stage::Loading(waiting) | Stage::Apart(waiting) => waiting,
             Stage::Stalled | Stage::Ready => VecDeque::new(),
         }
     }
@@ -192,7 +233,7 @@ impl<R> Slot<R> {
     /// The room has to be loaded again; the records that were decided never happened.
     pub(super) fn reload(&mut self) {
         self.decided.clear();
-        if matches!(self.stage, Stage::Ready) {
+        if self.is_ready() {
             self.stage = Stage::Loading(VecDeque::new());
         }
     }
@@ -211,10 +252,10 @@ impl<R> Slot<R> {
 
     /// A record of this turn by its position.
     pub(super) fn in_flight(&self, seq: Seq) -> Option<Arc<Record>> {
-        self.decided
-            .iter()
-            .find(|(record, _)| record.seq == seq)
-            .map(|(record, _)| record.clone())
+        let (first, _) = self.decided.front()?;
+        let at = seq.number().checked_sub(first.seq.number())?;
+        let (record, _) = self.decided.get(usize::try_from(at).ok()?)?;
+        Some(record.clone())
     }
 
     /// What is to be appended.
@@ -257,7 +298,7 @@ impl<R> Slot<R> {
 
     /// Whether mail can be judged.
     pub(super) const fn is_ready(&self) -> bool {
-        matches!(self.stage, Stage::Ready)
+        matches!(self.stage, Stage::Ready | Stage::Apart(_))
     }
 
     /// Whether the room couldn't be loaded, and records of which nobody knows may have to be
@@ -282,7 +323,7 @@ impl<R> Slot<R> {
     }
 
     pub(super) fn is_idle(&self, now: Timestamp, idle_ms: u64) -> bool {
-        !matches!(self.stage, Stage::Loading(_))
+        !matches!(self.stage, Stage::Loading(_) | Stage::Apart(_))
             && !self.owes()
             && self.presence.is_empty()
             && self.decided.is_empty()
@@ -293,7 +334,7 @@ impl<R> Slot<R> {
 
 #[cfg(test)]
 mod tests {
-    use chat_core::{Author, Event, UserId, event::RoomArchived};
+    use chat_core::{Author, Event, event::RoomArchived};
 
     use super::*;
 

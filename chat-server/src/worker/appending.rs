@@ -85,7 +85,7 @@ impl Worker {
 /// Whether words go with what is appended.
 fn erases(append: &Append) -> bool {
     let mut records = append.records.iter();
-    records.any(|record| matches!(record.event, Event::Deleted(_)))
+    records.any(|record| matches!(record.event, Event::Deleted(_) | Event::RoomTrimmed(_)))
 }
 
 fn silent() -> StoreError {

@@ -77,7 +77,9 @@ impl Worker {
         }
     }
 
-    /// Ends the sessions whose log-ins have ended on another node, if the news of that was lost.
+    /// Ends the sessions whose log-ins have ended on another node, if the news of that was lost. A
+    /// node that is alone loses none: whatever ends a log-in there is [carried out](crate::node::carry_out)
+    /// until its sessions are told, and to look at each of them again and again would find nothing.
     pub(super) async fn watch_log_ins(self: Rc<Self>) {
         let mut poll = self.poll_interval();
         loop {

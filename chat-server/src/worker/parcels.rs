@@ -84,7 +84,10 @@ impl Worker {
                 drop(waiting.send(outcome));
             }
             Parcel::Deliver(delivery) => {
-                if matches!(delivery.record.event, Event::Deleted(_)) {
+                if matches!(
+                    delivery.record.event,
+                    Event::Deleted(_) | Event::RoomTrimmed(_)
+                ) {
                     // Another node may have taken the words away, here they are remembered.
                     self.node.reads().erase(delivery.record.room);
                 }

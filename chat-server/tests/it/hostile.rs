@@ -10,10 +10,11 @@ mod malformed;
 mod pages;
 mod process;
 mod readers;
+mod readiness;
 mod slowness;
 mod storm;
 mod swarm;
-mod watched;
+pub(crate) mod watched;
 
 use std::cell::Cell;
 use std::collections::BTreeSet;

@@ -36,6 +36,7 @@ mod rejections;
 mod require;
 mod rest;
 mod resume;
+mod retention;
 mod rooms;
 mod searching;
 mod secrets;

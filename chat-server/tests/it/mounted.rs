@@ -64,10 +64,7 @@ async fn a_server_that_finds_an_address_taken_gives_everything_else_back() {
     let metrics = Metrics::new(SystemClock::new().now());
     let listening = |_: &Addresses| panic!("it doesn't listen everywhere");
     let failed = serve(config, metrics, listening, std::future::pending()).await;
-    assert!(
-        matches!(failed, Err(RunError::Listen { .. })),
-        "{failed:?}"
-    );
+    assert!(matches!(failed, Err(RunError::Listen { .. })), "{failed:?}");
     // Nobody holds the file any more.
     store::open(&store).unwrap();
 }

@@ -17,6 +17,8 @@ mod recount;
 mod searching;
 mod sqlite;
 mod stage;
+mod tending;
+mod trimming;
 mod upkeep;
 
 use std::sync::Arc;
@@ -56,6 +58,7 @@ contract! {
     append::a_cid_is_used_once_in_its_room,
     append::a_creations_cid_is_used_once_by_its_user,
     append::a_refused_append_claims_nothing,
+    append::every_key_that_is_taken_is_told_at_once,
     append::one_refusal_leaves_the_others_committed,
     append::callers_at_the_same_time_are_all_served,
     append::of_many_who_race_for_a_position_one_wins,
@@ -75,6 +78,7 @@ contract! {
     lists::a_card_follows_its_room,
     lists::the_directory_shows_listed_rooms_in_parts,
     lists::the_directory_is_searched_by_name_and_alias,
+    lists::a_search_for_rooms_looks_at_so_many_and_says_where_to_go_on,
     lists::members_come_in_the_order_of_their_numbers,
     lists::who_has_gone_is_listed_no_more,
     lists::the_peer_of_a_direct_room_is_known_by_name,
@@ -94,6 +98,10 @@ contract! {
     searching::nothing_outside_its_scope_is_found,
     searching::a_search_goes_on_where_it_was_left_off,
     searching::search_equals_a_naive_reading,
+    trimming::a_trimmed_room_begins_where_it_is_kept_from,
+    trimming::rooms_past_their_time_are_found,
+    trimming::a_trimmed_room_is_let_alone_for_an_hour_and_a_quiet_one_for_ever,
+    trimming::what_is_overdue_equals_a_naive_reading,
     recount::lists_equal_a_naive_recount,
     accounts::names_and_handles_are_unique_together,
     accounts::an_account_is_found_by_any_of_its_names,

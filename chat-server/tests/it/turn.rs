@@ -15,5 +15,6 @@ mod laws;
 mod model;
 mod nodes;
 mod random;
+mod repeats;
 mod stories;
 mod world;

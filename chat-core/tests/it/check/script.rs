@@ -23,8 +23,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chat_core::commands::{
     Archive, Ban, CreateRoom, DeclineInvite, Delete, DeleteRoom, Edit, Entry, Invite, Join, Kick,
     Leave, MarkRead, Mute, OpenDirect, Pin, Post, React, RevokeInvite, SetAccess, SetGrant,
-    SetNickname, SetRole, TransferOwnership, Typing, Unarchive, Unban, Unmute, Unpin, Unreact,
-    UpdateRoom, Visit,
+    SetNickname, SetRole, TransferOwnership, Trim, Typing, Unarchive, Unban, Unmute, Unpin,
+    Unreact, UpdateRoom, Visit,
 };
 use chat_core::{
     Actor, Attachment, Cid, Command, Features, Name, Overrides, Password, Permission, Reaction,
@@ -299,6 +299,10 @@ impl Script {
         match verb {
             "archive" => Archive {}.into(),
             "unarchive" => Unarchive {}.into(),
+            "trim" => Trim {
+                from: Seq::new(line.next().parse().unwrap()),
+            }
+            .into(),
             "delete_room" => DeleteRoom {}.into(),
             "join" => Join { password }.into(),
             "leave" => Leave {}.into(),

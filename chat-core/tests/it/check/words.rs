@@ -53,6 +53,7 @@ fn event(event: &Event, names: &impl Names) -> String {
         },
         Event::RoomArchived(_) => "archived".into(),
         Event::RoomUnarchived(_) => "unarchived".into(),
+        Event::RoomTrimmed(it) => format!("trimmed to {}", it.from),
         Event::RoomDeleted(_) => "deleted the room".into(),
         Event::OwnershipTransferred(it) => format!("transferred to {}", user(it.to)),
         Event::Joined(it) => match it.way {

@@ -5,8 +5,8 @@ use std::fmt;
 use chat_core::commands::{
     Archive, Ban, CreateRoom, DeclineInvite, Delete, DeleteRoom, Edit, Entry, Invite, Join, Kick,
     Leave, MarkRead, Mute, OpenDirect, Pin, Post, Preset, React, RevokeInvite, SetAccess, SetGrant,
-    SetNickname, SetRole, TransferOwnership, Typing, Unarchive, Unban, Unmute, Unpin, Unreact,
-    UpdateRoom, Visit,
+    SetNickname, SetRole, TransferOwnership, Trim, Typing, Unarchive, Unban, Unmute, Unpin,
+    Unreact, UpdateRoom, Visit,
 };
 use chat_core::{
     Command, Features, History, Idx, Kind, Name, Override, Overrides, Password, Permission,
@@ -81,6 +81,7 @@ const WISHES: &[(usize, &str)] = &[
     (8, "grant"),
     (1, "archive"),
     (3, "unarchive"),
+    (2, "trim"),
     (1, "delete_room"),
     (5, "transfer"),
     (14, "wait"),
@@ -182,9 +183,8 @@ impl Draw {
     /// The wish, given what there is to speak of.
     pub(crate) fn command(&self, around: &Around) -> Command {
         match self.what {
-            "post" | "edit" | "delete" | "react" | "unreact" | "pin" | "unpin" | "read" => {
-                self.about_messages(&around.messages)
-            }
+            "post" | "edit" | "delete" | "react" | "unreact" | "pin" | "unpin" | "read"
+            | "trim" => self.about_messages(&around.messages),
             "create" | "open" | "update" | "access" | "grant" => self.about_the_room(around),
             _ => self.about_people(around),
         }
@@ -212,6 +212,7 @@ impl Draw {
             "unreact" => Unreact { message, reaction }.into(),
             "pin" => Pin { message }.into(),
             "unpin" => Unpin { message }.into(),
+            "trim" => Trim { from: message }.into(),
             _ => MarkRead { idx }.into(),
         }
     }

@@ -332,8 +332,9 @@ impl Question<'_> {
     /// Whether a member may read what was said at a position.
     fn reads(&self, seq: Seq) -> bool {
         let user = self.actor.id;
-        self.past.history() == History::All
+        let may = self.past.history() == History::All
             || self.past.own_role(user) == Some(Role::Owner)
-            || self.past.since(user).is_some_and(|since| since <= seq)
+            || self.past.since(user).is_some_and(|since| since <= seq);
+        may && seq >= self.past.kept_from()
     }
 }

@@ -96,7 +96,7 @@ impl Accounts {
     pub(super) async fn revoke_all(&self, user: UserId) -> Result<Revocation, AuthError> {
         let epoch = self.store.raise_token_epoch(user).await?;
         if !user.is_guest() {
-            self.linker.note_revocation(user, epoch).await?;
+            self.linker.note_ended(user, epoch).await;
         }
         Ok(Revocation { user, grant: None })
     }

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use chat_core::{Record, UserId};
 use chat_protocol::voice::Voice;
 
-use super::{Seat, Written};
+use super::{Seat, Seats, Written};
 use crate::frame;
 use crate::mail::{Delivery, SessionKey};
 
 /// The seats of one voice. What they hear is encoded once for all of them.
 pub(super) struct Section {
     pub(super) voice: Voice,
-    pub(super) seats: Vec<Seat>,
+    pub(super) seats: Seats,
     bytes: Vec<u8>,
     parts: Vec<Part>,
     /// One bit for each author: most seats see at once that no part is their own.
@@ -45,7 +45,7 @@ impl Section {
     pub(super) fn new(voice: Voice, first: Seat) -> Self {
         Self {
             voice,
-            seats: vec![first],
+            seats: Seats::from([(first.session.number, first)]),
             bytes: Vec::new(),
             parts: Vec::new(),
             authors: 0,
@@ -78,7 +78,7 @@ impl Section {
             return written;
         }
         let (frames, bytes) = (self.parts.len() as u64, self.bytes.len() as u64);
-        for seat in self.seats.iter().filter(|seat| seat.caught_up) {
+        for seat in self.seats.values().filter(|seat| seat.caught_up) {
             self.send(seat);
             written.add(Written { frames, bytes });
         }
@@ -90,33 +90,32 @@ impl Section {
     }
 
     fn send(&self, seat: &Seat) {
-        if self.authors & bit(seat.user) == 0 || !self.parts.iter().any(|it| self.differs(it, seat))
-        {
+        if self.authors & bit(seat.user) == 0 {
             return seat.outbox.send(&self.bytes);
         }
-        // Some part is the seat's own: the shared bytes around it go out as they are.
-        let mut owned: Vec<Vec<u8>> = Vec::new();
-        let mut pieces: Vec<Piece> = Vec::new();
+        // Some part may be the seat's own: the shared bytes around it go out as they are.
+        let (mut own, mut cuts) = (Vec::new(), Vec::new());
         let mut start = 0;
         for part in &self.parts {
             if self.differs(part, seat) {
-                if let Some(bytes) = self.own(part, seat) {
-                    owned.push(bytes);
-                    pieces.push(Piece::Own(owned.len() - 1));
-                }
-            } else {
-                pieces.push(Piece::Shared(start, part.end));
+                let from = own.len();
+                self.write_own(part, seat, &mut own);
+                cuts.push((start..part.end, from..own.len()));
             }
             start = part.end;
         }
-        let slices: Vec<IoSlice<'_>> = pieces
-            .iter()
-            .filter_map(|piece| match piece {
-                Piece::Own(place) => owned.get(*place).map(Vec::as_slice),
-                Piece::Shared(start, end) => self.bytes.get(*start..*end),
-            })
-            .map(IoSlice::new)
-            .collect();
+        if cuts.is_empty() {
+            return seat.outbox.send(&self.bytes);
+        }
+        let mut slices = Vec::with_capacity(2 * cuts.len() + 1);
+        let mut start = 0;
+        for (shared, instead) in cuts {
+            slices.extend(self.bytes.get(start..shared.start).map(IoSlice::new));
+            slices.extend(own.get(instead).map(IoSlice::new));
+            start = shared.end;
+        }
+        slices.extend(self.bytes.get(start..).map(IoSlice::new));
+        slices.retain(|slice| !slice.is_empty());
         if !slices.is_empty() {
             seat.outbox.send_slices(&slices);
         }
@@ -131,23 +130,15 @@ impl Section {
         }
     }
 
-    /// What the author's own session gets: his command's id with it, or, where it doesn't hear
-    /// itself, nothing.
-    fn own(&self, part: &Part, seat: &Seat) -> Option<Vec<u8>> {
-        if !self.voice.echoes() && part.is_of(seat) {
-            return None;
+    /// Appends what the author's own session gets: his command's id with it, or, where it doesn't
+    /// hear itself, nothing.
+    fn write_own(&self, part: &Part, seat: &Seat, own: &mut Vec<u8>) {
+        if self.voice.echoes() || !part.is_of(seat) {
+            self.voice.event(&part.record, true, &mut |text| {
+                frame::write(own, frame::TEXT, text);
+            });
         }
-        let mut bytes = Vec::new();
-        self.voice.event(&part.record, true, &mut |text| {
-            frame::write(&mut bytes, frame::TEXT, text);
-        });
-        Some(bytes)
     }
-}
-
-enum Piece {
-    Own(usize),
-    Shared(usize, usize),
 }
 
 const fn bit(user: UserId) -> u64 {

@@ -116,8 +116,11 @@ impl Device {
             let mut either = |one, other| if self.dice.chance(60) { one } else { other };
             let (access, history) = (either("open", "invite"), either("all", "since_join"));
             let name = format!("room {}-{}", self.number, self.given);
-            let d = json!({"name": name, "listed": true, "history": history,
+            let mut d = json!({"name": name, "listed": true, "history": history,
                 "access": {"mode": access}});
+            if self.dice.chance(30) {
+                d["retention"] = json!({"records": self.dice.between(5, 40)});
+            }
             return self.wish(session, None, "create_room", d);
         }
         let is_outside = |room: &RoomId| !session.live.contains_key(room);
@@ -127,7 +130,7 @@ impl Device {
         }
     }
 
-    /// Lets somebody in, or keeps him out.
+    /// Lets somebody in, or keeps him out, or has forgotten what was said.
     fn manage(&mut self, session: &mut Session, room: RoomId) {
         let users = self.world.users.borrow().clone();
         let people = self.world.ledger.of(room, |book| book.people());
@@ -136,7 +139,9 @@ impl Device {
             return;
         };
         let soon = self.world.now().plus_ms(self.dice.between(500, 20_000));
-        let (op, d) = match self.dice.between(0, 14) {
+        let head = self.world.ledger.head(room).number();
+        let lately = self.dice.between(head.saturating_sub(40).max(1), head + 2);
+        let (op, d) = match self.dice.between(0, 15) {
             0..3 => ("invite", json!({"user": user})),
             3..6 => ("kick", json!({"user": user})),
             6 | 7 => ("ban", json!({"user": user, "until": soon})),
@@ -144,6 +149,7 @@ impl Device {
             10 => ("mute", json!({"user": user, "until": soon})),
             11 => ("unmute", json!({"user": user})),
             12 => ("set_role", json!({"user": user, "role": "moderator"})),
+            13 => ("trim", json!({"from": lately})),
             _ => ("set_role", json!({"user": user, "role": "admin"})),
         };
         self.wish(session, Some(room), op, d);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chat_core::{Cid, Effect, Event, Record, RoomId, Seq};
+use chat_core::{Cid, Effect, Event, Record, RoomId, Seq, UserId};
 use chat_protocol::dialect::Dialect;
 use chat_protocol::voice::Voice;
 use serde_json::Value;
@@ -70,6 +70,13 @@ impl Device {
         }
         if ledger.of(room, |book| book.may_hear(&record, self.user)) != Some(true) {
             self.wrong(format_args!("heard {seq} of room {room}, which it may not"));
+        }
+        if matches!(record.event, Event::RoomTrimmed(_)) {
+            let by_house = record.by.id == UserId::HOUSE;
+            self.world.trace.reach(match by_house {
+                true => "heard that the house trimmed a room",
+                false => "heard that a room was trimmed",
+            });
         }
         self.check_order(session, &record);
         if let Some(cid) = record.cid.as_ref().filter(|_| own) {

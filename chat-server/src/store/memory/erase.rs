@@ -85,7 +85,7 @@ impl Log {
     }
 }
 
-fn bare(record: &Record) -> Arc<Record> {
+pub(super) fn bare(record: &Record) -> Arc<Record> {
     let mut bare = record.clone();
     drop(bare.take_words());
     Arc::new(bare)

@@ -21,6 +21,8 @@ pub(super) struct Log {
     pub(super) messages: BTreeMap<Seq, Line>,
     by_idx: BTreeMap<Idx, Seq>,
     pub(super) present: BTreeMap<UserId, Present>,
+    /// When the room was trimmed last.
+    pub(super) trimmed_at: Option<Timestamp>,
 }
 
 /// A message as it reads today.
@@ -56,6 +58,7 @@ impl Log {
             messages: BTreeMap::new(),
             by_idx: BTreeMap::new(),
             present: BTreeMap::new(),
+            trimmed_at: None,
         };
         for user in log.room.members.keys().copied() {
             let name = record.by.name.clone().filter(|_| user == record.by.id);
@@ -103,6 +106,7 @@ impl Log {
             Event::Posted(it) => self.post(record, it),
             Event::Edited(it) => self.edit(record, it),
             Event::Deleted(it) => self.delete(record, it.message),
+            Event::RoomTrimmed(it) => self.trim(record.at, it.from),
             Event::Reacted(it) => {
                 if let Some(line) = self.messages.get_mut(&it.message) {
                     line.reactions.push((it.reaction.clone(), record.by.id));
@@ -197,17 +201,16 @@ impl Log {
     }
 
     pub(super) fn messages(&self, query: &MessageQuery) -> Vec<Message> {
-        if query.from > query.to {
+        let from = query.from.max(self.room.kept_from);
+        if from > query.to {
             return Vec::new();
         }
         let found = || {
-            self.messages
-                .range(query.from..=query.to)
-                .filter(|(seq, line)| {
-                    query
-                        .thread
-                        .is_none_or(|root| **seq == root || line.posted.thread == Some(root))
-                })
+            self.messages.range(from..=query.to).filter(|(seq, line)| {
+                query
+                    .thread
+                    .is_none_or(|root| **seq == root || line.posted.thread == Some(root))
+            })
         };
         let show = |(seq, line): (&Seq, &Line)| line.show(*seq, query.viewer);
         let before = |bound: Option<Seq>, limit| -> Vec<Message> {
@@ -241,7 +244,12 @@ impl Log {
         RoomCard::from(&self.room)
     }
 
-    /// Whether a list of rooms shows this one to somebody who looks for a text.
+    /// Whether anybody may find it in a list of rooms.
+    pub(super) fn is_listed(&self) -> bool {
+        self.room.listed && self.room.lifecycle != Lifecycle::Deleted
+    }
+
+    /// Whether one of its names has this text in it, if one is looked for.
     pub(super) fn is_found(&self, search: Option<&str>) -> bool {
         let room = &self.room;
         let names = [&room.name, &room.alias];
@@ -252,7 +260,7 @@ impl Log {
                 .flatten()
                 .any(|name| fold(name.as_str()).contains(&text))
         };
-        room.listed && room.lifecycle != Lifecycle::Deleted && search.is_none_or(fits)
+        search.is_none_or(fits)
     }
 
     fn author(&self, user: UserId, accounts: &Accounts) -> Author {
@@ -329,7 +337,9 @@ impl Log {
         let unread = self
             .by_idx
             .range(present.read.next()..)
-            .filter_map(|(_, seq)| self.messages.get(seq))
+            .filter_map(|(_, seq)| self.messages.get_key_value(seq))
+            .filter(|(seq, _)| **seq >= self.room.kept_from)
+            .map(|(_, line)| line)
             .filter(|line| line.by.id != user && line.deleted.is_none());
         let mut marker = Marker {
             read: present.read,

@@ -18,10 +18,11 @@ impl State {
             let Some(log) = log.filter(|log| log.room.lifecycle != Lifecycle::Deleted) else {
                 continue;
             };
-            if scope.from > scope.to {
+            let from = scope.from.max(log.room.kept_from);
+            if from > scope.to {
                 continue;
             }
-            for (seq, line) in log.messages.range(scope.from..=scope.to).rev() {
+            for (seq, line) in log.messages.range(from..=scope.to).rev() {
                 steps -= 1;
                 let message = line.show(*seq, query.viewer);
                 if query.sought.finds(&message) {

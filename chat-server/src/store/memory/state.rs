@@ -1,6 +1,7 @@
 //! Everything that the store holds, and how records change it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use chat_core::limits::{CID_WINDOW_MS, CIDS_HELD};
@@ -10,7 +11,7 @@ use chat_protocol::answer::{Page, RoomCard};
 use super::accounts::Accounts;
 use super::room::Log;
 use crate::store::project::{page, room_of_cursor};
-use crate::store::{Append, Appended, DirectoryQuery, GuestMember, Holder, Order};
+use crate::store::{Append, Appended, DirectoryQuery, GuestMember, Holder, Order, Taken};
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -75,8 +76,9 @@ impl State {
         if head != append.after {
             return Appended::Conflict { head };
         }
-        if let Some(taken) = self.taken(append) {
-            return taken;
+        let taken = self.taken(append);
+        if !taken.is_empty() {
+            return Appended::Taken(taken);
         }
         for record in &append.records {
             self.claim(record);
@@ -86,9 +88,10 @@ impl State {
         Appended::Done
     }
 
-    /// The first key of these records that somebody holds, also one of these records themselves.
-    pub(super) fn taken(&self, append: &Append) -> Option<Appended> {
+    /// The keys of these records that somebody holds, also those of an earlier one of them.
+    fn taken(&self, append: &Append) -> Vec<Taken> {
         let mut claimed: HashMap<Key, Holder> = HashMap::new();
+        let mut taken = Vec::new();
         let mut freed = false;
         for record in &append.records {
             if record.frees_alias() {
@@ -104,7 +107,7 @@ impl State {
                         && !claimed.contains_key(&key)
                 };
                 match held {
-                    Some(by) if !own(&by) => return Some(Appended::Taken { key, by }),
+                    Some(by) if !own(&by) => taken.push(Taken { key, by }),
                     Some(_) | None => {
                         claimed.insert(
                             key,
@@ -117,7 +120,7 @@ impl State {
                 }
             }
         }
-        None
+        taken
     }
 
     pub(super) fn claim(&mut self, record: &Record) {
@@ -217,21 +220,20 @@ impl State {
             (Some(cursor), Order::Oldest) => *room > cursor,
             (Some(cursor), Order::Newest) => *room < cursor,
         };
-        let take = query.limit.saturating_add(1);
-        let mut found = self
+        let mut listed = self
             .rooms
             .iter()
-            .filter(|(room, log)| beyond(room) && log.is_found(query.search.as_deref()));
-        let mut cards = Vec::new();
-        while cards.len() < take
-            && let Some((_, log)) = match query.order {
-                Order::Oldest => found.next(),
-                Order::Newest => found.next_back(),
-            }
-        {
-            cards.push(log.card());
-        }
-        page(cards, query.limit, |card| card.id)
+            .filter(|(room, log)| beyond(room) && log.is_listed());
+        let rooms = std::iter::from_fn(|| {
+            let (room, log) = match query.order {
+                Order::Oldest => listed.next(),
+                Order::Newest => listed.next_back(),
+            }?;
+            let is_found = log.is_found(query.search.as_deref());
+            Some(Ok::<_, Infallible>((*room, is_found.then(|| log.card()))))
+        });
+        let Ok(page) = page(rooms, query.limit, query.looked_at_max);
+        page
     }
 
     pub(super) fn mine(&self, user: UserId) -> impl Iterator<Item = &Log> {

@@ -10,7 +10,7 @@ use super::column::{bytes16, int, number};
 use super::fault::{Fault, Result};
 use super::messages::Spot;
 use super::writer::Desk;
-use super::{keys, project};
+use super::{keys, project, retention};
 use crate::store::project::{kept, without_names};
 use crate::store::{Append, Appended};
 
@@ -19,6 +19,8 @@ struct End {
     seq: Seq,
     sum: Sum,
     spot: Spot,
+    /// Whether a record more may make the room due to be trimmed.
+    falls_due: bool,
 }
 
 /// Appends to each room of a batch, or refuses.
@@ -35,8 +37,9 @@ fn append_room(desk: &mut Desk, append: &Append) -> Result<Appended> {
         return Ok(Appended::Conflict { head: end.seq });
     }
     // Claimed before anything else is written: a refusal has only claims to undo.
-    if let Some(taken) = keys::claim(&desk.db, append.room, &append.records)? {
-        return Ok(taken);
+    let taken = keys::claim(&desk.db, append.room, &append.records)?;
+    if !taken.is_empty() {
+        return Ok(Appended::Taken(taken));
     }
     let Some(sum) = write(desk, &end, &append.records)? else {
         return Ok(Appended::Done);
@@ -54,7 +57,9 @@ fn append_room(desk: &mut Desk, append: &Append) -> Result<Appended> {
 
 fn end(db: &Connection, room: RoomId) -> Result<End> {
     let mut query = db.prepare_cached(
-        "SELECT head_seq, head_sum, head_idx, head_message FROM rooms WHERE id = ?1",
+        "SELECT head_seq, head_sum, head_idx, head_message,
+             keep_records IS NOT NULL OR (keep_days IS NOT NULL AND due_at IS NULL)
+         FROM rooms WHERE id = ?1",
     )?;
     let mut rows = query.query([int(room)])?;
     match rows.next()? {
@@ -65,11 +70,13 @@ fn end(db: &Connection, room: RoomId) -> Result<End> {
                 idx: number(row, 2)?,
                 message: number(row, 3)?,
             },
+            falls_due: row.get(4)?,
         }),
         None => Ok(End {
             seq: Seq::default(),
             sum: Sum::START,
             spot: Spot::default(),
+            falls_due: false,
         }),
     }
 }
@@ -88,7 +95,7 @@ fn write(desk: &mut Desk, end: &End, records: &[Arc<Record>]) -> Result<Option<S
              (room, seq, run, idx, message, version, fact, mac, sum, key, words)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )?;
-    let mut erased = false;
+    let (mut erased, mut falls_due) = (false, end.falls_due);
     for (record, key) in records.iter().zip(random.as_chunks().0) {
         let record = &kept(record, &desk.gone);
         let entry = encode(record, WordsKey(*key), &sum);
@@ -99,6 +106,7 @@ fn write(desk: &mut Desk, end: &End, records: &[Arc<Record>]) -> Result<Option<S
                 message: record.seq,
             };
         }
+        falls_due |= touches_retention(&record.event);
         insert(&mut log, desk.run, record, &entry, spot)?;
         erased |= project::project(&desk.db, record, spot.idx)?;
     }
@@ -107,7 +115,21 @@ fn write(desk: &mut Desk, end: &End, records: &[Arc<Record>]) -> Result<Option<S
         desk.note_erased()?;
     }
     keep_end(&desk.db, last.room, last.seq, &sum, spot)?;
+    if falls_due {
+        retention::settle(&desk.db, last.room)?;
+    }
     Ok(Some(sum))
+}
+
+/// Whether an event changes what is to be trimmed, or when.
+fn touches_retention(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::RoomCreated(_)
+            | Event::RoomUpdated(_)
+            | Event::RoomTrimmed(_)
+            | Event::RoomDeleted(_)
+    )
 }
 
 /// Notes where a room's log ends.

@@ -101,16 +101,21 @@ pub(super) fn begin(db: &Connection, user: UserId, at: Timestamp) -> Result<bool
     Ok(true)
 }
 
-/// Takes some of the words away that an erased person wrote; whether there was something to do.
+/// Takes some of the words away that erased people wrote; whether there was something to do.
+///
+/// One pass through the log is for all who wait when it begins; who comes meanwhile waits for the
+/// next one. So nobody waits longer for those who come after him.
 pub(super) fn go_on(db: &Connection) -> Result<bool> {
-    let sql = "SELECT user, room, seq FROM erased WHERE room IS NOT NULL ORDER BY user LIMIT 1";
+    let sql = "SELECT room, seq FROM erased WHERE room IS NOT NULL
+               ORDER BY room DESC, seq DESC LIMIT 1";
     let begun = db
         .prepare_cached(sql)?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let Some((user, room, seq)): Option<(i64, i64, i64)> = begun else {
+    let Some((room, seq)): Option<(i64, i64)> = begun else {
         return Ok(false);
     };
+    let users = passing(db, room, seq)?;
     let mut query = db.prepare_cached(
         "SELECT room, seq, fact FROM records WHERE (room, seq) > (?1, ?2)
          ORDER BY room, seq LIMIT ?3",
@@ -119,23 +124,57 @@ pub(super) fn go_on(db: &Connection) -> Result<bool> {
     let mut last = None;
     while let Some(row) = found.next()? {
         let place: (i64, i64) = (row.get(0)?, row.get(1)?);
-        let fact = row.get_ref(2)?.as_blob().map_err(|_| half())?;
         last = Some(place);
-        let by: Line = serde_json::from_slice(fact).map_err(|_| half())?;
-        if int(by.by.id) == user {
-            let record: Record = serde_json::from_slice(fact).map_err(|_| half())?;
-            erase(db, &record)?;
+        let erased = match row.get_ref(2)?.as_blob() {
+            Ok(fact) => erase_if_by(db, fact, &users),
+            Err(_) => Err(half()),
+        };
+        match erased {
+            Ok(()) => {}
+            #[cfg(sabotage)]
+            Err(fault) if chat_core::sabotage::planted("damage_stops_erasing") => {
+                return Err(fault);
+            }
+            // Whose it is can't be told. All the others are to go.
+            Err(Fault::Damaged(why)) => tracing::error!(
+                room = place.0,
+                seq = place.1,
+                why,
+                "a damaged record is passed over, and has its words, if it has any"
+            ),
+            Err(fault) => return Err(fault),
         }
     }
-    let (room, seq) = last.unzip();
+    let (to_room, to_seq) = last.unzip();
     #[cfg(sabotage)]
-    let (room, seq) = match chat_core::sabotage::planted("erasing_stops_after_a_part") {
+    let (to_room, to_seq) = match chat_core::sabotage::planted("erasing_stops_after_a_part") {
         true => (None, None),
-        false => (room, seq),
+        false => (to_room, to_seq),
     };
-    db.prepare_cached("UPDATE erased SET room = ?2, seq = ?3 WHERE user = ?1")?
-        .execute(params![user, room, seq])?;
+    db.prepare_cached("UPDATE erased SET room = ?3, seq = ?4 WHERE room = ?1 AND seq = ?2")?
+        .execute(params![room, seq, to_room, to_seq])?;
     Ok(true)
+}
+
+/// Who is at a place in the log.
+fn passing(db: &Connection, room: i64, seq: i64) -> Result<BTreeSet<UserId>> {
+    let mut query = db.prepare_cached("SELECT user FROM erased WHERE room = ?1 AND seq = ?2")?;
+    let mut found = query.query([room, seq])?;
+    let mut users = BTreeSet::new();
+    while let Some(row) = found.next()? {
+        users.insert(number(row, 0)?);
+    }
+    Ok(users)
+}
+
+/// Takes the words of a record away if one of these wrote it.
+fn erase_if_by(db: &Connection, fact: &[u8], users: &BTreeSet<UserId>) -> Result<()> {
+    let line: Line = serde_json::from_slice(fact).map_err(|_| half())?;
+    if !users.contains(&line.by.id) {
+        return Ok(());
+    }
+    let record: Record = serde_json::from_slice(fact).map_err(|_| half())?;
+    erase(db, &record)
 }
 
 fn half() -> Fault {

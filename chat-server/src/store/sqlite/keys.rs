@@ -7,28 +7,23 @@ use rusqlite::{Connection, params};
 
 use super::column::{int, number};
 use super::fault::Result;
-use crate::store::{Appended, Holder};
+use crate::store::{Holder, Taken};
 
-/// Claims all keys of one room's records; if one is held already, claims none and says which.
-pub(super) fn claim(
-    db: &Connection,
-    room: RoomId,
-    records: &[Arc<Record>],
-) -> Result<Option<Appended>> {
+/// Claims all keys of one room's records; if some are held already, claims none and says which.
+pub(super) fn claim(db: &Connection, room: RoomId, records: &[Arc<Record>]) -> Result<Vec<Taken>> {
     if records
         .iter()
         .all(|record| record.cid.is_none() && !record.touches_keys())
     {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     db.prepare_cached("SAVEPOINT keys")?.execute([])?;
-    let mut taken = None;
+    let mut taken = Vec::new();
     for record in records {
-        taken = claim_one(db, room, record)?;
-        if taken.is_some() {
-            db.prepare_cached("ROLLBACK TO keys")?.execute([])?;
-            break;
-        }
+        claim_one(db, room, record, &mut taken)?;
+    }
+    if !taken.is_empty() {
+        db.prepare_cached("ROLLBACK TO keys")?.execute([])?;
     }
     db.prepare_cached("RELEASE keys")?.execute([])?;
     Ok(taken)
@@ -44,7 +39,7 @@ impl TouchesKeys for Record {
     }
 }
 
-fn claim_one(db: &Connection, room: RoomId, record: &Record) -> Result<Option<Appended>> {
+fn claim_one(db: &Connection, room: RoomId, record: &Record, taken: &mut Vec<Taken>) -> Result<()> {
     if record.frees_alias() {
         db.prepare_cached("DELETE FROM aliases WHERE room = ?1")?
             .execute([int(room)])?;
@@ -57,10 +52,10 @@ fn claim_one(db: &Connection, room: RoomId, record: &Record) -> Result<Option<Ap
         if insert(db, &key, by, record.at)? == 0
             && let Some(by) = holder(db, &key)?
         {
-            return Ok(Some(Appended::Taken { key, by }));
+            taken.push(Taken { key, by });
         }
     }
-    Ok(None)
+    Ok(())
 }
 
 fn insert(db: &Connection, key: &Key, by: Holder, at: Timestamp) -> Result<usize> {
@@ -129,6 +124,9 @@ pub(super) struct Expired {
 
 /// A place in the list of cids, between the cids of one user and room and those of the next.
 pub(super) type Place = (i64, i64);
+
+/// The place before all others.
+pub(super) const FIRST: Place = (-1, -1);
 
 /// Collects the cids that may be forgotten, from a place on: older than `before`, and not among the
 /// newest `keep` of their user and room. Returns where to go on; none at the end.

@@ -7,8 +7,8 @@ use chat_protocol::log::{Entry, Mac, Sealed, Sum, WordsKey, decode};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::column::{bytes16, int, number, rows};
-use super::erase;
 use super::fault::{Fault, Result};
+use super::{erase, trim};
 
 /// The columns of an entry in the order in which [`entry`] reads them.
 macro_rules! entry_columns {
@@ -73,7 +73,8 @@ fn sum(db: &Connection, room: RoomId, seq: Seq) -> Result<Option<Sum>> {
     rows.next()?.map(|row| bytes16(row, 0).map(Sum)).transpose()
 }
 
-/// The records of a room after a position, oldest first, without the words of erased people.
+/// The records of a room after a position, oldest first, without the words of erased people, and
+/// without those of before it was trimmed.
 pub(super) fn records(
     db: &Connection,
     room: RoomId,
@@ -83,9 +84,10 @@ pub(super) fn records(
     let Some(start) = sum(db, room, after)? else {
         return Ok(Vec::new());
     };
+    let kept_from = trim::kept_from(db, room)?;
     let mut records = Vec::new();
     follow(db, room, after, start, limit, |record| {
-        records.push(Arc::new(erase::told(db, record)?));
+        records.push(Arc::new(trim::told(kept_from, erase::told(db, record)?)));
         Ok(())
     })?;
     Ok(records)

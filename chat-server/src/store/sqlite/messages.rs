@@ -41,7 +41,8 @@ struct Range {
 /// Messages of a room, oldest first.
 pub(super) fn messages(db: &Connection, query: &MessageQuery) -> Result<Vec<Message>> {
     let mut messages = Vec::new();
-    for range in ranges(query).into_iter().flatten() {
+    let from = query.from.max(super::trim::kept_from(db, query.room)?);
+    for range in ranges(query, from).into_iter().flatten() {
         let found = match query.thread {
             None => walk(db, query.room, &range)?,
             Some(thread) => walk_thread(db, query.room, thread, &range)?,
@@ -53,8 +54,8 @@ pub(super) fn messages(db: &Connection, query: &MessageQuery) -> Result<Vec<Mess
     Ok(messages)
 }
 
-fn ranges(query: &MessageQuery) -> [Option<Range>; 2] {
-    let (from, to) = (query.from, query.to);
+fn ranges(query: &MessageQuery, from: Seq) -> [Option<Range>; 2] {
+    let to = query.to;
     let up_to = |seq: Seq, limit| {
         let high = before(seq).min(to);
         Range {

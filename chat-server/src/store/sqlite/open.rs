@@ -18,10 +18,11 @@ pub(super) const BUSY: Duration = Duration::from_secs(2);
 const MIGRATIONS: &[&str] = &[
     include_str!("schema/0001.sql"),
     include_str!("schema/0002.sql"),
+    include_str!("schema/0003.sql"),
 ];
 
 /// The latest schema that this program knows.
-pub(super) const KNOWN: u32 = 2;
+pub(super) const KNOWN: u32 = 3;
 const _: () = assert!(
     MIGRATIONS.len() == KNOWN as usize,
     "one migration for each version"

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use chat_core::event::{AccessChanged, Edited, Joined, Posted, Reacted, RoomCreated, RoomUpdated};
-use chat_core::{Content, Event, Idx, Kind, Name, Record, Role, Seq, UserId};
+use chat_core::{Content, Event, Idx, Kind, Name, Record, Retention, Role, Seq, UserId};
 use chat_protocol::answer::Mode;
 use rusqlite::{Connection, params};
 
 use super::column::{int, word};
 use super::fault::Result;
-use super::{erase, terms};
+use super::{erase, retention, terms, trim};
 use crate::store::project::fold;
 
 /// Follows one record, after which there are so many messages; returns whether it erased words.
@@ -23,6 +23,7 @@ pub(super) fn project(db: &Connection, record: &Record, head_idx: Idx) -> Result
         Event::RoomArchived(_) => set_lifecycle(db, room, "archived")?,
         Event::RoomUnarchived(_) => set_lifecycle(db, room, "active")?,
         Event::RoomDeleted(_) => set_lifecycle(db, room, "deleted")?,
+        Event::RoomTrimmed(it) => trim::note(db, record, it)?,
         Event::OwnershipTransferred(it) => {
             db.prepare_cached("UPDATE rooms SET owner = ?2 WHERE id = ?1")?
                 .execute([room, int(it.to)])?;
@@ -79,8 +80,9 @@ fn create(db: &Connection, record: &Record, it: &RoomCreated) -> Result<()> {
     db.prepare_cached(
         "INSERT INTO rooms (id, head_seq, head_idx, head_message, head_sum, kind, name, alias, name_fold,
              alias_fold, topic, access, listed, lifecycle, owner, members, created_by, created_at,
-             updated_at)
-         VALUES (?1, 0, 0, 0, x'', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'active', ?10, 0, ?11, ?12, ?12)",
+             updated_at, due_at)
+         VALUES (?1, 0, 0, 0, x'', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'active', ?10, 0, ?11, ?12, ?12,
+             NULL)",
     )?
     .execute(params![
         int(record.room),
@@ -96,6 +98,9 @@ fn create(db: &Connection, record: &Record, it: &RoomCreated) -> Result<()> {
         int(record.by.id),
         int(record.at),
     ])?;
+    if it.retention != Retention::default() {
+        retention::note(db, int(record.room), it.retention)?;
+    }
     let by = record.by.id;
     if let (Kind::Direct, Some(pair)) = (it.kind, it.pair) {
         for user in pair {
@@ -125,6 +130,9 @@ fn update(db: &Connection, room: i64, it: &RoomUpdated) -> Result<()> {
         let topic = Some(topic.as_str()).filter(|_| !topic.is_blank());
         db.prepare_cached("UPDATE rooms SET topic = ?2 WHERE id = ?1")?
             .execute(params![room, topic])?;
+    }
+    if let Some(retention) = it.retention {
+        retention::note(db, room, retention)?;
     }
     Ok(())
 }

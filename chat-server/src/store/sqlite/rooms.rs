@@ -19,16 +19,17 @@ macro_rules! card_columns {
 const CARD_COLUMNS: usize = 14;
 
 /// A member's marker and counts. His own messages never lie after his marker, so what lies after it
-/// is counted by the difference of two positions, less what was deleted since.
+/// is counted by the difference of two positions, less what was deleted since; what isn't kept any more
+/// counts as read.
 macro_rules! marker_columns {
     () => {
         "m.read, \
-         max(0, r.head_idx - m.read - (SELECT count(*) FROM changed d \
-             WHERE d.room = m.room AND d.deleted IS NOT NULL AND d.idx > m.read)), \
+         max(0, r.head_idx - max(m.read, r.kept_idx) - (SELECT count(*) FROM changed d \
+             WHERE d.room = m.room AND d.deleted IS NOT NULL AND d.idx > max(m.read, r.kept_idx))), \
          (SELECT count(*) FROM mentions n \
-             WHERE n.room = m.room AND n.user = m.user AND n.idx > m.read) \
+             WHERE n.room = m.room AND n.user = m.user AND n.idx > max(m.read, r.kept_idx)) \
          + (SELECT count(*) FROM mentions n \
-             WHERE n.room = m.room AND n.user = 0 AND n.idx > m.read)"
+             WHERE n.room = m.room AND n.user = 0 AND n.idx > max(m.read, r.kept_idx))"
     };
 }
 
@@ -81,12 +82,12 @@ macro_rules! directory {
         concat!(
             "SELECT ",
             card_columns!(),
-            " FROM rooms r WHERE listed AND lifecycle <> 'deleted' AND id ",
+            ", ?2 IS NULL OR coalesce(instr(name_fold, ?2), 0) > 0 \
+               OR coalesce(instr(alias_fold, ?2), 0) > 0 \
+             FROM rooms r WHERE listed AND lifecycle <> 'deleted' AND id ",
             $after,
-            " ?1 AND (?2 IS NULL OR instr(name_fold, ?2) > 0 OR instr(alias_fold, ?2) > 0)",
-            " ORDER BY id ",
-            $order,
-            " LIMIT ?3"
+            " ?1 ORDER BY id ",
+            $order
         )
     };
 }
@@ -110,13 +111,19 @@ pub(super) fn directory(db: &Connection, query: &DirectoryQuery) -> Result<Page<
         },
     };
     let mut statement = db.prepare_cached(sql)?;
-    let limit = rows(query.limit.saturating_add(1));
-    let mut found = statement.query(params![after, query.search.as_deref().map(fold), limit])?;
-    let mut cards = Vec::new();
-    while let Some(row) = found.next()? {
-        cards.push(read_card(row)?);
-    }
-    Ok(page(cards, query.limit, |card| card.id))
+    let mut found = statement.query(params![after, query.search.as_deref().map(fold)])?;
+    let rooms = std::iter::from_fn(|| match found.next() {
+        Ok(row) => row.map(read_found),
+        Err(error) => Some(Err(error.into())),
+    });
+    page(rooms, query.limit, query.looked_at_max)
+}
+
+/// A room of a directory, and its card if it is what is looked for.
+fn read_found(row: &Row<'_>) -> Result<(RoomId, Option<RoomCard>)> {
+    let is_found: bool = row.get(CARD_COLUMNS)?;
+    let card = is_found.then(|| read_card(row)).transpose()?;
+    Ok((number(row, 0)?, card))
 }
 
 /// The rooms that a user is a member of.

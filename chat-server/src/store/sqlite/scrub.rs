@@ -21,8 +21,12 @@ use super::open;
 /// Pages that are cleaned at a time: 16 MiB.
 const PAGES_MAX: u64 = 4_096;
 
-/// How long after the beginning of one pass through the file the next one begins.
+/// How long after the beginning of one pass through the file the next one begins, at the earliest.
 const EVERY_MS: u64 = 60_000;
+
+/// Passes take one part in so many of the time, at most: where one takes long the next one waits for
+/// longer.
+const SHARE: u64 = 10;
 
 /// Files of more pages have pages that can be taken for others: past 128 GiB.
 const PAGES_TOLD_APART: u64 = 0x0200_0000;
@@ -37,6 +41,8 @@ pub(super) struct Scrub {
     /// The page at which the pass goes on.
     next: Option<u64>,
     began_at: Option<Timestamp>,
+    /// How long it took, once it is over.
+    took_ms: Option<u64>,
     wanted: bool,
     /// Whether a reader was in the way last time.
     waits: bool,
@@ -85,6 +91,7 @@ impl Scrub {
             noted: false,
             next: None,
             began_at: None,
+            took_ms: None,
             wanted: false,
             waits: false,
         }
@@ -102,11 +109,19 @@ impl Scrub {
     /// Asks for the next part to be cleaned after this transaction, if one is due; whether it may be
     /// asked again at once.
     pub(super) fn want(&mut self, db: &Connection, now: Timestamp) -> Result<bool> {
+        let since_ms = self.began_at.map(|at| now.ms_since(at));
+        if self.next.is_none() && self.took_ms.is_none() {
+            self.took_ms = since_ms;
+        }
+        let rest_ms = self
+            .took_ms
+            .map_or(0, |took_ms| took_ms.saturating_mul(SHARE));
         let is_due = self
             .began_at
-            .is_none_or(|at| now < at || now.ms_since(at) >= EVERY_MS);
+            .is_none_or(|at| now < at || now.ms_since(at) >= rest_ms.max(EVERY_MS));
         if self.next.is_none() && self.owed && is_due {
             (self.owed, self.next, self.began_at) = (false, Some(1), Some(now));
+            self.took_ms = None;
         }
         self.wanted = self.next.is_some();
         if !self.wanted && !self.owed && self.noted {
@@ -234,6 +249,27 @@ mod tests {
         page[0] = 5;
         page[12..40].fill(7);
         assert_eq!(gap(&page), Some(16..40));
+    }
+
+    #[test]
+    fn where_a_pass_takes_long_the_next_one_waits_for_longer() {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch("CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT)")
+            .unwrap();
+        let mut scrub = Scrub::none();
+        // A pass takes a second, or a minute; the next one begins after one minute, or ten.
+        let mut begins = 0;
+        for (took_ms, next_ms) in [(1_000, EVERY_MS), (60_000, 600_000), (0, EVERY_MS)] {
+            let at = |ms| Timestamp::new(begins + ms);
+            scrub.owe(&db).unwrap();
+            assert!(scrub.want(&db, at(0)).unwrap());
+            assert!(scrub.want(&db, at(took_ms)).unwrap(), "it goes on");
+            scrub.owe(&db).unwrap();
+            scrub.step(&db).unwrap();
+            assert!(!scrub.want(&db, at(took_ms)).unwrap());
+            assert!(!scrub.want(&db, at(next_ms - 1)).unwrap());
+            begins += next_ms;
+        }
     }
 
     #[test]

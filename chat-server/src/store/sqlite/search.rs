@@ -51,8 +51,12 @@ impl Search<'_> {
         if self.is_over() {
             return Ok(Some(scope.to.next()));
         }
-        let Some(indexed) = indexed(self.db, scope.room)? else {
+        let Some((indexed, kept_from)) = indexed(self.db, scope.room)? else {
             return Ok(None);
+        };
+        let scope = &Scope {
+            from: scope.from.max(kept_from),
+            ..*scope
         };
         if let Some(before) = self.read(scope, indexed)? {
             return Ok(Some(before));
@@ -134,10 +138,14 @@ impl Search<'_> {
     }
 }
 
-/// How far a room's messages were taken in; none of a room that isn't there.
-fn indexed(db: &Connection, room: RoomId) -> Result<Option<Seq>> {
-    let mut query =
-        db.prepare_cached("SELECT indexed FROM rooms WHERE id = ?1 AND lifecycle <> 'deleted'")?;
+/// How far a room's messages were taken in, and from where on they are kept; none of a room that
+/// isn't there.
+fn indexed(db: &Connection, room: RoomId) -> Result<Option<(Seq, Seq)>> {
+    let mut query = db.prepare_cached(
+        "SELECT indexed, kept_from FROM rooms WHERE id = ?1 AND lifecycle <> 'deleted'",
+    )?;
     let mut found = query.query([int(room)])?;
-    found.next()?.map(|row| number(row, 0)).transpose()
+    let row = found.next()?;
+    row.map(|row| Ok((number(row, 0)?, number(row, 1)?)))
+        .transpose()
 }

@@ -7,7 +7,7 @@ use chat_core::{Content, RoomId, Seq};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::column::{int, number, rows};
-use super::fault::Result;
+use super::fault::{Fault, Result};
 use super::project::known;
 use crate::store::words::terms;
 
@@ -72,44 +72,67 @@ pub(super) fn has(db: &Connection, room: i64, message: Seq) -> Result<bool> {
 /// left off, and none if there is nothing left.
 pub(super) fn catch_up(db: &Connection, after: RoomId) -> Result<Option<RoomId>> {
     let (mut records, mut terms, mut last) = (RECORDS_MAX, TERMS_MAX, None);
-    let mut place = int(after);
+    let (mut place, mut again) = (int(after), false);
     while records > 0 && terms > 0 {
         let Some((room, from)) = behind(db, place)? else {
-            if place < 0 {
+            if again {
                 break;
             }
-            // From the first room again.
-            place = -1;
+            // From the first room again, once.
+            (place, again) = (-1, true);
             continue;
         };
-        let mut query = db.prepare_cached(
-            "SELECT seq, message = seq FROM records WHERE room = ?1 AND seq > ?2
-             ORDER BY seq LIMIT ?3",
-        )?;
-        let mut found = query.query([int(room), int(from), rows(records)])?;
-        let mut indexed = from;
-        while terms > 0
-            && let Some(row) = found.next()?
-        {
-            indexed = number(row, 0)?;
-            records = records.saturating_sub(1);
-            if row.get(1)?
-                && let Some(known) = known(db, int(room), indexed)?
-            {
-                let sql = "INSERT OR IGNORE INTO terms (room, term, message) VALUES (?1, ?2, ?3)";
-                let said = known.content.as_ref();
-                terms = terms.saturating_sub(each(db, sql, (int(room), indexed), said)?);
-            }
-        }
-        if indexed == from {
-            // A log that ends too early: whoever loads the room says so.
+        place = int(room);
+        if again && room > after {
             break;
         }
+        let upto = take_in(db, (room, from), &mut records, &mut terms)?;
+        if upto == from {
+            // A log that ends too early: whoever loads the room says so.
+            continue;
+        }
         db.prepare_cached("UPDATE rooms SET indexed = ?2 WHERE id = ?1")?
-            .execute([int(room), int(indexed)])?;
-        (place, last) = (int(room), Some(room));
+            .execute([int(room), int(upto)])?;
+        last = Some(room);
     }
     Ok(last)
+}
+
+/// Takes in some of the messages of a room after a position; returns how far it came.
+fn take_in(
+    db: &Connection,
+    (room, from): (RoomId, Seq),
+    records: &mut usize,
+    terms: &mut usize,
+) -> Result<Seq> {
+    let mut query = db.prepare_cached(
+        "SELECT seq, message = seq FROM records WHERE room = ?1 AND seq > ?2
+         ORDER BY seq LIMIT ?3",
+    )?;
+    let mut found = query.query([int(room), int(from), rows(*records)])?;
+    let mut upto = from;
+    while *terms > 0
+        && let Some(row) = found.next()?
+    {
+        upto = number(row, 0)?;
+        *records = records.saturating_sub(1);
+        if !row.get(1)? {
+            continue;
+        }
+        match known(db, int(room), upto) {
+            Ok(known) => {
+                let said = known.as_ref().and_then(|known| known.content.as_ref());
+                let sql = "INSERT OR IGNORE INTO terms (room, term, message) VALUES (?1, ?2, ?3)";
+                *terms = terms.saturating_sub(each(db, sql, (int(room), upto), said)?);
+            }
+            // It isn't found, and isn't served either. All the others are to be found.
+            Err(Fault::Damaged(why)) => {
+                tracing::error!(%room, seq = %upto, why, "a damaged message has no words");
+            }
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(upto)
 }
 
 fn behind(db: &Connection, after: i64) -> Result<Option<(RoomId, Seq)>> {

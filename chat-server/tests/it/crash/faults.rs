@@ -66,6 +66,14 @@ async fn status(server: &Program, path: &str) -> u16 {
     http(server.address, "GET", path, &[], b"").await.status
 }
 
+/// Waits until the server says this of itself: what it found out counts for a second.
+async fn is_ready(server: &Program, ready: bool) {
+    let began = Instant::now();
+    while status(server, "/readyz").await != if ready { 200 } else { 503 } {
+        assert!(began.elapsed() < PATIENCE, "it doesn't notice");
+    }
+}
+
 /// Runs a server that fails at the n-th call of a kind, for each n until there is none; what was
 /// acknowledged outlives that, and a power cut on top of it.
 async fn fail_at_each(what: &str, field: Field, steps: impl Iterator<Item = i64>) {
@@ -98,7 +106,7 @@ async fn fail_at_each(what: &str, field: Field, steps: impl Iterator<Item = i64>
             "{step}: it was cut off"
         );
         // The question itself may have been what failed.
-        while status(&server, "/readyz").await != 200 {}
+        is_ready(&server, true).await;
         let hit = shim.value(field) == 0;
         shim.set(field, 0);
         let stopped = tokio::task::spawn_blocking(move || server.terminate().0);
@@ -145,7 +153,7 @@ async fn while_no_fsync_succeeds_nothing_is_acknowledged_and_then_all_goes_on() 
         let refused = post(&mut client, room, line).await;
         assert_eq!(refused, Err("storage_unavailable".into()));
     }
-    assert_eq!(status(&server, "/readyz").await, 503);
+    is_ready(&server, false).await;
     assert_eq!(status(&server, "/healthz").await, 200);
     // Reading goes on meanwhile.
     let page = client.ok("history", json!({"room": room})).await;
@@ -153,7 +161,7 @@ async fn while_no_fsync_succeeds_nothing_is_acknowledged_and_then_all_goes_on() 
 
     shim.set(Field::FailSync, 0);
     post_in_the_end(&mut client, room, "after").await;
-    assert_eq!(status(&server, "/readyz").await, 200);
+    is_ready(&server, true).await;
     server.kill();
     let server = Program::start(folder.path());
     let mut client = Native::connect(server.address).await;
@@ -187,12 +195,12 @@ async fn a_full_disk_refuses_what_does_not_fit_and_takes_it_once_there_is_space(
     }
     // What didn't fit was a line; not a byte does from here on.
     shim.set(Field::Space, 0);
-    assert_eq!(status(&server, "/readyz").await, 503);
+    is_ready(&server, false).await;
     let page = client.ok("history", json!({"room": furnished.room}));
     assert!(!page.await["items"].as_array().unwrap().is_empty());
     shim.set(Field::Limited, 0);
     post_in_the_end(&mut client, furnished.room, "there is space").await;
-    assert_eq!(status(&server, "/readyz").await, 200);
+    is_ready(&server, true).await;
     assert!(talker.talk(server.address, 5).await);
     compare(server.address, &[talker]).await;
 }
@@ -222,7 +230,7 @@ async fn a_disk_that_does_not_answer_is_said_to_whoever_sends_and_nobody_is_cut_
     let refused = post(&mut b, room, "too").await;
     println!("and then after {:?}", again.elapsed());
     assert_eq!(refused, Err("storage_unavailable".into()));
-    assert_eq!(status(&server, "/readyz").await, 503);
+    is_ready(&server, false).await;
     a.ok("rooms", json!({})).await;
 
     shim.set(Field::SyncMs, 0);

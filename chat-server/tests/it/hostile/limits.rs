@@ -164,7 +164,7 @@ const STORIES: [(&str, &str, &str); 55] = [
     ),
     (
         "outbox_bytes_max",
-        "src/outbox.rs",
+        "src/outbox/tests.rs",
         "what_waits_is_bounded_to_the_byte",
     ),
     (

@@ -111,6 +111,7 @@ async fn lists_that_are_cut_go_on_where_they_ended() {
     let mut config = config();
     // A page of 16 KiB.
     config.server_limits.outbox_bytes_max = 64 * 1024;
+    config.limits.rooms_created_a_day_max = 60;
     let world = World::with(config).await;
     let ann = world.account("ann").await;
     let mut a = world.enter(&ann).await;

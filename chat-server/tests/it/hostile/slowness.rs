@@ -98,6 +98,12 @@ async fn whatever_comes_byte_by_byte_ends_at_its_deadline() {
             "503",
         ),
         (
+            "the body of the end of an account",
+            body("/v1/account", &bearer).replacen("POST", "DELETE", 1),
+            " ",
+            "503",
+        ),
+        (
             "the body of a log-in of rest",
             body("/v1/api/auth/login", ""),
             " ",

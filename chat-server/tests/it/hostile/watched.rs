@@ -1,7 +1,7 @@
 //! A store in memory that counts what is read of each room, and fails or hangs when it is told to.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -10,7 +10,7 @@ use chat_protocol::answer::{MemberCard, Message, MyRoom, Page, RoomCard};
 use chat_server::store::memory::Memory;
 use chat_server::store::{
     Account, Append, Appended, Created, DirectoryQuery, Erasure, Found, GuestMember, Holder,
-    Marker, MessageQuery, NewAccount, SearchQuery, Store, StoreError,
+    Marker, MessageQuery, NewAccount, Overdue, SearchQuery, Store, StoreError,
 };
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -18,24 +18,30 @@ use tokio::time::timeout;
 use crate::world::PATIENCE;
 
 #[derive(Debug)]
-pub(super) struct Watched {
+pub(crate) struct Watched {
     inner: Memory,
     /// Reads of each room, of its log or as a whole.
     reads: Mutex<BTreeMap<RoomId, usize>>,
     /// Whether logs can't be read.
-    pub(super) fails: AtomicBool,
+    pub(crate) fails: AtomicBool,
     /// Whether nothing is appended at the moment.
-    pub(super) hangs: watch::Sender<bool>,
+    pub(crate) hangs: watch::Sender<bool>,
     /// Whether logs are read at the moment, or who reads waits.
-    pub(super) reads_hang: watch::Sender<bool>,
+    pub(crate) reads_hang: watch::Sender<bool>,
     /// How many wait for that.
-    pub(super) readers: watch::Sender<usize>,
+    pub(crate) readers: watch::Sender<usize>,
     /// Whether rooms are neither written nor loaded.
-    pub(super) down: AtomicBool,
+    pub(crate) down: AtomicBool,
+    /// How often it was asked whether it is there.
+    pub(crate) checks: AtomicUsize,
+    /// Whether whoever ends log-ins is answered at the moment; it is done in any case.
+    pub(crate) endings_hang: watch::Sender<bool>,
+    /// How many wait for that.
+    pub(crate) enders: watch::Sender<usize>,
 }
 
 impl Watched {
-    pub(super) fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             inner: Memory::new().unwrap(),
             reads: Mutex::default(),
@@ -44,11 +50,14 @@ impl Watched {
             reads_hang: watch::Sender::new(false),
             readers: watch::Sender::new(0),
             down: AtomicBool::new(false),
+            checks: AtomicUsize::new(0),
+            endings_hang: watch::Sender::new(false),
+            enders: watch::Sender::new(0),
         })
     }
 
     /// How often each room was read since this was asked last.
-    pub(super) fn reads(&self) -> BTreeMap<RoomId, usize> {
+    pub(crate) fn reads(&self) -> BTreeMap<RoomId, usize> {
         std::mem::take(&mut *self.reads.lock().unwrap())
     }
 
@@ -57,7 +66,7 @@ impl Watched {
     }
 
     /// Waits until somebody reads a log who has to wait.
-    pub(super) async fn reader(&self) {
+    pub(crate) async fn reader(&self) {
         let mut readers = self.readers.subscribe();
         let comes = readers.wait_for(|readers| *readers > 0);
         timeout(PATIENCE, comes).await.unwrap().unwrap();
@@ -77,6 +86,23 @@ impl Watched {
             hangs.wait_for(|hangs| !*hangs).await.unwrap();
             self.readers.send_modify(|readers| *readers -= 1);
         }
+    }
+
+    /// Waits until somebody ends log-ins who has to wait.
+    pub(crate) async fn ender(&self) {
+        let mut enders = self.enders.subscribe();
+        let comes = enders.wait_for(|enders| *enders > 0);
+        timeout(PATIENCE, comes).await.unwrap().unwrap();
+        drop(self.enders.send_replace(0));
+    }
+
+    async fn ended<T>(&self, done: T) -> T {
+        let mut hangs = self.endings_hang.subscribe();
+        if *hangs.borrow_and_update() {
+            self.enders.send_modify(|enders| *enders += 1);
+            hangs.wait_for(|hangs| !*hangs).await.unwrap();
+        }
+        done
     }
 
     async fn wait(&self) {
@@ -130,6 +156,42 @@ macro_rules! store {
                 self.inner.epoch()
             }
 
+            async fn check(&self) -> Result<(), StoreError> {
+                self.checks.fetch_add(1, Ordering::SeqCst);
+                self.up()?;
+                self.inner.check().await
+            }
+
+            async fn change_password(
+                &self,
+                user: UserId,
+                hash: &str,
+                at: Timestamp,
+            ) -> Result<u64, StoreError> {
+                let done = self.inner.change_password(user, hash, at).await;
+                self.ended(done).await
+            }
+
+            async fn raise_token_epoch(&self, user: UserId) -> Result<u64, StoreError> {
+                let done = self.inner.raise_token_epoch(user).await;
+                self.ended(done).await
+            }
+
+            async fn revoke_grant(
+                &self,
+                user: UserId,
+                grant: &str,
+                until: Timestamp,
+            ) -> Result<(), StoreError> {
+                let done = self.inner.revoke_grant(user, grant, until).await;
+                self.ended(done).await
+            }
+
+            async fn erase_user(&self, user: UserId, at: Timestamp) -> Result<bool, StoreError> {
+                let done = self.inner.erase_user(user, at).await;
+                self.ended(done).await
+            }
+
             $(async fn $name(&self, $($arg: $type),*) -> Result<$out, StoreError> {
                 self.inner.$name($($arg),*).await
             })*
@@ -162,15 +224,12 @@ store! {
     set_password(user: UserId, hash: &str, at: Timestamp) -> ();
     replace_hash(user: UserId, old: &str, new: &str) -> bool;
     set_suspended(user: UserId, on: bool, at: Timestamp) -> ();
-    raise_token_epoch(user: UserId) -> u64;
-    revoke_grant(user: UserId, grant: &str, until: Timestamp) -> ();
     token_holds(user: UserId, grant: &str, epoch: u64) -> bool;
     linked(issuer: &str, foreign: &str) -> Option<Account>;
     link(issuer: &str, foreign: &str, user: UserId) -> ();
     setting(name: &str, propose: &str) -> String;
     prune(now: Timestamp) -> ();
-    erase_user(user: UserId, at: Timestamp) -> bool;
     erasures(limit: usize) -> Vec<Erasure>;
+    overdue(now: Timestamp, limit: usize) -> Vec<Overdue>;
     tend(now: Timestamp) -> bool;
-    check() -> ();
 }

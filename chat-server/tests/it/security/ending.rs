@@ -1,13 +1,20 @@
 //! What ends a log-in ends every connection of it, in every dialect and over every transport.
 
+use std::num::NonZeroUsize;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chat_core::UserId;
+use chat_server::Server;
 use chat_server::config::{Config, Listen, Secret};
+use chat_server::store::Store;
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use crate::engineio::client::Poller;
+use crate::hostile::watched::Watched;
 use crate::people::{Kind, Person};
 use crate::world::{Account, PASSWORD, World, by, config, http};
 
@@ -115,6 +122,47 @@ async fn end(world: &World, admin: &str, ending: Ending, name: &str, account: &A
     };
     let said = by(world, account, method, path, body).await;
     assert_eq!(said.status, status, "{ending:?}: {}", said.body);
+}
+
+#[tokio::test]
+async fn whoever_hangs_up_before_he_is_answered_has_ended_it_all_the_same() {
+    let store = Watched::new();
+    let shared: Arc<dyn Store> = store.clone();
+    // One thread: what it is told after the hanging up it hears after it.
+    let mut config = config();
+    config.workers = NonZeroUsize::new(1);
+    let world = World::started(Server::builder(config).store(shared)).await;
+    let change = json!({"old": PASSWORD, "new": "another password"}).to_string();
+    let proof = json!({"password": PASSWORD}).to_string();
+    for (name, method, path, body) in [
+        ("ann", "POST", "/v1/auth/logout", "{}"),
+        ("bob", "POST", "/v1/auth/logout", r#"{"all":true}"#),
+        ("cat", "POST", "/v1/auth/password", change.as_str()),
+        ("dan", "DELETE", "/v1/account", proof.as_str()),
+    ] {
+        let account = world.account(name).await;
+        let mut thief = world.enter(&account).await;
+        store.endings_hang.send_replace(true);
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\
+             content-length: {}\r\n\r\n{body}",
+            account.token,
+            body.len()
+        );
+        let mut stream = TcpStream::connect(world.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        store.ender().await;
+        drop(stream);
+        for _ in 0..3 {
+            let said = http(world.address, "GET", "/healthz", &[], b"").await;
+            assert_eq!(said.status, 200);
+        }
+        store.endings_hang.send_replace(false);
+        assert_eq!(thief.closed().await, 4501, "{path} of {name}");
+        let again = by(&world, &account, "GET", "/v1/me", "").await;
+        assert_eq!(again.status, 401, "{path} of {name}");
+    }
+    world.stop().await;
 }
 
 /// Runs the command that an operator runs; gives what it says if it fails.

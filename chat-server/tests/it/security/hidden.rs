@@ -27,6 +27,7 @@ fn payload(command: &str, somebody: u64) -> Option<Value> {
         "mute" => json!({"user": somebody, "until": 4_000_000_000_000_u64}),
         "set_role" => json!({"user": somebody, "role": "admin"}),
         "set_nickname" => json!({"nickname": "me"}),
+        "trim" => json!({"from": 2}),
         "post" => json!({"body": "hello?", "reply_to": 2}),
         "edit" => json!({"message": 2, "body": "mine"}),
         "delete" | "pin" | "unpin" => message,

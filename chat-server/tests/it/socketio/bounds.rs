@@ -92,13 +92,19 @@ async fn who_floods_is_slowed_down_and_then_sent_away() {
 }
 
 #[tokio::test]
-async fn attachments_are_not_kept_without_bound() {
+async fn whoever_attaches_much_is_heard_without_it_and_nothing_large_waits() {
     let world = World::new().await;
     let mut eve = Peer::guest(&world).await;
-    eve.socket.send(r#"4516-["message",{}]"#).await;
-    for _ in 0..5 {
+    eve.socket.send(r#"4516-7["leave_room","den"]"#).await;
+    for _ in 0..16 {
         eve.socket.send_binary(&vec![0; 900_000]).await;
     }
+    let said = eve.socket.hear().await.unwrap().into_text().unwrap();
+    assert!(said.starts_with("437["), "{said}");
+    let large = "x".repeat(70_000);
+    eve.socket
+        .send(&format!(r#"451-["message","{large}"]"#))
+        .await;
     eve.socket.ends().await;
     world.stop().await;
 }

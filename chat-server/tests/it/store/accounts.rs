@@ -93,6 +93,15 @@ pub(super) async fn an_account_can_be_suspended_and_get_another_password(store: 
         (true, Some("other"))
     );
     assert_eq!(after.updated_at, later);
+    assert_eq!(after.token_epoch, 0);
+    let changed = store.change_password(alice.user, "third", later).await;
+    assert_eq!(changed.unwrap(), 1);
+    let after = store.account(alice.user).await.unwrap().unwrap();
+    assert_eq!(
+        (after.token_epoch, after.password_hash.as_deref()),
+        (1, Some("third"))
+    );
+    assert!(!store.token_holds(alice.user, "g", 0).await.unwrap());
     store.set_suspended(alice.user, false, last).await.unwrap();
     let after = store.account(alice.user).await.unwrap().unwrap();
     assert_eq!((after.suspended, after.updated_at), (false, last));

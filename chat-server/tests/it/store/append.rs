@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chat_core::commands::{CreateRoom, DeleteRoom, OpenDirect, Post, UpdateRoom};
 use chat_core::{Cid, Key, Record, Room, Seq};
-use chat_server::store::{Append, Appended, Holder, StoreError};
+use chat_server::store::{Append, Appended, Holder, StoreError, Taken};
 
 use super::Any;
 use super::stage::{ALICE, BOB, CAROL, Stage, keep, name, room, text, wish};
@@ -79,13 +79,7 @@ pub(super) async fn an_alias_is_held_by_one_room(store: Any) {
         room: room(1),
         seq: Seq::new(1),
     };
-    assert_eq!(
-        keep(&store, &[&other]).await,
-        Appended::Taken {
-            key: key.clone(),
-            by
-        }
-    );
+    assert_eq!(keep(&store, &[&other]).await, taken(&key, by));
     assert_eq!(store.holder(&key).await.unwrap(), Some(by));
     assert_eq!(store.load(room(2)).await.unwrap(), None);
 }
@@ -126,10 +120,7 @@ pub(super) async fn two_people_have_one_direct_room(store: Any) {
     };
     assert_eq!(
         keep(&store, &[&again]).await,
-        Appended::Taken {
-            key: Key::Direct(ALICE, BOB),
-            by
-        }
+        taken(&Key::Direct(ALICE, BOB), by)
     );
 }
 
@@ -152,13 +143,7 @@ pub(super) async fn a_cid_is_used_once_in_its_room(store: Any) {
         room: den,
         seq: Seq::new(2),
     };
-    assert_eq!(
-        keep(&store, &[&second]).await,
-        Appended::Taken {
-            key: key.clone(),
-            by
-        }
-    );
+    assert_eq!(keep(&store, &[&second]).await, taken(&key, by));
     assert_eq!(store.holder(&key).await.unwrap(), Some(by));
     let elsewhere = stage
         .decide(den_too, ALICE, Some("c1"), Post::plain(text("hi")))
@@ -196,7 +181,7 @@ pub(super) async fn a_creations_cid_is_used_once_by_its_user(store: Any) {
         room: room(1),
         seq: Seq::new(1),
     };
-    assert_eq!(keep(&store, &[&again]).await, Appended::Taken { key, by });
+    assert_eq!(keep(&store, &[&again]).await, taken(&key, by));
     assert_eq!(keep(&store, &[&other]).await, Appended::Done);
 }
 
@@ -219,13 +204,7 @@ pub(super) async fn a_refused_append_claims_nothing(store: Any) {
     };
     let answer = keep(&store, &[&Arc::new(free), &Arc::new(taken)]).await;
     assert!(
-        matches!(
-            answer,
-            Appended::Taken {
-                key: Key::Alias(_),
-                ..
-            }
-        ),
+        matches!(&answer, Appended::Taken(it) if matches!(it[..], [Taken { key: Key::Alias(_), .. }])),
         "{answer:?}"
     );
     assert_eq!(
@@ -241,6 +220,60 @@ pub(super) async fn a_refused_append_claims_nothing(store: Any) {
         store.load(den).await.unwrap().unwrap().head_seq,
         Seq::new(1)
     );
+}
+
+pub(super) async fn every_key_that_is_taken_is_told_at_once(store: Any) {
+    let mut stage = Stage::new(Arc::clone(&store));
+    let den = stage.den(1).await;
+    stage.create(2, with_alias("home")).await;
+    let mut records = Vec::new();
+    for (seq, cid, alias) in [
+        (2, "c1", None),
+        (3, "c2", None),
+        (4, "c2", None),
+        (5, "c3", None),
+        (6, "c4", Some("home")),
+        (7, "c1", None),
+        (8, "c3", None),
+        (9, "c5", Some("free")),
+    ] {
+        let post = Post::plain(text("hi"));
+        let mut record = stage.decide(den, ALICE, Some(cid), post).await.unwrap();
+        record.seq = Seq::new(seq);
+        if let Some(alias) = alias {
+            record.event = to_alias_event(alias);
+        }
+        records.push(Arc::new(record));
+    }
+    let records: Vec<&Arc<Record>> = records.iter().collect();
+    assert_eq!(keep(&store, &records[..2]).await, Appended::Done);
+    let told = keep(&store, &records[2..]).await;
+    let command = |cid: &str| Key::Command(den, ALICE, Cid::new(cid).unwrap());
+    let held = |key: Key, room, seq| Taken {
+        key,
+        by: Holder {
+            room,
+            seq: Seq::new(seq),
+        },
+    };
+    let expected = [
+        held(command("c2"), den, 3),
+        held(Key::Alias(name("home").skeleton()), room(2), 1),
+        held(command("c1"), den, 2),
+        // Of two in the same batch, the second one.
+        held(command("c3"), den, 5),
+    ];
+    assert_eq!(told, Appended::Taken(expected.into()));
+    for key in [command("c3"), command("c4"), command("c5")] {
+        assert_eq!(store.holder(&key).await.unwrap(), None);
+    }
+    let free = Key::Alias(name("free").skeleton());
+    assert_eq!(store.holder(&free).await.unwrap(), None);
+}
+
+fn taken(key: &Key, by: Holder) -> Appended {
+    let key = key.clone();
+    Appended::Taken(vec![Taken { key, by }])
 }
 
 fn to_alias_event(alias: &str) -> chat_core::Event {

@@ -65,9 +65,12 @@ pub(super) async fn a_card_follows_its_room(store: Any) {
 }
 
 fn listed(order: Order, limit: usize) -> DirectoryQuery {
-    DirectoryQuery::first(order, limit)
+    let mut query = DirectoryQuery::first(order, limit);
+    query.looked_at_max = 100;
+    query
 }
 
+/// All rooms of a list, part by part.
 async fn walk(store: &Any, mut query: DirectoryQuery) -> Vec<u64> {
     let mut rooms = Vec::new();
     loop {
@@ -128,6 +131,38 @@ pub(super) async fn the_directory_is_searched_by_name_and_alias(store: Any) {
         let mut query = listed(Order::Oldest, 2);
         query.search = Some(search.into());
         assert_eq!(walk(&store, query).await, expected, "{search}");
+    }
+}
+
+pub(super) async fn a_search_for_rooms_looks_at_so_many_and_says_where_to_go_on(store: Any) {
+    let mut stage = Stage::new(Arc::clone(&store));
+    for number in 1..=9 {
+        let title = if number % 4 == 0 { "den" } else { "hall" };
+        stage.create(number, CreateRoom::named(name(title))).await;
+    }
+    let query = |limit, looked_at_max| {
+        let mut query = listed(Order::Oldest, limit);
+        query.search = Some("den".into());
+        query.looked_at_max = looked_at_max;
+        query
+    };
+    for (limit, looked_at_max, found, next) in [
+        (5, 3, vec![], Some("3")),
+        (5, 4, vec![4], Some("4")),
+        (5, 8, vec![4, 8], Some("8")),
+        (5, 9, vec![4, 8], None),
+        (1, 9, vec![4], Some("7")),
+    ] {
+        let page = store.directory(&query(limit, looked_at_max)).await.unwrap();
+        let rooms: Vec<_> = page.items.iter().map(|card| card.id.number()).collect();
+        assert_eq!(
+            (rooms, page.next.as_deref()),
+            (found, next),
+            "{limit} of {looked_at_max}"
+        );
+    }
+    for looked_at_max in 1..10 {
+        assert_eq!(walk(&store, query(2, looked_at_max)).await, [4, 8]);
     }
 }
 

@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use chat_core::commands::Delete;
-use chat_core::{Seq, UserId};
+use chat_core::commands::{Delete, Trim};
+use chat_core::{Record, Seq, UserId};
 use chat_server::store::sqlite::Sqlite;
 use chat_server::store::sqlite::upkeep;
 use tempfile::TempDir;
@@ -193,6 +193,89 @@ async fn a_process_that_dies_while_it_erases_has_erased_or_goes_on() {
         }
     }
     assert!(steps > 3, "{steps}");
+}
+
+/// Trims every room: owners wish to keep nothing that was said before some moment. What is to be gone
+/// is told, word by word, and what isn't.
+async fn trim(town: &mut Town) -> (BTreeSet<String>, BTreeSet<String>) {
+    let (mut gone, mut kept) = (BTreeSet::new(), BTreeSet::new());
+    let mut records = Vec::new();
+    for number in 1..=ROOMS {
+        let head = town.engine.room(room(number)).unwrap().head_seq.number();
+        let from = Seq::new(2 + town.draw(usize::try_from(head).unwrap()) as u64);
+        let log = town.store.records(room(number), Seq::default(), 99_999);
+        for record in log.await.unwrap() {
+            let words = Record::clone(&record).take_words();
+            let words = serde_json::to_vec(&words).unwrap();
+            let all = (1..=4).flat_map(|user| marks(&words, UserId::new(user)));
+            match record.is_trimmed(from) {
+                true => gone.extend(all),
+                false => kept.extend(all),
+            }
+        }
+        let trimmed = town.decide(room(number), UserId::new(1), Trim { from });
+        records.extend(trimmed);
+    }
+    town.keep(records).await;
+    gone.retain(|mark| !kept.contains(mark) && !mark.ends_with("z00000q"));
+    (gone, kept)
+}
+
+fn marks_of_all(bytes: &[u8]) -> BTreeSet<String> {
+    let users = (1..=4).map(UserId::new);
+    users.flat_map(|user| marks(bytes, user)).collect()
+}
+
+#[tokio::test]
+async fn no_byte_of_what_rooms_keep_no_longer_stays_in_the_files() {
+    for seed in 1..=seeds() {
+        let mut town = Town::new(seed + 200);
+        town.people().await;
+        town.found().await;
+        town.talk(40).await;
+        // The words of some were taken in, so that they can be found, and those of others weren't.
+        let (gone, kept) = trim(&mut town).await;
+        assert!(gone.len() > 100 && kept.len() > 100, "{seed}");
+        let logs = replays(&town.store).await;
+        tend(&town.store).await;
+        let after = marks_of_all(&bytes_of(town.folder.path()));
+        let left: Vec<_> = after.intersection(&gone).collect();
+        assert_eq!(left, Vec::<&String>::new(), "{seed}");
+        let lost: Vec<_> = kept.difference(&after).collect();
+        assert_eq!(lost, Vec::<&String>::new(), "{seed}: what is kept stays");
+        assert_eq!(replays(&town.store).await, logs, "{seed}");
+        sound(&town.path());
+        // Life goes on.
+        town.talk(5).await;
+        tend(&town.store).await;
+        sound(&town.path());
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_dies_while_it_trims_goes_on() {
+    let mut town = Town::new(79);
+    town.people().await;
+    town.found().await;
+    town.talk(60).await;
+    let (gone, _) = trim(&mut town).await;
+    let mut steps = 0;
+    loop {
+        let left = killed(&town);
+        let path = left.path().join("chat.db");
+        let store: Any = Arc::new(Sqlite::open(&path).unwrap());
+        sound(&path);
+        tend(&store).await;
+        let after = marks_of_all(&bytes_of(left.path()));
+        let stays: Vec<_> = after.intersection(&gone).collect();
+        assert_eq!(stays, Vec::<&String>::new(), "step {steps}");
+        sound(&path);
+        steps += 1;
+        if !town.store.tend(NOW).await.unwrap() {
+            break;
+        }
+    }
+    assert!(steps > 8, "{steps}");
 }
 
 /// The texts of an erased person that a store tells.

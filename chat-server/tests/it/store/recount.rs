@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chat_core::commands::{
-    Ban, Command, Delete, DeleteRoom, Edit, Join, Kick, Leave, Post, React, SetRole, Unban, Unreact,
+    Ban, Command, Delete, DeleteRoom, Edit, Join, Kick, Leave, Post, React, SetRole, Trim, Unban,
+    Unreact,
 };
 use chat_core::{Content, Event, Reaction, Record, Role, RoomId, Seq, UserId};
 use chat_server::store::Marker;
@@ -24,7 +25,7 @@ enum Step {
 
 /// Messages are named by how far back they lie, so that most of them exist.
 fn steps() -> impl Strategy<Value = Vec<(UserId, u8, u64, u64)>> {
-    let step = (1..=4u64, 0..16u8, 0..8u64, 1..=4u64);
+    let step = (1..=4u64, 0..17u8, 0..8u64, 1..=4u64);
     let step = step.prop_map(|(user, what, back, other)| (UserId::new(user), what, back, other));
     prop::collection::vec(step, 1..80)
 }
@@ -81,6 +82,7 @@ fn step(stage: &Stage, room: RoomId, draw: (UserId, u8, u64, u64)) -> Step {
                 role: Role::Moderator,
             }
             .into(),
+            15 => Trim { from: message }.into(),
             _ => return Step::Read(user, head.head_idx.number().saturating_sub(back)),
         },
     )
@@ -91,6 +93,7 @@ fn step(stage: &Stage, room: RoomId, draw: (UserId, u8, u64, u64)) -> Step {
 struct Recount {
     read: BTreeMap<UserId, u64>,
     messages: BTreeMap<Seq, Line>,
+    kept_from: Seq,
 }
 
 struct Line {
@@ -153,8 +156,14 @@ impl Recount {
                 line.reactions.get_mut(&it.reaction).unwrap().remove(&by);
                 line.reactions.retain(|_, users| !users.is_empty());
             }
+            Event::RoomTrimmed(it) => self.kept_from = it.from,
             _ => {}
         }
+    }
+
+    /// Those that are kept.
+    fn kept(&self) -> impl Iterator<Item = (&Seq, &Line)> {
+        self.messages.range(self.kept_from..)
     }
 
     fn marker(&self, user: UserId) -> Marker {
@@ -162,8 +171,8 @@ impl Recount {
             return Marker::default();
         };
         let unread = || {
-            self.messages
-                .values()
+            self.kept()
+                .map(|(_, line)| line)
                 .filter(|line| line.idx > *read && line.author != user && !line.deleted)
         };
         Marker {
@@ -243,8 +252,8 @@ async fn compare(stage: &Stage, den: RoomId, recount: &Recount) {
     assert_eq!(seen, expected);
 
     let messages = store.messages(&all(den)).await.unwrap();
-    assert_eq!(messages.len(), recount.messages.len());
-    for (message, (seq, line)) in messages.iter().zip(&recount.messages) {
+    assert_eq!(messages.len(), recount.kept().count());
+    for (message, (seq, line)) in messages.iter().zip(recount.kept()) {
         assert_eq!((message.seq, message.idx.number()), (*seq, line.idx));
         assert_eq!(
             (&message.content, &message.mentions),

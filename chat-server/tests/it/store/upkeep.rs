@@ -253,7 +253,7 @@ fn a_file_that_is_no_store_is_refused_and_not_made_one() {
     fs::write(path("words.db"), "certainly no database ".repeat(400)).unwrap();
     let foreign = Connection::open(path("foreign.db")).unwrap();
     foreign
-        .execute_batch("CREATE TABLE records (a); PRAGMA user_version = 2")
+        .execute_batch("CREATE TABLE records (a); PRAGMA user_version = 3")
         .unwrap();
     drop(foreign);
     for name in ["empty.db", "words.db", "foreign.db"] {

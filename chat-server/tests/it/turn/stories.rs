@@ -14,7 +14,7 @@ pub(super) const BOB: UserId = UserId::new(2);
 pub(super) const CAROL: UserId = UserId::new(3);
 
 /// A user's session on the first worker.
-fn session(user: UserId) -> Option<SessionKey> {
+pub(super) fn session(user: UserId) -> Option<SessionKey> {
     Some(SessionKey {
         worker: 0,
         number: user.number(),
@@ -51,7 +51,7 @@ fn not_found() -> Result<Reply, Refused> {
 }
 
 impl World {
-    fn one() -> Self {
+    pub(super) fn one() -> Self {
         Self::new(Shape::Workers, 1, 1_000)
     }
 

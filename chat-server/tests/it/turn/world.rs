@@ -211,7 +211,7 @@ impl World {
             match appended {
                 Appended::Done => {}
                 Appended::Conflict { .. } => self.faults.note("append conflicted"),
-                Appended::Taken { .. } => self.faults.note("key taken"),
+                Appended::Taken(_) => self.faults.note("key taken"),
             }
         }
         self.places[place].appending = Some(answer);

@@ -77,6 +77,14 @@ impl Past {
         answer.unwrap_or(false)
     }
 
+    pub(super) fn kept_from(&self) -> Seq {
+        let kept = self.records().filter_map(|record| match &record.event {
+            Event::RoomTrimmed(it) => Some(it.from),
+            _ => None,
+        });
+        kept.max().unwrap_or(Seq::new(1))
+    }
+
     pub(super) fn alias(&self) -> Option<String> {
         let alias = self.last(|record| {
             let Event::RoomUpdated(it) = &record.event else {
@@ -347,6 +355,8 @@ impl Past {
                 pins.remove(&it.message);
             } else if let Event::Deleted(it) = &record.event {
                 pins.remove(&it.message);
+            } else if let Event::RoomTrimmed(it) = &record.event {
+                pins.retain(|pin| *pin >= it.from);
             }
         }
         pins

@@ -3,7 +3,7 @@
 use chat_core::commands::{SetAccess, SetGrant, SetNickname, SetRole, UpdateRoom};
 use chat_core::event::{
     AccessChanged, GrantChanged, NicknameChanged, OwnershipTransferred, RoleChanged, RoomArchived,
-    RoomDeleted, RoomUnarchived, RoomUpdated,
+    RoomDeleted, RoomTrimmed, RoomUnarchived, RoomUpdated,
 };
 use chat_core::{
     Command, Counted, Event, Field, Overrides, Permission, Rejection, Role, Rule, Seq, Signal,
@@ -44,6 +44,7 @@ impl Question<'_> {
                 self.may(Permission::Archive)?;
                 self.unless(!self.past.archived(), RoomUnarchived {})
             }
+            Command::Trim(it) => self.trim(it.from),
             Command::DeleteRoom(_) => {
                 self.may(Permission::DeleteRoom)?;
                 fact(RoomDeleted {})
@@ -75,6 +76,20 @@ impl Question<'_> {
                 Ok(Verdict::Signal(Signal::Typing { on: it.on }))
             }
         }
+    }
+
+    fn trim(&self, from: Seq) -> Ruled {
+        if self.actor.id == UserId::HOUSE {
+            if self.past.deleted() {
+                return Err(Rejection::RoomNotFound);
+            }
+        } else {
+            self.may(Permission::UpdateRoom)?;
+        }
+        if from > self.past.head().next() {
+            return Err(bad(Field::From));
+        }
+        self.unless(from <= self.past.kept_from(), RoomTrimmed { from })
     }
 
     /// The fact, unless it is one already.

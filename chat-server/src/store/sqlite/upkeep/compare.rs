@@ -17,7 +17,7 @@ struct List {
     columns: &'static [&'static str],
 }
 
-// Of rooms, `indexed` moves without a record, and `read` of members. Of changed messages, `name` is of erased words.
+// Of rooms, `indexed`, `swept` and `due_at` move without a record, and `read` of members. Of changed messages, `name` is of erased words.
 const LISTS: &[List] = &[
     List {
         name: "rooms",
@@ -42,6 +42,9 @@ const LISTS: &[List] = &[
             "created_by",
             "created_at",
             "updated_at",
+            "kept_from",
+            "kept_idx",
+            "trimmed_at",
         ],
     },
     List {
@@ -146,6 +149,16 @@ const BESIDE: &[(&str, &str)] = &[
     (
         "SELECT s.id, s.indexed FROM store.rooms s WHERE s.indexed > s.head_seq",
         ": words were taken in up to record {}, which isn't there",
+    ),
+    (
+        "SELECT s.id, s.swept FROM store.rooms s WHERE s.swept > s.kept_from",
+        ": words were taken away up to record {}, and are to be kept",
+    ),
+    (
+        "SELECT s.id, m.head_seq FROM store.rooms s JOIN main.rooms m ON m.id = s.id
+         WHERE s.due_at IS NOT 0 AND (s.keep_days IS NOT m.keep_days
+             OR s.keep_records IS NOT m.keep_records OR s.due_at IS NOT m.due_at)",
+        ": what it keeps is not what the log says up to record {}",
     ),
     (
         "SELECT s.room, s.message FROM store.changed s WHERE s.name IS NOT NULL AND s.deleted IS NULL

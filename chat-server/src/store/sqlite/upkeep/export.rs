@@ -12,7 +12,7 @@ use super::scratch::source;
 use crate::store::StoreError;
 use crate::store::sqlite::column::int;
 use crate::store::sqlite::fault::{Fault, Result};
-use crate::store::sqlite::{erase, keys, log, open};
+use crate::store::sqlite::{erase, keys, log, open, trim};
 
 /// Why a room can't be exported.
 #[derive(Debug, thiserror::Error)]
@@ -31,9 +31,9 @@ pub enum ExportError {
 /// Writes all records of a room, oldest first, one JSON object a line, and returns how many.
 ///
 /// The room goes by its number, by its alias, or by any dialect's spelling of its number; a deleted
-/// one by its number or a spelling. Deleted messages, and all that erased people wrote, are
-/// there without their words. No record tells
-/// the hash of a room's password.
+/// one by its number or a spelling. Deleted messages, all that erased people wrote, and what was said
+/// before the room was trimmed, are there without their words. No record tells the hash of a room's
+/// password.
 ///
 /// # Errors
 ///
@@ -47,6 +47,7 @@ pub fn export(store: &Path, room: &str, out: &mut dyn Write) -> Result<u64, Expo
     let number = find(&db, room)
         .map_err(failed)?
         .ok_or_else(|| ExportError::NoRoom(room.to_owned()))?;
+    let kept_from = trim::kept_from(&db, number).map_err(failed)?;
     let (mut count, mut unwritten) = (0, None);
     let followed = log::follow(
         &db,
@@ -55,7 +56,8 @@ pub fn export(store: &Path, room: &str, out: &mut dyn Write) -> Result<u64, Expo
         Sum::START,
         usize::MAX,
         |record| {
-            write(out, erase::told(&db, record)?).map_err(|error| {
+            let record = trim::told(kept_from, erase::told(&db, record)?);
+            write(out, record).map_err(|error| {
                 let words = error.to_string();
                 unwritten = Some(error);
                 Fault::Unavailable(words)

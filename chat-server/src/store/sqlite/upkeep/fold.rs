@@ -14,7 +14,7 @@ use crate::store::project::without_names;
 use crate::store::sqlite::column::{int, number};
 use crate::store::sqlite::fault::{Fault, Result};
 use crate::store::sqlite::messages::Spot;
-use crate::store::sqlite::{append, erase, log, project, terms};
+use crate::store::sqlite::{append, erase, log, project, retention, terms};
 
 /// How much was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,6 +108,7 @@ fn fold_room(
         room,
         erased: erase::everybody(db)?,
         swept: swept(db)?,
+        trimmed: trimmed(db, number)?,
         state: None,
         spot: Spot::default(),
         run: i64::MIN,
@@ -150,6 +151,17 @@ fn swept(db: &Connection) -> Result<BTreeSet<UserId>> {
     Ok(users)
 }
 
+/// Up to where words were taken away that a room doesn't keep.
+fn trimmed(db: &Connection, room: i64) -> Result<Seq> {
+    let mut query = db.prepare_cached("SELECT swept FROM store.rooms WHERE id = ?1")?;
+    let mut found = query.query([room])?;
+    let row = found.next()?;
+    Ok(row
+        .map(|row| number(row, 0))
+        .transpose()?
+        .unwrap_or_default())
+}
+
 /// Takes the words in of what the store has taken in.
 fn index(db: &Connection, room: RoomId) -> Result<()> {
     let mut query = db.prepare_cached(
@@ -173,6 +185,8 @@ struct Fold<'a, 'b> {
     /// Who was erased, and those of them of whom no words may be left.
     erased: BTreeSet<UserId>,
     swept: BTreeSet<UserId>,
+    /// What was said before this record has no words any more.
+    trimmed: Seq,
     state: Option<Room>,
     spot: Spot,
     run: i64,
@@ -244,6 +258,10 @@ impl Fold<'_, '_> {
                 self.find(Part::Lists, &words);
             }
         }
+        if record.is_trimmed(self.trimmed) && record.clone().take_words() != Words::default() {
+            let words = format!(", record {}: is kept no longer, and has words", record.seq);
+            self.find(Part::Lists, &words);
+        }
         record
     }
 
@@ -296,6 +314,7 @@ impl Fold<'_, '_> {
             return Ok(());
         };
         append::keep_end(self.db, self.room, state.head_seq, sum, self.spot)?;
+        retention::settle(self.db, self.room)?;
         index(self.db, self.room)?;
         if snapshots == Snapshots::Renew {
             append::keep_snapshot(self.db, state, sum)?;

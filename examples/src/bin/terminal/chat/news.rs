@@ -150,6 +150,7 @@ impl Chat {
             | Event::GrantChanged(_)
             | Event::RoomArchived(_)
             | Event::RoomUnarchived(_)
+            | Event::RoomTrimmed(_)
             | Event::RoomDeleted(_)
             | Event::OwnershipTransferred(_)
             | Event::InviteRevoked(_)
