@@ -37,7 +37,10 @@
 //!     .run();
 //! assert!(report.failure.is_none(), "{report}");
 //! ```
-
+#![expect(
+    clippy::disallowed_methods,
+    reason = "its time is that of a paused clock"
+)]
 #![expect(
     clippy::indexing_slicing,
     reason = "what isn't in a JSON value reads as null"

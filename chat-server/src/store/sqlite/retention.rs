@@ -105,7 +105,7 @@ fn kept(row: &rusqlite::Row<'_>, first: usize) -> Result<Kept> {
 
 /// Notes how long a room keeps messages.
 pub(super) fn note(db: &Connection, room: i64, retention: Retention) -> Result<()> {
-    let records = retention.records.map(|records| int(records));
+    let records = retention.records.map(int);
     db.prepare_cached("UPDATE rooms SET keep_days = ?2, keep_records = ?3 WHERE id = ?1")?
         .execute(params![room, retention.days, records])?;
     Ok(())

@@ -93,7 +93,7 @@ impl Watched {
         let mut enders = self.enders.subscribe();
         let comes = enders.wait_for(|enders| *enders > 0);
         timeout(PATIENCE, comes).await.unwrap().unwrap();
-        drop(self.enders.send_replace(0));
+        self.enders.send_replace(0);
     }
 
     async fn ended<T>(&self, done: T) -> T {
