@@ -27,7 +27,7 @@ pub fn engine() -> Engine {
 pub fn act(engine: &mut Engine, request: &Request) -> Record {
     match engine.decide(request) {
         Ok(Decision::New(record)) => {
-            engine.evolve(&record);
+            assert!(engine.evolve(&record));
             record
         }
         other => panic!("{:?} became {other:?}", request.command.name()),

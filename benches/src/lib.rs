@@ -1,11 +1,16 @@
-//! What the benchmarks share: rooms full of people, what they say, and where it is kept.
+//! What the benchmarks share: rooms full of people, what they say, and where it is kept; and the
+//! load generator `chat-load`.
 //!
 //! * [`crowd`] fills an engine with rooms and has their members post.
 //! * [`batches`] makes what a store is asked to append of it.
 //! * [`plain`] is the yardstick of the store: SQLite alone, inserting the same rows.
+//! * [`versus`] puts our server and those of others to the same work.
 //! * [`cost`] measures where no statistics of one contender alone will do.
+//! * [`load`] drives whole servers over sockets, and counts what every member hears.
 
 pub mod batches;
 pub mod cost;
 pub mod crowd;
+pub mod load;
 pub mod plain;
+pub mod versus;

@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 
 use crate::effect::Effect;
 use crate::event::{Event, Kind, Record};
-use crate::id::{NUMBER_MAX, RoomId, Seq, UserId};
+use crate::id::{RoomId, Seq, UserId};
 
 /// The members of the groups that loaded rooms grant roles to.
 ///
@@ -32,7 +32,7 @@ impl Directory {
     #[must_use]
     pub fn position(&self, group: RoomId) -> Option<Seq> {
         let known = self.groups.get(&group)?;
-        (known.as_of < Seq::new(NUMBER_MAX)).then_some(known.as_of)
+        (known.as_of < Seq::MAX).then_some(known.as_of)
     }
 
     /// The groups that are known here, in the order of their numbers.
@@ -70,7 +70,7 @@ impl Directory {
     /// Takes in that this room is no group, or gone, or was never made: whatever its log may say,
     /// nobody holds a role through it until it is founded as a group.
     pub fn learn_none(&mut self, room: RoomId) {
-        let as_of = Seq::new(NUMBER_MAX);
+        let as_of = Seq::MAX;
         let members = BTreeSet::new();
         self.groups.insert(room, Group { as_of, members });
     }
@@ -96,7 +96,7 @@ impl Directory {
             group.members.clear();
             group.as_of = match it.kind {
                 Kind::Group => Seq::default(),
-                Kind::Channel | Kind::Direct => Seq::new(NUMBER_MAX),
+                Kind::Channel | Kind::Direct => Seq::MAX,
             };
         }
         if record.seq <= group.as_of {
@@ -140,7 +140,7 @@ mod tests {
         let Ok(Decision::New(record)) = engine.decide(&request) else {
             panic!("not accepted: {request:?}")
         };
-        engine.evolve(&record);
+        assert!(engine.evolve(&record));
     }
 
     fn found(kind: Kind) -> Engine {

@@ -132,20 +132,21 @@ impl Engine {
         }
     }
 
-    /// Applies a fact. Total, infallible, the only way in which state changes.
+    /// Applies a fact, and says whether it did. Total, infallible, the only way in which state
+    /// changes.
     ///
-    /// A record of a room that isn't loaded, and a record that is not the next one of its room,
-    /// changes no room.
-    pub fn evolve(&mut self, record: &Record) {
+    /// A record that was just decided applies. A record of a room that isn't loaded, and one that is
+    /// not the next of its room, changes no room: whoever follows a log has missed something, or
+    /// hears it again.
+    #[must_use = "a record that didn't apply is a repeat, or comes after a gap"]
+    pub fn evolve(&mut self, record: &Record) -> bool {
         self.directory.hear(record);
         match self.rooms.get_mut(&record.room) {
-            Some(room) if room.head_seq.next() == record.seq => room.evolve(record),
-            Some(_) => {}
-            None => {
-                if let Some(room) = Room::founded(record) {
-                    self.rooms.insert(record.room, room);
-                }
-            }
+            Some(room) => room.follow(record).is_some(),
+            None => Room::founded(record).is_some_and(|room| {
+                self.rooms.insert(record.room, room);
+                true
+            }),
         }
     }
 
@@ -291,36 +292,6 @@ fn first_use(room: &Room, request: &Request) -> Result<Option<Decision>, Stop> {
         Ok(Some(Decision::Repeat { seq }))
     } else {
         Err(Rejection::CidConflict.into())
-    }
-}
-
-impl Room {
-    /// The room that a log's first record founds; none if the record is no such one.
-    #[must_use]
-    pub fn founded(record: &Record) -> Option<Self> {
-        let Event::RoomCreated(it) = &record.event else {
-            return None;
-        };
-        let mut room = Self::new(record.room, record.by.id, record.at, it);
-        room.evolve(record);
-        Some(room)
-    }
-
-    /// Folds a log, from its first record, into the room that it made; none if the log is empty or
-    /// has a hole.
-    #[must_use]
-    pub fn replayed<'a>(log: impl IntoIterator<Item = &'a Record>) -> Option<Self> {
-        let mut log = log.into_iter();
-        let mut room = Self::founded(log.next()?)?;
-        for record in log {
-            room.follow(record)?;
-        }
-        Some(room)
-    }
-
-    /// Applies the next record of this room's log; none, and no change, if it is not the next.
-    pub fn follow(&mut self, record: &Record) -> Option<()> {
-        (record.room == self.id && record.seq == self.head_seq.next()).then(|| self.evolve(record))
     }
 }
 

@@ -1,7 +1,15 @@
 //! What things are called: rooms, users, positions, moments.
 //!
 //! Every number stays below 2^53, so that any JSON reader holds it exactly; the bound is checked at
-//! birth, also when a value is deserialized.
+//! birth, also when a value is deserialized. An application whose own ids are wider keeps a table of
+//! them: cutting them off would make one user of two.
+//!
+//! ```
+//! use chat_core::UserId;
+//!
+//! assert_eq!(UserId::try_from(7), Ok(UserId::new(7)));
+//! assert!(UserId::try_from(1_u64 << 60).is_err());
+//! ```
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -29,9 +37,23 @@ macro_rules! number {
         pub struct $name(u64);
 
         impl $name {
-            /// Wraps a number of at most [`NUMBER_MAX`]; a larger one becomes that.
+            /// Wraps a number that is known to be small enough: a literal, or one of the
+            /// caller's own making. What a stranger or a disk says goes through `try_from`.
+            ///
+            /// # Panics
+            ///
+            /// If the number is over [`NUMBER_MAX`]. Two numbers never become one.
             #[must_use]
+            #[track_caller]
             pub const fn new(number: u64) -> Self {
+                assert!(number <= NUMBER_MAX, "a number is over 2^53 - 1");
+                Self(number)
+            }
+
+            /// The number, or [`NUMBER_MAX`] if it is over that: for sums, whose exact value is of
+            /// no account so far out. Never for what names somebody or something.
+            #[must_use]
+            pub const fn saturating(number: u64) -> Self {
                 if number > NUMBER_MAX { Self(NUMBER_MAX) } else { Self(number) }
             }
 
@@ -115,10 +137,19 @@ impl UserId {
 }
 
 impl Seq {
+    /// The last position that there may be.
+    pub const MAX: Self = Self(NUMBER_MAX);
+
     /// The position after this one.
     #[must_use]
     pub const fn next(self) -> Self {
-        Self::new(self.0 + 1)
+        Self::saturating(self.0 + 1)
+    }
+
+    /// The position before this one; before 0 there is none.
+    #[must_use]
+    pub const fn prev(self) -> Self {
+        Self(self.0.saturating_sub(1))
     }
 }
 
@@ -126,7 +157,13 @@ impl Idx {
     /// The position after this one.
     #[must_use]
     pub const fn next(self) -> Self {
-        Self::new(self.0 + 1)
+        Self::saturating(self.0 + 1)
+    }
+
+    /// The position before this one; before 0 there is none.
+    #[must_use]
+    pub const fn prev(self) -> Self {
+        Self(self.0.saturating_sub(1))
     }
 }
 
@@ -134,7 +171,13 @@ impl Timestamp {
     /// This moment moved `ms` milliseconds on.
     #[must_use]
     pub const fn plus_ms(self, ms: u64) -> Self {
-        Self::new(self.0.saturating_add(ms))
+        Self::saturating(self.0.saturating_add(ms))
+    }
+
+    /// This moment moved `ms` milliseconds back, to the beginning of 1970 at most.
+    #[must_use]
+    pub const fn minus_ms(self, ms: u64) -> Self {
+        Self(self.0.saturating_sub(ms))
     }
 
     /// The milliseconds from `earlier` to this moment; 0 if it lies later.
@@ -201,5 +244,37 @@ impl From<Cid> for Box<str> {
 impl fmt::Display for Cid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_numbers_never_become_one() {
+        assert_eq!(UserId::new(NUMBER_MAX).number(), NUMBER_MAX);
+        for number in [NUMBER_MAX + 1, u64::MAX] {
+            assert_eq!(UserId::try_from(number), Err(NumberTooLarge(number)));
+            assert!(serde_json::from_value::<UserId>(number.into()).is_err());
+        }
+    }
+
+    #[test]
+    #[should_panic = "over 2^53 - 1"]
+    fn a_number_that_is_said_to_be_small_enough_has_to_be() {
+        let _ = RoomId::new(NUMBER_MAX + 1);
+    }
+
+    #[test]
+    fn arithmetic_ends_at_the_ends() {
+        assert_eq!(Seq::MAX.next(), Seq::MAX);
+        assert_eq!(
+            (Seq::new(1).prev(), Seq::default().prev()),
+            Default::default()
+        );
+        let late = Timestamp::new(5).plus_ms(u64::MAX);
+        assert_eq!(late, Timestamp::saturating(u64::MAX));
+        assert_eq!(Timestamp::new(5).minus_ms(9), Timestamp::default());
     }
 }

@@ -11,7 +11,7 @@ use crate::id::{Seq, Timestamp, UserId};
 use crate::limits::Limits;
 use crate::name::Name;
 use crate::policy::{Permission, Role, Rule};
-use crate::rejection::{Field, Rejection};
+use crate::rejection::{Counted, Field, Rejection};
 use crate::request::{Actor, Facts, Need, Stop};
 use crate::room::{Head, Lifecycle, Member, Room};
 
@@ -188,7 +188,7 @@ impl Case<'_> {
     /// Refuses to give a role that has what the giver hasn't, or his own rank or more.
     pub(crate) fn may_give(&self, actor: Effective, role: Role) -> Result<(), Stop> {
         if role == Role::Owner {
-            return Err(Rejection::BadArgument { field: Field::Role }.into());
+            return Err(Rejection::bad(Field::Role).into());
         }
         if role.rank() >= actor.role.rank() {
             return Err(Rejection::Outranked.into());
@@ -322,6 +322,15 @@ impl Case<'_> {
             | Permission::DeleteRoom
             | Permission::TransferOwnership => true,
         }
+    }
+}
+
+/// Refuses one more of something than there may be.
+pub(crate) const fn at_most(what: Counted, count: u64, max: u64) -> Result<(), Rejection> {
+    if count > max {
+        Err(Rejection::TooMany { what, max })
+    } else {
+        Ok(())
     }
 }
 

@@ -29,7 +29,7 @@
 //!         Request { room, actor: actor.clone(), at: Timestamp::new(1_000), cid: None, command, facts };
 //!     let decision = engine.decide(&request)?;
 //!     if let Decision::New(record) = &decision {
-//!         engine.evolve(record);
+//!         assert!(engine.evolve(record));
 //!     }
 //!     Ok::<_, chat_core::Rejection>(decision)
 //! };

@@ -47,9 +47,9 @@ pub struct Limits {
     /// Whether posts per user and room are bounded: `posts_burst` at once, then one every
     /// [`POST_REFILL_MS`].
     pub posts_limited: bool,
-    /// Posts of a user to a room at once.
+    /// Posts of a user to a room at once; at most [`POSTS_BURST_MAX`].
     pub posts_burst: u64,
-    /// Longest slow mode, in seconds.
+    /// Longest slow mode, in seconds; at most [`SLOW_MODE_S_MAX`].
     pub slow_mode_s_max: u64,
     /// How long a message may be edited, in milliseconds.
     pub edit_window_ms: u64,
@@ -78,7 +78,7 @@ impl Default for Limits {
             rooms_created_a_day_max: 50,
             posts_limited: true,
             posts_burst: 10,
-            slow_mode_s_max: 21_600,
+            slow_mode_s_max: SLOW_MODE_S_MAX,
             edit_window_ms: DAY_MS,
         }
     }
@@ -99,3 +99,11 @@ pub const CID_WINDOW_MS: u64 = DAY_MS;
 /// Milliseconds after which a budget of posts holds one more. Fixed, since the budget is part of a
 /// room's state, and state may depend on nothing but the log.
 pub const POST_REFILL_MS: u64 = 500;
+
+/// The longest slow mode that any limit may allow, in seconds. A room remembers for this long who
+/// posted; what lay further back could not be enforced.
+pub const SLOW_MODE_S_MAX: u64 = 6 * 60 * 60;
+
+/// The most posts at once that any limit may allow: as many as a budget regains while it is
+/// remembered.
+pub const POSTS_BURST_MAX: u64 = SLOW_MODE_S_MAX * 1000 / POST_REFILL_MS;

@@ -91,9 +91,6 @@ pub enum Rejection {
     /// The message is too old to be edited.
     #[error("the message is too old to be edited")]
     EditWindowClosed,
-    /// A fact was checked against a state that has passed. The shell asks again; no client sees it.
-    #[error("a fact is out of date")]
-    StaleFact,
     /// Slow mode: the actor posted a moment ago.
     #[error("slow mode: wait {} s", retry_ms.div_ceil(1000))]
     SlowMode {
@@ -117,6 +114,12 @@ pub enum Rejection {
         /// The limit.
         max: u64,
     },
+}
+
+impl Rejection {
+    pub(crate) const fn bad(field: Field) -> Self {
+        Self::BadArgument { field }
+    }
 }
 
 macro_rules! words {
@@ -191,7 +194,7 @@ words! {
     Counted {
         /// References of a message.
         Attachments = "attachments",
-        /// Bans or mutes in force.
+        /// Bans in force.
         Bans = "bans",
         /// Roles granted to groups.
         Grants = "grants",
@@ -199,6 +202,8 @@ words! {
         Invites = "invites",
         /// Users mentioned by a message.
         Mentions = "mentions",
+        /// Mutes in force.
+        Mutes = "mutes",
         /// Pinned messages.
         Pins = "pins",
         /// Reactions on a message.

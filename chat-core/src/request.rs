@@ -28,6 +28,21 @@ pub struct Request {
     pub facts: Facts,
 }
 
+impl Request {
+    /// A wish without a cid, of which the shell has said nothing yet.
+    #[must_use]
+    pub fn new(room: RoomId, actor: Actor, at: Timestamp, command: impl Into<Command>) -> Self {
+        Self {
+            room,
+            actor,
+            at,
+            cid: None,
+            command: command.into(),
+            facts: Facts::default(),
+        }
+    }
+}
+
 /// Who acts. The shell has made sure of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
@@ -135,6 +150,9 @@ pub enum Decision {
 pub enum Need {
     /// The room is not loaded.
     Room(RoomId),
+    /// Another number for the room that is to be made: there is a room of this one. A store reserves
+    /// each number once, so whoever meets this asked for the same creation twice.
+    NewRoom,
     /// The members of this group, for the directory.
     Group(RoomId),
     /// This message, which is older than those that memory holds.

@@ -215,9 +215,14 @@ impl Room {
             .apply(role.permissions())
     }
 
-    /// Whether the user is kept out at this moment, and until when.
+    /// Whether the user is kept out at this moment.
     #[must_use]
-    pub fn ban(&self, user: UserId, at: Timestamp) -> Option<Option<Timestamp>> {
+    pub fn is_banned(&self, user: UserId, at: Timestamp) -> bool {
+        self.ban(user, at).is_some()
+    }
+
+    /// The ban on the user that holds at this moment: until when, for ever if `None`.
+    pub(crate) fn ban(&self, user: UserId, at: Timestamp) -> Option<Option<Timestamp>> {
         self.bans
             .get(&user)
             .copied()

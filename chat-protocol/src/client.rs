@@ -206,7 +206,10 @@ impl Client {
         if self.pending.len() >= PENDING_MAX {
             return Err(TooManyPending);
         }
-        let room = d.get("room").and_then(Value::as_u64).map(RoomId::new);
+        let room = d
+            .get("room")
+            .and_then(Value::as_u64)
+            .and_then(|it| RoomId::try_from(it).ok());
         let snapshot_of = room.filter(|_| op == "snapshot");
         let id = self.next_id();
         let frame = frame(Some(id), op, d);

@@ -94,7 +94,6 @@ codes! {
     /// The message is too old to be edited.
     EditWindowClosed = "edit_window_closed", Conflict, "the message is too old to be edited";
     /// A fact was out of date; asked again inside, never seen outside.
-    StaleFact = "stale_fact", Conflict, "a fact is out of date";
     /// Too fast.
     RateLimited = "rate_limited", Limit, "too fast";
     /// Slow mode.
@@ -315,7 +314,6 @@ impl From<&Rejection> for Code {
             Rejection::LastOwner => Self::LastOwner,
             Rejection::MessageDeleted => Self::MessageDeleted,
             Rejection::EditWindowClosed => Self::EditWindowClosed,
-            Rejection::StaleFact => Self::StaleFact,
             Rejection::SlowMode { .. } => Self::SlowMode,
             Rejection::RateLimited { .. } => Self::RateLimited,
             Rejection::RoomFull => Self::RoomFull,

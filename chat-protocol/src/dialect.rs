@@ -17,15 +17,15 @@ pub type Say<'a> = &'a mut dyn FnMut(&[u8]);
 pub enum Dialect {
     /// `chat.v1.json`, the one that can say everything.
     Native,
-    /// Rooms of a `type` and `payload` protocol, a name per room.
+    /// A WebSocket of `{"type":..,"payload":..}`: rooms by code, a name per room, no accounts.
     Rooms,
-    /// Events over Socket.IO.
+    /// Events over Socket.IO, `joinRoom` and `message`, or `join_room` and `send_message`.
     Socketio,
-    /// Accounts and rooms over HTTP, one room per WebSocket.
+    /// Accounts and rooms over HTTP below `/v1/api`, one room per WebSocket.
     Rest,
-    /// Rooms over HTTP, and a WebSocket of an `action` protocol.
+    /// Rooms over HTTP below `/api`, and a WebSocket of `{"action":..}` frames.
     Actions,
-    /// Groups that one belongs to, with log-in over the WebSocket.
+    /// A WebSocket of `{"type":..,"group":..}`: groups by name, log-in on the socket itself.
     Groups,
 }
 

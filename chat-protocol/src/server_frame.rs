@@ -144,11 +144,10 @@ impl Raw<'_> {
         let mut json = serde_json::Deserializer::from_str(self.payload());
         let event = Event::deserialize_payload(name, &mut json).ok().flatten();
         let seq = self.seq?;
-        let before = Seq::new(seq.number().saturating_sub(1));
         Some(Heard {
             room: self.room?,
             seq,
-            prev: self.prev.unwrap_or(before),
+            prev: self.prev.unwrap_or(seq.prev()),
             at: self.at?,
             name: name.to_owned(),
             event,

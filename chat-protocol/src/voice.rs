@@ -11,10 +11,12 @@ use crate::signal::Signal;
 /// Which of its spellings a dialect was addressed in. Some have two front ends in use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Face {
-    /// The one of the seed.
+    /// In `socketio`, events that name a room by what the client calls it; in `actions`, frames
+    /// with `action`.
     #[default]
     First,
-    /// The one of the other front end.
+    /// In `socketio`, events that name a room by the id that it was given; in `actions`, frames with
+    /// `type` and the room's name.
     Second,
 }
 

@@ -44,7 +44,7 @@ impl Clock for SystemClock {
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
-        Timestamp::new(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        Timestamp::saturating(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 
     fn elapsed(&self) -> Duration {
@@ -88,7 +88,7 @@ impl ManualClock {
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp::new(self.now_ms.load(Ordering::SeqCst))
+        Timestamp::saturating(self.now_ms.load(Ordering::SeqCst))
     }
 
     fn elapsed(&self) -> Duration {

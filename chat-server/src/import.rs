@@ -35,15 +35,15 @@ use crate::store::{Store, StoreError};
 /// Which older server the file is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// That of 000_7e03b1ce85711bc4.txt.
+    /// A WebSocket of `type` and `payload`: rooms with a name for each.
     Rooms,
-    /// That of 001_d6713a1b7337502b.txt.
+    /// Events over Socket.IO, in either of the two sets.
     Socketio,
-    /// That of 002_30881e06287dbf72.txt.
+    /// Accounts and rooms over HTTP, and a WebSocket for each room.
     Rest,
-    /// That of 003_10331393eb4d24c0.txt.
+    /// Rooms over HTTP, and a WebSocket of an `action` protocol.
     Actions,
-    /// That of 004_457d7a12e52918e6.txt.
+    /// Groups, with log-in over the WebSocket.
     Groups,
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chat_core::commands::{Leave, Trim};
-use chat_core::{Actor, Name, Timestamp, UserId};
+use chat_core::{Actor, Name, UserId};
 
 use crate::desk::Desk;
 use crate::erasing;
@@ -104,7 +104,7 @@ async fn trim(node: &Node) -> Result<(), StoreError> {
 async fn part(node: &Node) -> Result<(), StoreError> {
     let now = node.clock().now();
     let grace = node.limits().guest_grace_ms;
-    let before = Timestamp::new(now.number().saturating_sub(grace));
+    let before = now.minus_ms(grace);
     for member in node.store().guests_unseen(before, now, GUESTS_MAX).await? {
         if node.is_here(member.guest) {
             node.store().see_guest(member.guest, now).await?;

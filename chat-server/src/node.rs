@@ -378,7 +378,7 @@ impl Node {
     /// The clock that only goes on, in milliseconds: what budgets are measured with.
     pub(crate) fn steady_now(&self) -> Timestamp {
         let elapsed = self.clock().elapsed().as_millis();
-        Timestamp::new(u64::try_from(elapsed).unwrap_or(u64::MAX))
+        Timestamp::saturating(u64::try_from(elapsed).unwrap_or(u64::MAX))
     }
 
     /// Takes one command off the budget of a user who has no session.

@@ -15,9 +15,7 @@ use std::sync::Arc;
 
 use crate::config::StoreUrl;
 use async_trait::async_trait;
-use chat_core::{
-    Head, Idx, Key, NUMBER_MAX, Name, Record, Room, RoomId, Seq, Standing, Timestamp, UserId,
-};
+use chat_core::{Head, Idx, Key, Name, Record, Room, RoomId, Seq, Standing, Timestamp, UserId};
 use chat_protocol::answer::{MemberCard, Message, MyRoom, Page, RoomCard};
 
 pub use chat_protocol::command::Place;
@@ -330,7 +328,7 @@ impl MessageQuery {
             viewer,
             place: Place::Newest,
             from: Seq::new(1),
-            to: Seq::new(NUMBER_MAX),
+            to: Seq::MAX,
             thread: None,
             limit,
         }

@@ -374,7 +374,8 @@ impl<R> Turn<R> {
                     Some(pending)
                 };
                 let Some(pending) = pending else { return };
-                self.engine.evolve(&record);
+                let applied = self.engine.evolve(&record);
+                debug_assert!(applied, "what was just decided is the next record");
                 #[cfg(sabotage)]
                 if chat_core::sabotage::planted("published_before_commit") {
                     self.publish(|| Hint::Appended(Arc::new(record.clone())));

@@ -5,7 +5,7 @@ use super::kick::check_reason;
 use crate::content::Text;
 use crate::event::{Banned, Event};
 use crate::id::{Timestamp, UserId};
-use crate::judge::Case;
+use crate::judge::{Case, at_most};
 use crate::policy::Permission;
 use crate::rejection::{Counted, Field, Rejection};
 
@@ -34,25 +34,14 @@ impl Ban {
         }
         case.outranks(actor, self.user)?;
         if self.until.is_some_and(|until| until <= case.at) {
-            return Err(Rejection::BadArgument {
-                field: Field::Until,
-            }
-            .into());
+            return Err(Rejection::bad(Field::Until).into());
         }
         check_reason(case, self.reason.as_ref())?;
         let room = case.room;
         let others = room.bans.keys().filter(|user| **user != self.user);
-        let in_force = others
-            .filter(|user| room.ban(**user, case.at).is_some())
-            .count();
-        if in_force >= case.limits.bans_max {
-            let max = case.limits.bans_max as u64;
-            return Err(Rejection::TooMany {
-                what: Counted::Bans,
-                max,
-            }
-            .into());
-        }
+        let in_force = others.filter(|user| room.is_banned(**user, case.at));
+        let bans = in_force.count() as u64 + 1;
+        at_most(Counted::Bans, bans, case.limits.bans_max as u64)?;
         Ok(Banned {
             user: self.user,
             until: self.until,

@@ -10,7 +10,7 @@ use crate::content::{SecretHash, Text};
 use crate::directory::Directory;
 use crate::event::{Access, Event, Features, History, Kind, Retention, RoomCreated};
 use crate::id::UserId;
-use crate::judge::{Case, within};
+use crate::judge::{at_most, Case, within};
 use crate::limits::Limits;
 use crate::name::Name;
 use crate::policy::{Override, Overrides, Permission, Permissions, Role};
@@ -125,7 +125,7 @@ impl CreateRoom {
 
     /// The number is taken: the store reserves each only once.
     pub(crate) fn decide(&self, _: &Case<'_>) -> Ruling {
-        Err(Rejection::StaleFact.into())
+        Err(Need::NewRoom.into())
     }
 
     pub(crate) fn became(&self, event: &Event) -> bool {
@@ -228,13 +228,10 @@ pub(crate) fn found(
         return Err(Rejection::Suspended.into());
     }
     if it.kind() == Kind::Direct {
-        return Err(Rejection::BadArgument { field: Field::Kind }.into());
+        return Err(Rejection::bad(Field::Kind).into());
     }
     if it.preset == Some(Preset::PasswordChannel) && it.access.is_none() {
-        return Err(Rejection::BadArgument {
-            field: Field::Password,
-        }
-        .into());
+        return Err(Rejection::bad(Field::Password).into());
     }
     check(it, limits)?;
     if let Some(entry) = it.entry() {
@@ -244,21 +241,12 @@ pub(crate) fn found(
     let Some(standing) = facts.standing else {
         return Err(Need::Standing.into());
     };
-    if standing.rooms_created >= limits.rooms_created_a_day_max {
-        let max = limits.rooms_created_a_day_max;
-        return Err(Rejection::TooMany {
-            what: Counted::RoomsCreated,
-            max,
-        }
-        .into());
-    }
-    if it.join && standing.rooms_joined >= limits.rooms_joined_max {
+    let (created, joined) = (standing.rooms_created, standing.rooms_joined);
+    let max = limits.rooms_created_a_day_max;
+    at_most(Counted::RoomsCreated, created.saturating_add(1), max)?;
+    if it.join {
         let max = limits.rooms_joined_max;
-        return Err(Rejection::TooMany {
-            what: Counted::RoomsJoined,
-            max,
-        }
-        .into());
+        at_most(Counted::RoomsJoined, joined.saturating_add(1), max)?;
     }
     let hash = match it.entry() {
         Some(entry) => entry.hash(facts)?,

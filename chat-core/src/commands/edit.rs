@@ -93,11 +93,6 @@ impl Edit {
     }
 
     fn content(&self) -> Content {
-        Content {
-            body: self.body.clone(),
-            format: self.format,
-            attachments: self.attachments.clone(),
-            ext: self.ext.clone(),
-        }
+        super::post::content(&self.body, self.format, &self.attachments, &self.ext)
     }
 }

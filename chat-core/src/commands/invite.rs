@@ -3,7 +3,7 @@
 use super::{Outcome, Ruling};
 use crate::event::{Event, Invited, Kind};
 use crate::id::{Timestamp, UserId};
-use crate::judge::Case;
+use crate::judge::{Case, at_most};
 use crate::policy::{Permission, Rule};
 use crate::rejection::{Counted, Field, Rejection};
 use crate::request::Need;
@@ -37,30 +37,20 @@ impl Invite {
             return Err(Rejection::UserNotFound.into());
         }
         if self.until.is_some_and(|until| until <= case.at) {
-            return Err(Rejection::BadArgument {
-                field: Field::Until,
-            }
-            .into());
+            return Err(Rejection::bad(Field::Until).into());
         }
-        if room.ban(self.user, case.at).is_some() {
+        if room.is_banned(self.user, case.at) {
             return Err(denied(Rule::TargetBanned).into());
         }
         let invited = room.is_invited(self.user, case.at);
         if invited && room.invites.get(&self.user) == Some(&self.until) {
             return Ok(Outcome::Already(room.head_seq));
         }
-        let open = room
-            .invites
-            .keys()
-            .filter(|user| room.is_invited(**user, case.at))
-            .count();
-        if !invited && open >= case.limits.invites_max {
-            let max = case.limits.invites_max as u64;
-            return Err(Rejection::TooMany {
-                what: Counted::Invites,
-                max,
-            }
-            .into());
+        if !invited {
+            let open = room.invites.keys();
+            let open = open.filter(|user| room.is_invited(**user, case.at));
+            let invites = open.count() as u64 + 1;
+            at_most(Counted::Invites, invites, case.limits.invites_max as u64)?;
         }
         match case.facts.blocked {
             None => Err(Need::Blocked(self.user).into()),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Outcome, Ruling};
 use crate::content::Password;
 use crate::event::{Access, Event, Joined, Way};
-use crate::judge::{Case, Effective};
+use crate::judge::{at_most, Case, Effective};
 use crate::policy::Role;
 use crate::rejection::{Counted, Rejection};
 use crate::request::{Need, Stop};
@@ -34,14 +34,8 @@ impl Join {
         let Some(standing) = case.facts.standing else {
             return Err(Need::Standing.into());
         };
-        if standing.rooms_joined >= case.limits.rooms_joined_max {
-            let max = case.limits.rooms_joined_max;
-            return Err(Rejection::TooMany {
-                what: Counted::RoomsJoined,
-                max,
-            }
-            .into());
-        }
+        let joined = standing.rooms_joined.saturating_add(1);
+        at_most(Counted::RoomsJoined, joined, case.limits.rooms_joined_max)?;
         if room.members.len() as u64 >= capacity(case) {
             return Err(Rejection::RoomFull.into());
         }

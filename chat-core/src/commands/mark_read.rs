@@ -25,7 +25,7 @@ impl MarkRead {
             return Err(Rejection::NotAMember.into());
         }
         if self.idx > case.room.head_idx {
-            return Err(Rejection::BadArgument { field: Field::Idx }.into());
+            return Err(Rejection::bad(Field::Idx).into());
         }
         Ok(Outcome::Signal(Signal::Read {
             idx: self.idx,

@@ -3,7 +3,7 @@
 use super::Ruling;
 use crate::event::{Event, Muted};
 use crate::id::{Timestamp, UserId};
-use crate::judge::Case;
+use crate::judge::{Case, at_most};
 use crate::policy::Permission;
 use crate::rejection::{Counted, Field, Rejection};
 
@@ -27,24 +27,13 @@ impl Mute {
             return Err(Rejection::UserNotFound.into());
         }
         if self.until <= case.at {
-            return Err(Rejection::BadArgument {
-                field: Field::Until,
-            }
-            .into());
+            return Err(Rejection::bad(Field::Until).into());
         }
         let room = case.room;
         let others = room.mutes.keys().filter(|user| **user != self.user);
-        let in_force = others
-            .filter(|user| room.mute(**user, case.at).is_some())
-            .count();
-        if in_force >= case.limits.bans_max {
-            let max = case.limits.bans_max as u64;
-            return Err(Rejection::TooMany {
-                what: Counted::Bans,
-                max,
-            }
-            .into());
-        }
+        let in_force = others.filter(|user| room.mute(**user, case.at).is_some());
+        let mutes = in_force.count() as u64 + 1;
+        at_most(Counted::Mutes, mutes, case.limits.bans_max as u64)?;
         Ok(Muted {
             user: self.user,
             until: self.until,

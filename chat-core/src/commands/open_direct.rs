@@ -26,7 +26,7 @@ impl OpenDirect {
         match case.room.peer(case.actor.id) {
             Some(peer) if peer == self.user => Ok(Outcome::Already(Seq::new(1))),
             // The number is taken: the store reserves each only once.
-            Some(_) | None => Err(Rejection::StaleFact.into()),
+            Some(_) | None => Err(Need::NewRoom.into()),
         }
     }
 
@@ -49,7 +49,7 @@ pub(crate) fn found(it: &OpenDirect, request: &Request) -> Result<Event, Stop> {
         .into());
     }
     if it.user == actor.id || it.user == UserId::HOUSE {
-        return Err(Rejection::BadArgument { field: Field::User }.into());
+        return Err(Rejection::bad(Field::User).into());
     }
     match request.facts.blocked {
         None => return Err(Need::Blocked(it.user).into()),

@@ -3,9 +3,9 @@
 use super::{Outcome, Ruling};
 use crate::event::{Event, Pinned};
 use crate::id::Seq;
-use crate::judge::Case;
+use crate::judge::{Case, at_most};
 use crate::policy::Permission;
-use crate::rejection::{Counted, Rejection};
+use crate::rejection::Counted;
 
 wish! {
     /// Pins a message. Allowed to moderators. Becomes [`Pinned`].
@@ -22,14 +22,8 @@ impl Pin {
         if case.room.pins.contains(&self.message) {
             return Ok(Outcome::Already(case.room.head_seq));
         }
-        if case.room.pins.len() >= case.limits.pins_max {
-            let max = case.limits.pins_max as u64;
-            return Err(Rejection::TooMany {
-                what: Counted::Pins,
-                max,
-            }
-            .into());
-        }
+        let pins = case.room.pins.len() as u64 + 1;
+        at_most(Counted::Pins, pins, case.limits.pins_max as u64)?;
         Ok(Pinned {
             message: self.message,
         }

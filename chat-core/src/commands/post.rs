@@ -9,8 +9,8 @@ use super::{Ruling, distinct};
 use crate::content::{Attachment, Content, Format, Text};
 use crate::event::{Event, Kind, Posted};
 use crate::id::{Seq, UserId};
-use crate::judge::{Case, Effective, within};
-use crate::limits::{Limits, POST_REFILL_MS};
+use crate::judge::{at_most, Case, Effective, within};
+use crate::limits::{Limits, POST_REFILL_MS, POSTS_BURST_MAX};
 use crate::policy::{Permission, Rule};
 use crate::rejection::{Counted, Field, Rejection};
 use crate::request::{Need, Stop};
@@ -95,12 +95,7 @@ impl Post {
     }
 
     fn content(&self) -> Content {
-        Content {
-            body: self.body.clone(),
-            format: self.format,
-            attachments: self.attachments.clone(),
-            ext: self.ext.clone(),
-        }
+        content(&self.body, self.format, &self.attachments, &self.ext)
     }
 
     /// Refuses an answer to what isn't there, and a thread that begins within a thread.
@@ -117,11 +112,23 @@ impl Post {
         }
         match case.living_message(root)?.thread {
             None => Ok(()),
-            Some(_) => Err(Rejection::BadArgument {
-                field: Field::Message,
-            }
-            .into()),
+            Some(_) => Err(Rejection::bad(Field::Message).into()),
         }
+    }
+}
+
+/// What a wish says, apart from where.
+pub(super) fn content(
+    body: &Text,
+    format: Format,
+    attachments: &[Attachment],
+    ext: &BTreeMap<Text, Text>,
+) -> Content {
+    Content {
+        body: body.clone(),
+        format,
+        attachments: attachments.to_vec(),
+        ext: ext.clone(),
     }
 }
 
@@ -142,22 +149,10 @@ pub(super) fn check(
         content.attachment_bytes(),
         limits.body_bytes_max,
     )?;
-    let at_most = |what, count: usize, max: usize| {
-        if count > max {
-            Err(Rejection::TooMany {
-                what,
-                max: max as u64,
-            })
-        } else {
-            Ok(())
-        }
-    };
-    at_most(
-        Counted::Attachments,
-        content.attachments.len(),
-        limits.attachments_max,
-    )?;
-    at_most(Counted::Mentions, mentions.len(), limits.mentions_max)?;
+    let (attached, max) = (content.attachments.len(), limits.attachments_max);
+    at_most(Counted::Attachments, attached as u64, max as u64)?;
+    let (mentioned, max) = (mentions.len(), limits.mentions_max);
+    at_most(Counted::Mentions, mentioned as u64, max as u64)?;
     if content.body.is_blank() && content.attachments.is_empty() {
         return Err(Rejection::EmptyBody);
     }
@@ -198,9 +193,8 @@ fn not_too_fast(case: &Case<'_>, actor: Effective) -> Result<(), Stop> {
         }
         .into());
     }
-    let retry_ms = poster
-        .bucket
-        .wait_ms(case.at, case.limits.posts_burst, POST_REFILL_MS);
+    let burst = case.limits.posts_burst.min(POSTS_BURST_MAX);
+    let retry_ms = poster.bucket.wait_ms(case.at, burst, POST_REFILL_MS);
     // A debt that the bound doesn't allow is from when it didn't hold.
     let bounded = case.limits.posts_limited && retry_ms <= POST_REFILL_MS;
     if bounded && retry_ms > 0 {

@@ -4,9 +4,9 @@ use super::{Outcome, Ruling};
 use crate::content::Reaction;
 use crate::event::{Event, Reacted};
 use crate::id::Seq;
-use crate::judge::Case;
+use crate::judge::{Case, at_most};
 use crate::policy::Permission;
-use crate::rejection::{Counted, Rejection};
+use crate::rejection::Counted;
 
 wish! {
     /// Reacts to a message, once with each reaction.
@@ -27,17 +27,13 @@ impl React {
         if head.has_reaction(&self.reaction, case.actor.id) {
             return Ok(Outcome::Already(case.room.head_seq));
         }
-        let too_many = |max: usize| Rejection::TooMany {
-            what: Counted::Reactions,
-            max: max as u64,
-        };
-        let distinct_max = case.limits.reactions_distinct_max;
-        if !head.reactions.contains_key(&self.reaction) && head.reactions.len() >= distinct_max {
-            return Err(too_many(distinct_max).into());
+        if !head.reactions.contains_key(&self.reaction) {
+            let distinct = head.reactions.len() as u64 + 1;
+            let max = case.limits.reactions_distinct_max as u64;
+            at_most(Counted::Reactions, distinct, max)?;
         }
-        if head.reactions_count() >= case.limits.reactions_max {
-            return Err(too_many(case.limits.reactions_max).into());
-        }
+        let all = head.reactions_count() as u64 + 1;
+        at_most(Counted::Reactions, all, case.limits.reactions_max as u64)?;
         Ok(Reacted {
             message: self.message,
             reaction: self.reaction.clone(),

@@ -9,7 +9,7 @@ use crate::content::{Password, SecretHash};
 use crate::directory::Directory;
 use crate::event::{Access, AccessChanged, Event, History};
 use crate::id::{RoomId, UserId};
-use crate::judge::Case;
+use crate::judge::{Case, at_most};
 use crate::limits::Limits;
 use crate::policy::Permission;
 use crate::rejection::{Counted, Field, Rejection};
@@ -67,21 +67,16 @@ impl Entry {
         match self {
             Self::Open | Self::Invite => Ok(()),
             Self::Password { password } => Ok(check_password(password)?),
-            Self::Groups { groups } if groups.is_empty() => Err(Rejection::BadArgument {
-                field: Field::Group,
+            Self::Groups { groups } if groups.is_empty() => {
+                Err(Rejection::bad(Field::Group).into())
             }
-            .into()),
-            Self::Groups { groups } if groups.len() > limits.grants_max => {
-                let max = limits.grants_max as u64;
-                Err(Rejection::TooMany {
-                    what: Counted::Grants,
-                    max,
-                }
-                .into())
+            Self::Groups { groups } => {
+                let (count, max) = (groups.len() as u64, limits.grants_max as u64);
+                at_most(Counted::Grants, count, max)?;
+                groups
+                    .iter()
+                    .try_for_each(|group| is_member_of(directory, *group, actor))
             }
-            Self::Groups { groups } => groups
-                .iter()
-                .try_for_each(|group| is_member_of(directory, *group, actor)),
         }
     }
 
@@ -112,9 +107,7 @@ impl Entry {
 /// Refuses an empty password and one that is too long to be hashed.
 pub(super) fn check_password(password: &Password) -> Result<(), Rejection> {
     if password.expose().is_empty() {
-        return Err(Rejection::BadArgument {
-            field: Field::Password,
-        });
+        return Err(Rejection::bad(Field::Password));
     }
     crate::judge::within(
         Field::Password,
@@ -135,10 +128,7 @@ pub(super) fn is_member_of(
     if directory.is_member(group, actor) {
         Ok(())
     } else {
-        Err(Rejection::BadArgument {
-            field: Field::Group,
-        }
-        .into())
+        Err(Rejection::bad(Field::Group).into())
     }
 }
 

@@ -4,7 +4,7 @@ use super::set_access::is_member_of;
 use super::{Outcome, Ruling};
 use crate::event::{Event, GrantChanged};
 use crate::id::RoomId;
-use crate::judge::Case;
+use crate::judge::{Case, at_most};
 use crate::policy::{Permission, Role};
 use crate::rejection::{Counted, Field, Rejection};
 
@@ -27,10 +27,7 @@ impl SetGrant {
     pub(crate) fn decide(&self, case: &Case<'_>) -> Ruling {
         let actor = case.may(Permission::SetGrants)?;
         if self.group == case.room.id {
-            return Err(Rejection::BadArgument {
-                field: Field::Group,
-            }
-            .into());
+            return Err(Rejection::bad(Field::Group).into());
         }
         let granted = case.room.grants.get(&self.group).copied();
         if granted == self.role {
@@ -42,13 +39,9 @@ impl SetGrant {
         if let Some(role) = self.role {
             is_member_of(case.directory, self.group, case.actor.id)?;
             case.may_give(actor, role)?;
-            if granted.is_none() && case.room.grants.len() >= case.limits.grants_max {
-                let max = case.limits.grants_max as u64;
-                return Err(Rejection::TooMany {
-                    what: Counted::Grants,
-                    max,
-                }
-                .into());
+            if granted.is_none() {
+                let grants = case.room.grants.len() as u64 + 1;
+                at_most(Counted::Grants, grants, case.limits.grants_max as u64)?;
             }
         }
         Ok(GrantChanged {

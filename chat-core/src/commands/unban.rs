@@ -17,7 +17,7 @@ wish! {
 impl Unban {
     pub(crate) fn decide(&self, case: &Case<'_>) -> Ruling {
         case.may(Permission::Ban)?;
-        if case.room.ban(self.user, case.at).is_none() {
+        if !case.room.is_banned(self.user, case.at) {
             return Ok(Outcome::Already(case.room.head_seq));
         }
         Ok(Unbanned { user: self.user }.into())

@@ -6,7 +6,7 @@ use super::{Outcome, Ruling};
 use crate::content::Text;
 use crate::event::{Event, Features, Kind, Retention, RoomUpdated};
 use crate::judge::{Case, Effective, within};
-use crate::limits::Limits;
+use crate::limits::{Limits, SLOW_MODE_S_MAX};
 use crate::name::Name;
 use crate::policy::{Overrides, Permission, Role, Rule};
 use crate::rejection::{Field, Rejection};
@@ -75,10 +75,7 @@ impl UpdateRoom {
         )?;
         let members = case.room.members.len() as u64;
         if self.capacity.is_some_and(|capacity| capacity < members) {
-            return Err(Rejection::BadArgument {
-                field: Field::Capacity,
-            }
-            .into());
+            return Err(Rejection::bad(Field::Capacity).into());
         }
         if let Some(overrides) = &self.overrides {
             check_overrides(overrides, actor.role)?;
@@ -120,9 +117,7 @@ pub(super) fn check_settings(
     let members_max = members_max(kind, limits);
     match capacity {
         Some(0) => {
-            return Err(Rejection::BadArgument {
-                field: Field::Capacity,
-            });
+            return Err(Rejection::bad(Field::Capacity));
         }
         Some(capacity) if capacity > members_max => {
             return Err(Rejection::TooLarge {
@@ -132,16 +127,13 @@ pub(super) fn check_settings(
         }
         Some(_) | None => {}
     }
-    if slow_mode_s.is_some_and(|seconds| seconds > limits.slow_mode_s_max) {
-        return Err(Rejection::TooLarge {
-            field: Field::SlowMode,
-            max: limits.slow_mode_s_max,
-        });
+    let max = limits.slow_mode_s_max.min(SLOW_MODE_S_MAX);
+    if slow_mode_s.is_some_and(|seconds| seconds > max) {
+        let field = Field::SlowMode;
+        return Err(Rejection::TooLarge { field, max });
     }
     if retention.is_some_and(|it| it.days == Some(0) || it.records == Some(0)) {
-        return Err(Rejection::BadArgument {
-            field: Field::Retention,
-        });
+        return Err(Rejection::bad(Field::Retention));
     }
     Ok(())
 }
@@ -167,9 +159,7 @@ pub(super) fn check_overrides(overrides: &Overrides, actor: Role) -> Result<(), 
             .iter()
             .any(|permission| !permission.is_overridable())
         {
-            return Err(Rejection::BadArgument {
-                field: Field::Overrides,
-            });
+            return Err(Rejection::bad(Field::Overrides));
         }
     }
     Ok(())
@@ -201,4 +191,20 @@ fn gives_only_what_he_holds(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_setting_makes_slow_mode_longer_than_a_room_remembers() {
+        let mut limits = Limits::default();
+        limits.slow_mode_s_max = SLOW_MODE_S_MAX * 2;
+        let check = |seconds| check_settings(Kind::Group, None, Some(seconds), None, &limits);
+        assert_eq!(check(SLOW_MODE_S_MAX), Ok(()));
+        let (field, max) = (Field::SlowMode, SLOW_MODE_S_MAX);
+        let refused = Err(Rejection::TooLarge { field, max });
+        assert_eq!(check(SLOW_MODE_S_MAX + 1), refused);
+    }
 }

@@ -8,6 +8,34 @@ use crate::id::{Seq, Timestamp, UserId};
 use crate::policy::Role;
 
 impl Room {
+    /// The room that a log's first record founds; none if the record is no such one.
+    #[must_use]
+    pub fn founded(record: &Record) -> Option<Self> {
+        let Event::RoomCreated(it) = &record.event else {
+            return None;
+        };
+        let mut room = Self::new(record.room, record.by.id, record.at, it);
+        room.evolve(record);
+        Some(room)
+    }
+
+    /// Folds a log, from its first record, into the room that it made; none if the log is empty or
+    /// has a hole.
+    #[must_use]
+    pub fn replayed<'a>(log: impl IntoIterator<Item = &'a Record>) -> Option<Self> {
+        let mut log = log.into_iter();
+        let mut room = Self::founded(log.next()?)?;
+        for record in log {
+            room.follow(record)?;
+        }
+        Some(room)
+    }
+
+    /// Applies the next record of this room's log; none, and no change, if it is not the next.
+    pub fn follow(&mut self, record: &Record) -> Option<()> {
+        (record.room == self.id && record.seq == self.head_seq.next()).then(|| self.evolve(record))
+    }
+
     /// Applies the next record of this room's log.
     pub(crate) fn evolve(&mut self, record: &Record) {
         let (seq, by) = (record.seq, record.by.id);
@@ -180,7 +208,7 @@ impl Room {
         must(
             self.members
                 .keys()
-                .all(|user| self.ban(*user, self.head_at).is_none()),
+                .all(|user| !self.is_banned(*user, self.head_at)),
             "somebody is both joined and banned",
         );
         must(

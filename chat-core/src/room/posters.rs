@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::bucket::Bucket;
 use crate::id::{Timestamp, UserId};
-use crate::limits::POST_REFILL_MS;
+use crate::limits::{POST_REFILL_MS, SLOW_MODE_S_MAX};
 
-/// The longest time that a post matters to the next one: the longest slow mode there may be.
-const MEMORY_MS: u64 = 6 * 60 * 60 * 1000;
+/// The longest time that a post matters to the next one.
+const MEMORY_MS: u64 = SLOW_MODE_S_MAX * 1000;
 
-/// The last post and the budget of everybody who posted in the last six hours.
+/// The last post and the budget of everybody who posted lately.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Posters {
     latest: BTreeMap<UserId, Poster>,
@@ -50,5 +50,26 @@ impl Posters {
                 .retain(|_, poster| at.ms_since(poster.last_at) <= MEMORY_MS);
             self.sweep_at = SWEEP_MIN.max(self.latest.len() * 2);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_posted_is_remembered_through_the_longest_slow_mode() {
+        let mut posters = Posters::default();
+        let (alice, at) = (UserId::new(1_000), Timestamp::new(1));
+        let crowd = |posters: &mut Posters, at: Timestamp| {
+            (1..=SWEEP_MIN as u64 * 2).for_each(|user| posters.note(UserId::new(user), at));
+        };
+        posters.note(alice, at);
+        crowd(&mut posters, at.plus_ms(SLOW_MODE_S_MAX * 1000));
+        assert_eq!(posters.get(alice).map(|it| it.last_at), Some(at));
+        crowd(&mut posters, at.plus_ms(SLOW_MODE_S_MAX * 3000));
+        posters.sweep_at = 0;
+        posters.note(UserId::new(1), at.plus_ms(SLOW_MODE_S_MAX * 3000));
+        assert_eq!(posters.get(alice), None);
     }
 }

@@ -128,6 +128,7 @@ impl Story {
             Answer::Signal(signal) => format!("{user} {}", words::signal(signal)),
             Answer::Refused(rejection) => format!("{user} refused: {}", words::refusal(&rejection)),
             Answer::NameTaken => format!("{user} refused: name taken"),
+            Answer::NumberTaken => format!("{user} needs another number"),
         }
     }
 

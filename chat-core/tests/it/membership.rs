@@ -309,7 +309,7 @@ stories! {
                2 bob joined as Member: attach bob, broadcast
                3 carol joined as Member: attach carol, broadcast
                4 alice muted bob: broadcast
-               alice refused: no more than 1 bans
+               alice refused: no more than 1 mutes
                5 alice muted carol: broadcast
                6 alice invited dave: broadcast, notify dave
                alice refused: no more than 1 invites

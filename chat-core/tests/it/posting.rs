@@ -417,7 +417,7 @@ stories! {
                alice create #lair in=#den
                alice open bob in=#den",
               "1 alice created: attach alice, broadcast
-               alice refused: a fact is out of date
-               alice refused: a fact is out of date");
+               alice needs another number
+               alice needs another number");
     }
 }

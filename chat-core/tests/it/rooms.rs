@@ -230,7 +230,7 @@ stories! {
                alice refused: user is not acceptable
                alice refused: not permitted: post (guest)
                gina refused: not permitted: post (guest)
-               carol refused: a fact is out of date");
+               carol needs another number");
     }
 
     fn suspended_accounts_do_nothing() {

@@ -1,4 +1,4 @@
-//! The dialect of `003_10331393eb4d24c0.txt`: rooms over HTTP, and a WebSocket of actions.
+//! Rooms over HTTP below `/api`, and a WebSocket of `{"action":..}` frames.
 //!
 //! Two front ends of it are in use. The first face says `action` and names rooms by id, the second
 //! says `type` and names them by name; a socket may say either, and hears each room in the face by

@@ -1,4 +1,4 @@
-//! The dialect of `004_457d7a12e52918e6.txt`: groups by name, and log-in over the WebSocket.
+//! A WebSocket of `{"type":..,"group":..}`: groups by name, and log-in on the socket itself.
 //!
 //! Requests say `group` and replies `Group`; what is said is `Text`. What happens is a line, or
 //! that somebody was added; nobody is told of those who leave. Unknown requests are passed over in

@@ -1,5 +1,5 @@
-//! The dialect of `002_30881e06287dbf72.txt`: accounts and rooms over HTTP, and one room per
-//! WebSocket, which the handshake names.
+//! Accounts and rooms over HTTP below `/v1/api`, and one room per WebSocket, which the handshake
+//! names.
 //!
 //! Keys are matched without regard to case, and unknown ones are passed over. On the socket
 //! nothing is refused in words: a bad frame is ignored.

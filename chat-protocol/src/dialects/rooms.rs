@@ -1,4 +1,4 @@
-//! The dialect of `000_7e03b1ce85711bc4.txt`: `type` and `payload`, a name per room.
+//! A WebSocket of `{"type":..,"payload":..}`, where somebody has a name per room and no account.
 //!
 //! It has no tokens of its own, no history, and one word for what happens: a chat line. Unknown
 //! requests are passed over in silence; refusals without a phrase of their own are said in words.

@@ -1,4 +1,4 @@
-//! The dialect of `001_d6713a1b7337502b.txt`: events over [Socket.IO](crate::socketio).
+//! Events over [Socket.IO](crate::socketio), with tokens that the server signs.
 //!
 //! Two front ends are in use, and each has events of its own. The first names a room in everything
 //! and makes it by joining it: `joinRoom`, `message`, `leaveRoom`, `typing`. The second makes rooms

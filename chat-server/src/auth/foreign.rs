@@ -62,7 +62,7 @@ pub(super) async fn admit(
     linker.admit(&newcomer, &pass).await
 }
 
-/// What the older server of `001_d6713a1b7337502b.txt` would sign for a test user.
+/// What an older server of the `socketio` dialect would sign for a test user.
 #[derive(Serialize)]
 pub(super) struct TestClaims {
     id: &'static str,
@@ -92,8 +92,7 @@ struct Foreign<'a> {
 }
 
 impl<'a> Foreign<'a> {
-    /// `UserID, UserName, Email` (002_30881e06287dbf72.txt), `id, username`
-    /// (001_d6713a1b7337502b.txt), `username` (003_10331393eb4d24c0.txt).
+    /// `UserID, UserName, Email` (`rest`), `id, username` (`socketio`), `username` (`actions`).
     fn read(claims: &'a Map<String, Value>) -> Option<Self> {
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
         if let Some(name) = text("UserName") {

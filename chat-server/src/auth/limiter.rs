@@ -295,7 +295,7 @@ impl Limiter {
 
     fn now(&self) -> Timestamp {
         let ms = self.clock.elapsed().as_millis();
-        Timestamp::new(u64::try_from(ms).unwrap_or(u64::MAX))
+        Timestamp::saturating(u64::try_from(ms).unwrap_or(u64::MAX))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -7,7 +7,7 @@ use chat_core::{Name, Timestamp, UserId};
 use tokio::sync::Mutex;
 
 use crate::auth::error::{AuthError, TokenFault};
-use crate::auth::token::{drawn_hex, grant_of};
+use crate::auth::token::{drawn_hex, grant_of, seconds};
 use crate::auth::{Identity, rules};
 use crate::clock::Clock;
 use crate::store::{Account, Created, Link, NewAccount, Store};
@@ -124,8 +124,7 @@ impl Linker {
             .store
             .token_holds(account.user, &grant, account.token_epoch)
             .await?;
-        let made_at = |made_s: u64| Timestamp::new(made_s.saturating_mul(1_000));
-        let made_at = pass.made_s.map(made_at);
+        let made_at = pass.made_s.map(seconds);
         if !holds || self.is_revoked(&account, made_at).await? {
             return Err(TokenFault::Revoked.into());
         }

@@ -267,9 +267,9 @@ pub(super) fn grant_of(token: &str) -> Option<String> {
     Some(format!("sig:{signature}"))
 }
 
-/// A moment in whole seconds, as a [`Timestamp`].
+/// A moment in whole seconds, as a [`Timestamp`]; what lies too far off stays as far off as it may.
 pub(super) const fn seconds(seconds: u64) -> Timestamp {
-    Timestamp::new(seconds.saturating_mul(1_000))
+    Timestamp::saturating(seconds.saturating_mul(1_000))
 }
 
 /// This many random bytes, in hexadecimal digits.

@@ -164,11 +164,13 @@ mod tests {
 
     #[test]
     fn a_server_that_listens_everywhere_is_asked_at_home() {
-        let mut config = Config::default();
-        config.listen = vec![
-            "rooms=127.0.0.1:1".parse().unwrap(),
-            "0.0.0.0:81".parse().unwrap(),
-        ];
+        let mut config = Config {
+            listen: vec![
+                "rooms=127.0.0.1:1".parse().unwrap(),
+                "0.0.0.0:81".parse().unwrap(),
+            ],
+            ..Config::default()
+        };
         assert_eq!(
             Target::configured(&config).unwrap().authority,
             "127.0.0.1:81"

@@ -1,5 +1,6 @@
 //! The file: the settings as keys, and the two sets of limits as tables.
 
+use chat_core::limits::{POSTS_BURST_MAX, SLOW_MODE_S_MAX};
 use chat_core::{Limits, NUMBER_MAX};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -121,14 +122,19 @@ fn listed(value: &Value) -> Result<String, String> {
     text.ok_or_else(|| format!("holds a {} where a string belongs", value.type_str()))
 }
 
-/// Whether a limit is of its kind, and neither senselessly small nor past what a client can read.
+/// Whether a limit is of its kind, and neither senselessly small nor past what a client can read or
+/// the engine can hold.
 fn within_bounds(key: &str, default: &Value, value: &Value, zeroes: &[&str]) -> Result<(), String> {
     match (default, value) {
-        (Value::Integer(_), Value::Integer(number)) => match u64::try_from(*number) {
-            Ok(0) if !zeroes.contains(&key) => Err("must be at least 1".into()),
-            Ok(number) if number <= NUMBER_MAX => Ok(()),
-            Ok(_) | Err(_) => Err(format!("{number} is not from 0 to {NUMBER_MAX}")),
-        },
+        (Value::Integer(_), Value::Integer(number)) => {
+            let bound = BOUNDS.iter().find(|(name, _)| *name == key);
+            let max = bound.map_or(NUMBER_MAX, |(_, max)| *max);
+            match u64::try_from(*number) {
+                Ok(0) if !zeroes.contains(&key) => Err("must be at least 1".into()),
+                Ok(number) if number <= max => Ok(()),
+                Ok(_) | Err(_) => Err(format!("{number} is not from 0 to {max}")),
+            }
+        }
         (default, value) if default.same_type(value) => Ok(()),
         (default, value) => Err(format!(
             "can't be a {}: it is a {}",
@@ -156,6 +162,12 @@ const ENGINE_ZEROES: &[&str] = &[
     "rooms_created_a_day_max",
     "slow_mode_s_max",
     "edit_window_ms",
+];
+
+/// Limits that have a limit themselves, since a room remembers no longer who posted.
+const BOUNDS: &[(&str, u64)] = &[
+    ("slow_mode_s_max", SLOW_MODE_S_MAX),
+    ("posts_burst", POSTS_BURST_MAX),
 ];
 
 /// Limits of the server for which zero means: at once, or none.
@@ -274,6 +286,16 @@ mod tests {
                 .pins_max,
             0
         );
+    }
+
+    #[test]
+    fn a_slow_mode_that_could_not_be_enforced_is_refused() {
+        assert!(loaded("[limits]\nslow_mode_s_max = 21600").is_ok());
+        assert_eq!(
+            refusal("[limits]\nslow_mode_s_max = 21601"),
+            "chat.toml: limits.slow_mode_s_max: 21601 is not from 0 to 21600"
+        );
+        assert!(refusal("[limits]\nposts_burst = 43201").contains("0 to 43200"));
     }
 
     #[test]

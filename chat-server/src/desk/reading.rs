@@ -43,7 +43,7 @@ impl Desk<'_> {
         message: Seq,
         from: Seq,
     ) -> Result<Option<Message>, Refusal> {
-        let before = Seq::new(message.number().saturating_sub(1));
+        let before = message.prev();
         let query = MessageQuery {
             room,
             viewer: self.actor.id,
@@ -100,7 +100,7 @@ impl Desk<'_> {
             // What lies between is kept no longer, or was never his to read.
             return Err(Refusal::unrecoverable("trimmed"));
         }
-        let after = since.max(Seq::new(from.number().saturating_sub(1)));
+        let after = since.max(from.prev());
         let most = self.node.limits().catch_up_records_max;
         let limit = usize::try_from(limit.unwrap_or(most).clamp(1, most)).unwrap_or(usize::MAX);
         let events = self.records_that_fit(room, after..head, limit).await?;

@@ -110,7 +110,7 @@ fn from_there(rooms: Vec<Scope>, begin: Option<(RoomId, Seq)>) -> Vec<Scope> {
     let Some((first, before)) = begin else {
         return rooms;
     };
-    let last = Seq::new(before.number().saturating_sub(1));
+    let last = before.prev();
     let rest = rooms.into_iter().filter(|scope| scope.room >= first);
     rest.map(|scope| match scope.room == first {
         true => Scope {

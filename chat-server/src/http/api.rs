@@ -125,19 +125,24 @@ async fn messages(
     let room = RoomRef::id(room.ok_or_else(|| Refusal::new(Code::RoomNotFound))?);
     let place = match (range.before, range.after, range.around) {
         (None, None, None) => Place::Newest,
-        (Some(seq), None, None) => Place::Before(Seq::new(seq)),
-        (None, Some(seq), None) => Place::After(Seq::new(seq)),
-        (None, None, Some(seq)) => Place::Around(Seq::new(seq)),
+        (Some(seq), None, None) => Place::Before(position("before", seq)?),
+        (None, Some(seq), None) => Place::After(position("after", seq)?),
+        (None, None, Some(seq)) => Place::Around(position("around", seq)?),
         (_, _, _) => return Err(Refusal::bad_argument("before").into()),
     };
-    let (thread, limit) = (range.thread.map(Seq::new), range.limit);
+    let thread = range.thread.map(|seq| position("thread", seq));
     let history = History {
         room,
         place,
-        thread,
-        limit,
+        thread: thread.transpose()?,
+        limit: range.limit,
     };
     Ok(ok(&query(&node, &identity, Op::History(history)).await?))
+}
+
+/// A position that a client names, if there may be such a one.
+fn position(name: &str, seq: u64) -> Result<Seq, Refusal> {
+    Seq::try_from(seq).map_err(|_| Refusal::bad_argument(name))
 }
 
 #[derive(Deserialize)]
@@ -164,11 +169,11 @@ async fn search(
         Some(Ok(room)) => Some(RoomRef::id(room)),
         Some(Err(_)) => return Err(Refusal::new(Code::RoomNotFound).into()),
     };
-    let before = search.before.map(Seq::try_from).transpose();
+    let before = search.before.map(|seq| position("before", seq));
     let op = Op::Search {
         text: text("q", search.q)?,
         room,
-        before: before.map_err(|_| Refusal::bad_argument("before"))?,
+        before: before.transpose()?,
         cursor: search
             .cursor
             .map(|cursor| text("cursor", cursor))

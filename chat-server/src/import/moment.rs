@@ -1,6 +1,6 @@
 //! Moments, as other servers write them.
 
-use chat_core::{NUMBER_MAX, Timestamp};
+use chat_core::Timestamp;
 use serde_json::Value;
 
 /// A moment: milliseconds since 1970 as a number or its digits, a time of RFC 3339, or either of
@@ -22,7 +22,7 @@ pub(super) fn read(value: &Value) -> Option<Timestamp> {
 }
 
 fn milliseconds(number: u64) -> Option<Timestamp> {
-    (number > 0 && number <= NUMBER_MAX).then(|| Timestamp::new(number))
+    Timestamp::try_from(number).ok().filter(|_| number > 0)
 }
 
 /// `2024-12-10T12:00:00.5+01:00` (RFC 3339, section 5.6); a blank may stand for the T, and an offset

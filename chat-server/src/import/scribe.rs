@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chat_core::{
     Actor, Cid, Command, Decision, Engine, Facts, Kind, Lifecycle, MessageFact, Name, Need, Proof,
-    Record, Rejection, Request, Room, RoomId, SecretHash, Seq, Standing, Timestamp, UserId,
+    Record, Request, Room, RoomId, SecretHash, Seq, Standing, Timestamp, UserId,
 };
 
 use super::{ImportError, Options};
@@ -116,7 +116,7 @@ impl<'a> Scribe<'a> {
                 Err(rejection) => return Ok(Judged::Refused(rejection.to_string())),
             }
         }
-        Ok(Judged::Refused(Rejection::StaleFact.to_string()))
+        Ok(Judged::Refused("it asks for ever more".to_owned()))
     }
 
     /// What is known without asking: how many rooms somebody has doesn't matter here, a guest was
@@ -160,6 +160,7 @@ impl<'a> Scribe<'a> {
             }
             // Everything else is supplied from the start, or belongs to a room that is gone.
             Need::Room(_)
+            | Need::NewRoom
             | Need::Proof { .. }
             | Need::Standing
             | Need::Blocked(_)
@@ -173,7 +174,9 @@ impl<'a> Scribe<'a> {
             self.put(false);
             self.flush().await?;
         }
-        self.engine.evolve(&record);
+        if !self.engine.evolve(&record) {
+            return Err(ImportError::Disturbed(self.room));
+        }
         self.records.push(Arc::new(record));
         Ok(())
     }

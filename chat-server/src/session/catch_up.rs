@@ -57,7 +57,7 @@ impl Session {
                     if position < last
                         && chat_core::sabotage::planted("removed_while_catching_up") =>
                 {
-                    Seq::new(u64::MAX)
+                    chat_core::Seq::MAX
                 }
                 CatchUp::Gone(Some(last)) if position < last => last,
                 CatchUp::Gone(_) => {

@@ -41,7 +41,7 @@ impl VirtualClock {
 impl Clock for VirtualClock {
     fn now(&self) -> Timestamp {
         let now = BEGINNING_MS + self.elapsed_ms();
-        Timestamp::new(now.saturating_add_signed(self.off_ms.load(Ordering::Relaxed)))
+        Timestamp::saturating(now.saturating_add_signed(self.off_ms.load(Ordering::Relaxed)))
     }
 
     fn elapsed(&self) -> Duration {

@@ -115,7 +115,7 @@ impl Guest {
     fn lacking(&self, visit: &Visit) -> Option<String> {
         let (room, _) = visit.wanted.filter(|_| visit.inside)?;
         let last = visit.last?;
-        let missing = self.missing(visit, room, last, Seq::new(u64::MAX))?;
+        let missing = self.missing(visit, room, last, Seq::MAX)?;
         Some(format!("hasn't heard {missing} of room {room}"))
     }
 

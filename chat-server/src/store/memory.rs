@@ -81,8 +81,10 @@ impl Store for Memory {
             .keys()
             .next_back()
             .map_or(0, |room| room.number());
-        state.next_room = state.next_room.max(highest) + 1;
-        Ok(RoomId::new(state.next_room))
+        let next = state.next_room.max(highest) + 1;
+        let room = RoomId::try_from(next).map_err(|why| StoreError::Damaged(why.to_string()))?;
+        state.next_room = next;
+        Ok(room)
     }
 
     async fn load(&self, room: RoomId) -> Result<Option<Room>, StoreError> {

@@ -363,7 +363,7 @@ impl Store for Sqlite {
 
     async fn prune(&self, now: Timestamp) -> Result<(), StoreError> {
         write_alone!(self, move |desk| accounts::prune_grants(&desk.db, now))?;
-        let before = Timestamp::new(now.number().saturating_sub(CID_WINDOW_MS));
+        let before = now.minus_ms(CID_WINDOW_MS);
         // A part at a time, so that nobody waits long behind it, and so many parts of a long list
         // in one go; the next time it goes on there.
         for _ in 0..PRUNED_PARTS_MAX {

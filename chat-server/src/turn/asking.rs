@@ -180,6 +180,8 @@ impl<R> Turn<R> {
         let question = match need {
             // Its slot would have it if there were one.
             Need::Room(_) => return self.refuse(pending.mail, Rejection::RoomNotFound.into()),
+            // Nobody else gets the number, so the record there is of unknown origin.
+            Need::NewRoom => return self.refuse(pending.mail, Refused::StorageUnavailable),
             Need::Group(group) => Question::Group(group),
             Need::Message(message) => Question::Message(room, message),
             Need::Proof {

@@ -155,7 +155,8 @@ impl<R> Turn<R> {
             return;
         }
         while let Some(record) = self.next_ahead(room) {
-            self.engine.evolve(&record);
+            let applied = self.engine.evolve(&record);
+            debug_assert!(applied, "a record ahead waits for those before it");
             if is_for_all(&record) {
                 self.remember(&record);
             }

@@ -64,7 +64,7 @@ impl<R> Turn<R> {
             },
             Look::Explain { .. } | Look::Bans => Sight::Bans(in_force(
                 room.bans.iter().map(|(user, until)| (*user, *until)),
-                |user| room.ban(user, at).is_some(),
+                |user| room.is_banned(user, at),
             )),
             Look::Invites => Sight::Invites(in_force(
                 room.invites.iter().map(|(user, until)| (*user, *until)),

@@ -261,7 +261,7 @@ impl<R> Slot<R> {
     /// What is to be appended.
     pub(super) fn append(&mut self, room: RoomId, state: Option<&Room>) -> Option<Append> {
         let (first, _) = self.decided.front()?;
-        let after = Seq::new(first.seq.number().saturating_sub(1));
+        let after = first.seq.prev();
         // Whether these records pass a multiple of the distance, so that nothing is to be kept.
         let due = state.filter(|state| {
             let distance = SNAPSHOT_RECORDS_MIN.max(state.members.len() as u64 / 4);

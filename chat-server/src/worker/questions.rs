@@ -1,6 +1,6 @@
 //! Answers to what a turn can't know by itself.
 
-use chat_core::{MessageFact, Proof, Seq, Timestamp};
+use chat_core::{MessageFact, Proof};
 
 use super::Worker;
 use crate::mail::Refused;
@@ -76,13 +76,12 @@ async fn ask(node: &Node, question: Question) -> Result<Supply, StoreError> {
             Err(_) => Supply::Failed(Refused::Overloaded),
         },
         Question::Standing(user) => {
-            let now = node.clock().now().number();
-            let since = Timestamp::new(now.saturating_sub(chat_core::limits::DAY_MS));
+            let since = node.clock().now().minus_ms(chat_core::limits::DAY_MS);
             Supply::Standing(store.standing(user, since).await?)
         }
         Question::Blocked { by, user } => Supply::Blocked(store.is_blocked(by, user).await?),
         Question::Record(room, seq) => {
-            let before = Seq::new(seq.number().saturating_sub(1));
+            let before = seq.prev();
             let found = store.records(room, before, 1).await?;
             Supply::Record(seq, found.into_iter().find(|record| record.seq == seq))
         }

@@ -150,6 +150,13 @@ async fn frames_are_answered_in_order_and_a_key_makes_them_safe_to_repeat() {
     let before = format!("{path}&before={}", page["items"][0]["seq"]);
     let page = by(&world, &ann, "GET", &before, "").await.json();
     assert_eq!(page["items"][0]["content"]["body"], "one");
+    // What no position can be is refused, whichever side of it one asks for.
+    for side in ["before", "after", "around", "thread"] {
+        let path = format!("{path}&{side}=9007199254740992");
+        let refused = by(&world, &ann, "GET", &path, "").await;
+        let said = (refused.status, refused.json()["code"].clone());
+        assert_eq!(said, (400, json!("bad_argument")), "{side}");
+    }
     let bob = world.account("bob").await;
     let other = by(&world, &bob, "GET", &path, "").await;
     assert_eq!(

@@ -10,8 +10,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::world::{Native, PASSWORD, Plain, World, config, http};
 
 /// The codes that no frame of a client brings about, and why.
-const OUT_OF_REACH: [(Code, &str); 4] = [
-    (Code::StaleFact, "the room asks again inside"),
+const OUT_OF_REACH: [(Code, &str); 3] = [
     (Code::Unavailable, "takes thousands of requests at once"),
     (Code::ShuttingDown, "takes a server that stops"),
     (Code::StorageUnavailable, "takes a disk that fails"),

@@ -100,10 +100,7 @@ impl Bot {
         while let Some(output) = self.connection.next().await {
             match output {
                 Output::Welcome(welcome) => {
-                    self.me = welcome
-                        .pointer("/user/id")
-                        .and_then(Value::as_u64)
-                        .map(UserId::new);
+                    self.me = number(&welcome, "/user/id");
                     println!("connected");
                 }
                 Output::Event(heard) if Some(heard.room) == self.room => {
@@ -145,14 +142,14 @@ impl Bot {
         match step {
             Step::Find => {
                 let room = number(&result?, "/id").ok_or("the server names no room")?;
-                self.room = Some(RoomId::new(room));
+                self.room = Some(room);
                 let join = self
                     .connection
                     .command(self.room, draw_cid(), Join::default())?;
                 self.waits_for = Some((join, Step::Join));
             }
             Step::Join => {
-                self.since = Seq::new(number(&result?, "/seq").unwrap_or_default());
+                self.since = number(&result?, "/seq").unwrap_or_default();
                 self.behind = true;
             }
             Step::Past => {
@@ -215,8 +212,8 @@ impl Bot {
     }
 }
 
-fn number(value: &Value, pointer: &str) -> Option<u64> {
-    value.pointer(pointer).and_then(Value::as_u64)
+fn number<T: TryFrom<u64>>(value: &Value, pointer: &str) -> Option<T> {
+    T::try_from(value.pointer(pointer)?.as_u64()?).ok()
 }
 
 /// Messages that are read of the past: fewer than the cids that a server remembers.

@@ -170,7 +170,7 @@ impl Den {
         let Decision::New(record) = self.0.decide(&request)? else {
             return Err("the engine makes no fact of it".into());
         };
-        self.0.evolve(&record);
+        assert!(self.0.evolve(&record));
         Ok(record)
     }
 }

@@ -45,7 +45,7 @@ fn wish(engine: &mut Engine, actor: &Actor, command: impl Into<Command>) {
     };
     match engine.decide(&request) {
         Ok(Decision::New(record)) => {
-            engine.evolve(&record);
+            assert!(engine.evolve(&record), "it is the next record of its room");
             let effects: Vec<_> = record.effects().iter().collect();
             println!("{} {who} {}: {effects:?}", record.seq, record.event.name());
         }

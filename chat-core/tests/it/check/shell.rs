@@ -32,6 +32,8 @@ pub(crate) enum Answer {
     Refused(Rejection),
     /// The store refused: another room holds the alias.
     NameTaken,
+    /// The engine wants another number for the room: there is one of this.
+    NumberTaken,
 }
 
 /// A question that no answer to a need can settle is a bug.
@@ -105,6 +107,7 @@ impl Shell {
                     Some(room) => self.engine.load(room),
                     None => return Answer::Refused(Rejection::RoomNotFound),
                 },
+                Ok(Decision::Need(Need::NewRoom)) => return Answer::NumberTaken,
                 Ok(Decision::Need(need)) => self.supply(&mut request, &need),
                 Ok(Decision::New(record)) => match self.taken(&record) {
                     None => {
@@ -153,7 +156,7 @@ impl Shell {
         let (room, actor) = (request.room, request.actor.id);
         let facts = &mut request.facts;
         match need {
-            Need::Room(_) => unreachable!("answered by its caller"),
+            Need::Room(_) | Need::NewRoom => unreachable!("answered by its caller"),
             Need::Group(group) => self.teach(*group),
             Need::Message(message) => {
                 let fact = MessageFact {
@@ -266,7 +269,7 @@ impl Shell {
         for key in record.keys() {
             self.keys.insert(key, (record.room, record.seq));
         }
-        self.engine.evolve(record);
+        assert!(self.engine.evolve(record));
         self.logs
             .entry(record.room)
             .or_default()

@@ -175,7 +175,11 @@ impl World {
                 self.oracle.visitors.insert((room, user));
                 self.attached.insert((room, user));
             }
-            Answer::Signal(_) | Answer::Repeat(..) | Answer::Refused(_) | Answer::NameTaken => {}
+            Answer::Signal(_)
+            | Answer::Repeat(..)
+            | Answer::Refused(_)
+            | Answer::NameTaken
+            | Answer::NumberTaken => {}
         }
         assert_eq!(self.shell.visitors, self.oracle.visitors, "{}", self.told());
     }

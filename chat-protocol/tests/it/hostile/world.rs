@@ -277,6 +277,7 @@ impl World {
             }
             Outcome::Refused(rejection) => Err(rejection.into()),
             Outcome::NameTaken => Err(Code::NameTaken.into()),
+            Outcome::NumberTaken => unreachable!("rooms are numbered one after the other"),
         }
     }
 

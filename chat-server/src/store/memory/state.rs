@@ -284,7 +284,7 @@ impl State {
 
     pub(super) fn prune(&mut self, now: Timestamp) {
         self.accounts.prune(now);
-        let before = Timestamp::new(now.number().saturating_sub(CID_WINDOW_MS));
+        let before = now.minus_ms(CID_WINDOW_MS);
         for used in self.cids.values_mut() {
             let mut newest: Vec<_> = used
                 .values()

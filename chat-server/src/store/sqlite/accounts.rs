@@ -77,8 +77,9 @@ pub(super) fn create(db: &Connection, account: &NewAccount) -> Result<Created> {
         )?;
     }
     let user = u64::try_from(id)
-        .map(UserId::new)
-        .map_err(|_| Fault::damaged("a negative number"))?;
+        .ok()
+        .and_then(|id| UserId::try_from(id).ok())
+        .ok_or_else(|| Fault::damaged("the number of an account is out of range"))?;
     if let Some(it) = &account.link {
         link(db, &it.issuer, &it.foreign, user)?;
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chat_core::{Event, Record, Room, RoomId, Seq};
+use chat_core::{Event, NUMBER_MAX, Record, Room, RoomId, Seq};
 use chat_protocol::log::{Entry, Sum, WordsKey, encode};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
@@ -215,9 +215,11 @@ pub(super) fn reserve_rooms(desk: &mut Desk, count: u64) -> Result<u64> {
         .unwrap_or_default()
         .saturating_add(1);
     let next = u64::max(kept, above);
+    let after = next.checked_add(count).filter(|it| *it <= NUMBER_MAX);
+    let after = after.ok_or_else(|| Fault::damaged("the next room's number is out of range"))?;
     db.execute(
         "INSERT OR REPLACE INTO settings (name, value) VALUES ('next_room', ?1)",
-        [next.saturating_add(count).to_string()],
+        [after.to_string()],
     )?;
     Ok(next)
 }

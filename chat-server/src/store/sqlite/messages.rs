@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chat_core::event::{Edited, Left, Posted};
-use chat_core::{
-    Event, Head, Idx, NUMBER_MAX, Name, Reaction, Record, RoomId, Seq, Timestamp, UserId,
-};
+use chat_core::{Event, Head, Idx, Name, Reaction, Record, RoomId, Seq, Timestamp, UserId};
 use chat_protocol::answer::{Message, Tally};
 use rusqlite::{Connection, Row, params};
 
@@ -57,7 +55,7 @@ pub(super) fn messages(db: &Connection, query: &MessageQuery) -> Result<Vec<Mess
 fn ranges(query: &MessageQuery, from: Seq) -> [Option<Range>; 2] {
     let to = query.to;
     let up_to = |seq: Seq, limit| {
-        let high = before(seq).min(to);
+        let high = seq.prev().min(to);
         Range {
             low: from,
             high,
@@ -72,7 +70,7 @@ fn ranges(query: &MessageQuery, from: Seq) -> [Option<Range>; 2] {
         limit,
     };
     match query.place {
-        Place::Newest => [Some(up_to(Seq::new(NUMBER_MAX), query.limit)), None],
+        Place::Newest => [Some(up_to(Seq::MAX, query.limit)), None],
         Place::Before(seq) => [Some(up_to(seq, query.limit)), None],
         Place::After(seq) => [Some(on_from(seq.next(), query.limit)), None],
         Place::Around(seq) => {
@@ -98,10 +96,6 @@ fn spot(db: &Connection, room: RoomId, seq: Seq) -> Result<Option<Spot>> {
     found.next()?.map(spot).transpose()
 }
 
-fn before(seq: Seq) -> Seq {
-    Seq::new(seq.number().saturating_sub(1))
-}
-
 /// The messages of a range, in order.
 fn walk(db: &Connection, room: RoomId, range: &Range) -> Result<Vec<Seq>> {
     let high = range.high.min(head_seq(db, room)?.unwrap_or_default());
@@ -111,9 +105,9 @@ fn walk(db: &Connection, room: RoomId, range: &Range) -> Result<Vec<Seq>> {
     if range.from_high {
         return walk_back(db, room, range.low, high, range.limit);
     }
-    let start = spot(db, room, before(range.low))?.unwrap_or_default().idx;
+    let start = spot(db, room, range.low.prev())?.unwrap_or_default().idx;
     let limit = u64::try_from(range.limit).unwrap_or(u64::MAX);
-    let last = Idx::new(start.number().saturating_add(limit));
+    let last = Idx::saturating(start.number().saturating_add(limit));
     // The first record by which there are so many messages: positions and counts rise together.
     let (mut low, mut end) = (range.low, high);
     while low < end {
@@ -143,8 +137,8 @@ fn walk_back(db: &Connection, room: RoomId, low: Seq, high: Seq, limit: usize) -
             break;
         }
         messages.push(there.message);
-        expected = Some(Idx::new(there.idx.number().saturating_sub(1)));
-        seq = before(there.message);
+        expected = Some(there.idx.prev());
+        seq = there.message.prev();
     }
     messages.reverse();
     Ok(messages)

@@ -83,7 +83,7 @@ impl Search<'_> {
             let Some(first) = page.first() else {
                 return Ok(None);
             };
-            high = Seq::new(first.number().saturating_sub(1));
+            high = first.prev();
         }
     }
 

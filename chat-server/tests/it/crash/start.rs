@@ -135,7 +135,7 @@ fn act(engine: &mut Engine, room: u64, step: u64, command: Command) -> Arc<Recor
     };
     match engine.decide(&request) {
         Ok(Decision::New(record)) => {
-            engine.evolve(&record);
+            assert!(engine.evolve(&record));
             Arc::new(record)
         }
         other => panic!("{other:?}"),

@@ -233,7 +233,7 @@ pub(super) async fn old_cids_are_forgotten_and_the_newest_kept(store: Any) {
         let cid = format!("c{number}");
         let post = Post::plain(text("hi"));
         let record = Arc::new(stage.decide(den, user, Some(&cid), post).await.unwrap());
-        stage.engine.evolve(&record);
+        assert!(stage.engine.evolve(&record));
         records.push(record);
     }
     let last_at = stage.at;

@@ -427,7 +427,7 @@ pub(super) async fn a_room_loads_from_snapshot_and_tail(store: Any) {
         .decide(den, BOB, Some("c9"), Post::plain(text("snap")))
         .await
         .unwrap();
-    stage.engine.evolve(&record);
+    assert!(stage.engine.evolve(&record));
     let snapshot = stage.engine.room(den).cloned().map(Box::new);
     let append = Append {
         snapshot,

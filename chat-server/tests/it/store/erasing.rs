@@ -115,7 +115,7 @@ pub(super) async fn what_an_erased_person_still_writes_is_kept_without_words(sto
         )
         .await
         .unwrap();
-    stage.engine.evolve(&next);
+    assert!(stage.engine.evolve(&next));
     let mut append = super::stage::wish(&[&Arc::new(next)]);
     append.snapshot = stage.engine.room(den).cloned().map(Box::new);
     assert!(store.append(vec![Append { ..append }]).await.is_ok());
@@ -145,7 +145,7 @@ pub(super) async fn a_nickname_goes_with_its_bearer(store: Any) {
         .decide(den, BOB, None, SetNickname { nickname })
         .await
         .unwrap();
-    stage.engine.evolve(&named);
+    assert!(stage.engine.evolve(&named));
     let mut append = super::stage::wish(&[&Arc::new(named)]);
     append.snapshot = stage.engine.room(den).cloned().map(Box::new);
     store.append(vec![append]).await.unwrap();

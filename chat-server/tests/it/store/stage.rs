@@ -101,7 +101,7 @@ impl Stage {
         command: impl Into<Command>,
     ) -> Option<Arc<Record>> {
         let record = Arc::new(self.decide(room, user, None, command).await?);
-        self.engine.evolve(&record);
+        assert!(self.engine.evolve(&record));
         assert_eq!(keep(&self.store, &[&record]).await, Appended::Done);
         Some(record)
     }

@@ -96,7 +96,7 @@ async fn found(store: &Any) {
     stage.act(DEN, BOB, SetNickname { nickname }).await;
     let post = Post::plain(text("once"));
     let record = stage.decide(DEN, BOB, Some("c-1"), post).await.unwrap();
-    stage.engine.evolve(&record);
+    assert!(stage.engine.evolve(&record));
     let mut append = wish(&[&Arc::new(record)]);
     append.snapshot = stage.engine.room(DEN).cloned().map(Box::new);
     store.append(vec![append]).await.unwrap();

@@ -43,7 +43,7 @@ pub(super) fn the_store_is_what_was_archived(world: &World) {
 pub(super) fn may_hear(world: &World, record: &Record, user: UserId) {
     let reads = |room: Option<&Room>| {
         room.is_some_and(|room| {
-            let banned = room.ban(user, record.at).is_some();
+            let banned = room.is_banned(user, record.at);
             // Visitors and those who lean on a group are looked at once all is at rest.
             let known = room.own_role(user).is_some() || user.is_guest() || !room.grants.is_empty();
             known && !banned

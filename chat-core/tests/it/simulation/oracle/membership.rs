@@ -244,7 +244,7 @@ impl Question<'_> {
         }
         let max = self.oracle.limits.bans_max;
         if self.others(it.user, |user| self.past.mute(user, self.at).is_some()) >= max {
-            return Err(too_many(Counted::Bans, max));
+            return Err(too_many(Counted::Mutes, max));
         }
         fact(Muted {
             user: it.user,

@@ -32,7 +32,9 @@ impl Question<'_> {
     /// Judges a wish in a room that exists.
     pub(super) fn rule(&self, command: &Command) -> Ruled {
         match command {
-            Command::CreateRoom(_) | Command::OpenDirect(_) => Err(Rejection::StaleFact),
+            Command::CreateRoom(_) | Command::OpenDirect(_) => {
+                unreachable!("a creation comes with a number of its own")
+            }
             Command::UpdateRoom(it) => self.update(it),
             Command::SetAccess(it) => self.set_access(it),
             Command::SetGrant(it) => self.set_grant(it),

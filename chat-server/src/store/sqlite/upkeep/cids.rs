@@ -10,7 +10,7 @@ use crate::store::sqlite::keys;
 
 /// Forgets, of the cids that were made again, those that a store may have forgotten by now.
 pub(super) fn forget_expired(db: &Connection, now: Timestamp) -> Result<()> {
-    let before = Timestamp::new(now.number().saturating_sub(CID_WINDOW_MS));
+    let before = now.minus_ms(CID_WINDOW_MS);
     let mut place = Some((i64::MIN, i64::MIN));
     while let Some(from) = place {
         let (expired, next) = keys::expired(db, from, before, CIDS_HELD)?;

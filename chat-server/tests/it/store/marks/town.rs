@@ -136,7 +136,7 @@ impl Town {
             return None;
         };
         let record = Arc::new(record);
-        self.engine.evolve(&record);
+        assert!(self.engine.evolve(&record));
         Some(record)
     }
 

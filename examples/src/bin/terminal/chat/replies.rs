@@ -25,9 +25,8 @@ impl Chat {
             Doing::Directory => self.list_others(&read::<Page<RoomCard>>(answer)?),
             Doing::Create(name) => {
                 let room = number(&answer, "room").ok_or("the server names no room")?;
-                self.rooms
-                    .insert(RoomId::new(room), name.as_str().to_owned());
-                self.enter(RoomId::new(room));
+                self.rooms.insert(room, name.as_str().to_owned());
+                self.enter(room);
             }
             Doing::Find { password } => {
                 let card: RoomCard = read(answer)?;
@@ -40,7 +39,7 @@ impl Chat {
                 self.learn(&card);
                 self.enter(card.id);
                 // What is said after one's own joining comes by itself.
-                let joined = Seq::new(number(&answer, "seq").unwrap_or_default());
+                let joined: Seq = number(&answer, "seq").unwrap_or_default();
                 let d = json!({ "room": card.id, "before": joined, "limit": PAST_MESSAGES });
                 return self.ask(Doing::History(card.id), "history", d);
             }
@@ -173,6 +172,6 @@ fn read<T: DeserializeOwned>(answer: Value) -> Result<T, String> {
         .map_err(|why| format!("the server answers in another way: {why}"))
 }
 
-fn number(answer: &Value, name: &str) -> Option<u64> {
-    answer.get(name).and_then(Value::as_u64)
+fn number<T: TryFrom<u64>>(answer: &Value, name: &str) -> Option<T> {
+    T::try_from(answer.get(name)?.as_u64()?).ok()
 }

@@ -1,0 +1,174 @@
+//! One contender put to one shape once.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::child::{Place, Running};
+use super::contender::{Contender, Program, Store};
+use super::outcome::Outcome;
+use super::programs::{LOAD, Programs, SERVER};
+use super::shape::{Doing, Shape};
+
+/// Our server's bounds on speed stay in force, so that their price is in the figures. They are raised
+/// to where a few members who talk as fast as they are heard don't reach them.
+pub const LIMITS: &str = "[limits]
+posts_burst = 1000000000
+[server_limits]
+commands_burst = 1000000000
+";
+
+/// Source addresses of the load: our server takes 10 000 connections of each.
+const SOURCES: usize = 2;
+
+/// How long a program may take beyond the time that it is asked to spend.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long trials take.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Pace {
+    /// Seconds before the measured span.
+    pub warm_up_s: f64,
+    /// Seconds of the measured span.
+    pub span_s: f64,
+    /// Seconds of silence among idle connections.
+    pub hold_s: f64,
+}
+
+/// Where and with what trials are held.
+#[derive(Debug)]
+pub struct Ground {
+    /// What is run.
+    pub programs: Programs,
+    /// Where servers run.
+    pub server: Place,
+    /// Where the load runs.
+    pub load: Place,
+    /// How long it takes.
+    pub pace: Pace,
+}
+
+/// What came of a trial.
+#[derive(Clone, Debug, Serialize)]
+pub struct Trial {
+    /// The shape's name.
+    pub shape: &'static str,
+    /// The contender's name.
+    pub contender: &'static str,
+    /// Which round it was.
+    pub round: usize,
+    /// What the load generator says, whole.
+    pub load: Value,
+    /// The figures of it.
+    #[serde(skip)]
+    pub outcome: Outcome,
+}
+
+impl Ground {
+    /// Starts a contender and the load, and says what came of it. The folder is for what they write.
+    ///
+    /// # Errors
+    ///
+    /// Why there is nothing to say.
+    pub fn hold(
+        &self,
+        contender: &Contender,
+        shape: Shape,
+        round: usize,
+        dir: &Path,
+    ) -> Result<Trial, String> {
+        let command = self.contender(contender, dir)?;
+        let mut server = Running::start(command, &dir.join("server.log"))?;
+        let port = server.port(PATIENCE)?;
+        let command = self.load(contender, shape, port, server.pid())?;
+        let mut load = Running::start(command, &dir.join("load.log"))?;
+        let Pace {
+            warm_up_s,
+            span_s,
+            hold_s,
+        } = self.pace;
+        let asked = Duration::from_secs_f64(warm_up_s + span_s + hold_s);
+        let said = load.output(PATIENCE + asked)?;
+        let told = |error| format!("no result ({error}): {}", load.complaint());
+        let load: Value = serde_json::from_str(&said).map_err(told)?;
+        Ok(Trial {
+            shape: shape.name,
+            contender: contender.name,
+            round,
+            outcome: Outcome::deserialize(&load).map_err(told)?,
+            load,
+        })
+    }
+
+    /// What starts a contender on any free port.
+    fn contender(&self, contender: &Contender, dir: &Path) -> Result<Command, String> {
+        match contender.program {
+            Program::Chat(store) => {
+                let config = dir.join("chat.toml");
+                fs::write(&config, configuration(store, dir)).map_err(|error| error.to_string())?;
+                let mut command = self.server.command(self.programs.executable(SERVER)?);
+                command.arg("--config").arg(config).current_dir(dir);
+                Ok(command)
+            }
+            Program::Rust(name, mode) => {
+                let mut command = self.server.command(self.programs.executable(name)?);
+                command.args(["0", mode]);
+                Ok(command)
+            }
+            Program::Node(script) => {
+                let mut command = self.server.command("node".as_ref());
+                command.arg(self.programs.script(script)?).arg("0");
+                Ok(command)
+            }
+        }
+    }
+
+    fn load(
+        &self,
+        contender: &Contender,
+        shape: Shape,
+        port: u16,
+        pid: u32,
+    ) -> Result<Command, String> {
+        let pace = self.pace;
+        let mut words = vec![
+            ("--url", format!("ws://127.0.0.1:{port}")),
+            ("--driver", contender.driver.to_owned()),
+            ("--label", contender.name.to_owned()),
+            ("--pid", pid.to_string()),
+            ("--sources", SOURCES.to_string()),
+            ("--connections", shape.connections.to_string()),
+            ("--rooms", shape.rooms.to_string()),
+        ];
+        match shape.doing {
+            Doing::Talking { senders, in_flight } => words.extend([
+                ("--senders", senders.to_string()),
+                ("--in-flight", in_flight.to_string()),
+                ("--warm-up", pace.warm_up_s.to_string()),
+                ("--duration", pace.span_s.to_string()),
+            ]),
+            Doing::Idling => words.extend([
+                ("--mode", "idle".to_owned()),
+                ("--hold", pace.hold_s.to_string()),
+            ]),
+        }
+        let mut command = self.load.command(self.programs.executable(LOAD)?);
+        for (flag, value) in words {
+            command.arg(flag).arg(value);
+        }
+        Ok(command)
+    }
+}
+
+/// The file that our server is started with.
+fn configuration(store: Store, dir: &Path) -> String {
+    let store = match store {
+        Store::Memory => "memory:".to_owned(),
+        Store::Sqlite => format!("sqlite:{}", dir.join("chat.db").display()),
+    };
+    format!("listen = [\"127.0.0.1:0\"]\nworkers = \"1\"\nstore = {store:?}\n{LIMITS}")
+}
