@@ -1,5 +1,9 @@
 //! The command line: what can be asked of the program, and who does it. Only here the environment
 //! is read.
+#![allow(
+    rustdoc::invalid_html_tags,
+    reason = "the help is printed as it is written, and is no markup"
+)]
 
 mod accounts;
 mod environment;
