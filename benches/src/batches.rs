@@ -71,7 +71,13 @@ impl Batches {
     }
 }
 
-fn append(records: Vec<Arc<Record>>) -> Append {
+/// Consecutive records of one room, to be appended.
+///
+/// # Panics
+///
+/// If there are none.
+#[must_use]
+pub fn append(records: Vec<Arc<Record>>) -> Append {
     let first = records.first().expect("a room of a batch has a record");
     Append {
         room: first.room,

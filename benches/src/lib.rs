@@ -4,6 +4,7 @@
 //! * [`crowd`] fills an engine with rooms and has their members post.
 //! * [`batches`] makes what a store is asked to append of it.
 //! * [`plain`] is the yardstick of the store: SQLite alone, inserting the same rows.
+//! * [`words`] are what is said, in every dialect.
 //! * [`versus`] puts our server and those of others to the same work.
 //! * [`cost`] measures where no statistics of one contender alone will do.
 //! * [`load`] drives whole servers over sockets, and counts what every member hears.
@@ -14,3 +15,4 @@ pub mod crowd;
 pub mod load;
 pub mod plain;
 pub mod versus;
+pub mod words;

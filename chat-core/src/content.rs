@@ -7,6 +7,8 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::spelled::spelled;
+
 /// A text of a person: any Unicode but NUL, kept byte for byte.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -55,11 +57,7 @@ impl TryFrom<Box<str>> for Text {
     }
 }
 
-impl From<Text> for Box<str> {
-    fn from(text: Text) -> Self {
-        text.0
-    }
-}
+spelled!(Text, NulInText);
 
 /// How a body is meant to be shown. The engine passes it on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -201,11 +199,7 @@ impl TryFrom<Box<str>> for Reaction {
     }
 }
 
-impl From<Reaction> for Box<str> {
-    fn from(reaction: Reaction) -> Self {
-        reaction.0
-    }
-}
+spelled!(Reaction, BadReaction);
 
 /// A room's password as its client wrote it. It is never stored, and `Debug` hides it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -277,6 +271,17 @@ mod tests {
 
     fn text(text: &str) -> Text {
         Text::new(text).unwrap()
+    }
+
+    #[test]
+    fn a_text_is_read_and_shown_as_it_is() {
+        let text: Text = " héllo ".parse().unwrap();
+        assert_eq!(
+            (text.as_ref(), format!("{text}")),
+            (" héllo ", " héllo ".into())
+        );
+        assert_eq!(alloc::string::String::from(text), " héllo ");
+        assert_eq!("a\0b".parse::<Text>(), Err(NulInText));
     }
 
     #[test]

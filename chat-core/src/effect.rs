@@ -41,6 +41,15 @@ impl Effects {
 
     /// The effects in order.
     pub fn iter(&self) -> impl Iterator<Item = Effect> {
+        self.into_iter()
+    }
+}
+
+impl IntoIterator for Effects {
+    type Item = Effect;
+    type IntoIter = core::iter::Flatten<core::array::IntoIter<Option<Effect>, 4>>;
+
+    fn into_iter(self) -> Self::IntoIter {
         self.list.into_iter().flatten()
     }
 }

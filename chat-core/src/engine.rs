@@ -54,6 +54,7 @@ pub enum Judgement {
 /// The answer to an [`Inquiry`] and the chain of rules that led to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct Explanation {
     /// What was asked for.
     pub permission: Permission,

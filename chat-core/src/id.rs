@@ -16,6 +16,8 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::spelled::spelled;
+
 /// The largest number that any identifier, position or moment may have: 2^53 - 1.
 pub const NUMBER_MAX: u64 = (1 << 53) - 1;
 
@@ -235,17 +237,7 @@ impl TryFrom<Box<str>> for Cid {
     }
 }
 
-impl From<Cid> for Box<str> {
-    fn from(cid: Cid) -> Self {
-        cid.0
-    }
-}
-
-impl fmt::Display for Cid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+spelled!(Cid, BadCid);
 
 #[cfg(test)]
 mod tests {

@@ -18,6 +18,7 @@ use crate::room::{Head, Lifecycle, Member, Room};
 /// The role that counts: the higher of what somebody is himself and what groups give him.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct Effective {
     /// The role.
     pub role: Role,

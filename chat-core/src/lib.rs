@@ -16,7 +16,8 @@
 //!
 //! ```
 //! use chat_core::commands::{Command, CreateRoom, Join, Post};
-//! use chat_core::{Actor, Decision, Engine, Facts, Name, Request, RoomId, Standing, Text, Timestamp, UserId};
+//! use chat_core::{Actor, Decision, Engine, Name, Need, Rejection, Request};
+//! use chat_core::{RoomId, Standing, Text, Timestamp, UserId};
 //!
 //! let mut engine = Engine::default();
 //! let room = RoomId::new(1);
@@ -24,23 +25,36 @@
 //! let bob = Actor::new(UserId::new(2), Name::new("bob")?);
 //!
 //! let mut say = |actor: &Actor, command: Command| {
-//!     let facts = Facts { standing: Some(Standing::default()), ..Facts::default() };
-//!     let request =
-//!         Request { room, actor: actor.clone(), at: Timestamp::new(1_000), cid: None, command, facts };
-//!     let decision = engine.decide(&request)?;
-//!     if let Decision::New(record) = &decision {
-//!         assert!(engine.evolve(record));
+//!     let mut request = Request::new(room, actor.clone(), Timestamp::new(1_000), command);
+//!     loop {
+//!         let decision = engine.decide(&request)?;
+//!         match &decision {
+//!             // A store would know in how many rooms the actor is: supply it, decide again.
+//!             Decision::Need(Need::Standing) => request.facts.standing = Some(Standing::default()),
+//!             Decision::New(record) => {
+//!                 assert!(engine.evolve(record));
+//!                 return Ok(decision);
+//!             }
+//!             _ => return Ok::<_, Rejection>(decision),
+//!         }
 //!     }
-//!     Ok::<_, chat_core::Rejection>(decision)
 //! };
 //!
 //! say(&alice, CreateRoom::named(Name::new("den")?).into())?;
 //! let hello = Post::plain(Text::new("hello")?);
-//! assert_eq!(say(&bob, hello.clone().into()), Err(chat_core::Rejection::NotAMember));
+//! assert_eq!(say(&bob, hello.clone().into()), Err(Rejection::NotAMember));
 //! say(&bob, Join::default().into())?;
 //! assert!(matches!(say(&bob, hello.into())?, Decision::New(record) if record.seq.number() == 3));
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
+//!
+//! [`Need`] says what else the engine may ask for, and shows the loop.
+//!
+//! # What may grow
+//!
+//! [`Command`], [`Event`], [`Rejection`], [`Effect`] and [`Need`] are exhaustive on purpose: a shell
+//! that meets a new one without a word about it is wrong, so a new one is a breaking release. What is
+//! `#[non_exhaustive]` grows without notice.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -68,6 +82,7 @@ mod rejection;
 mod request;
 mod room;
 mod signal;
+mod spelled;
 
 pub use self::bucket::Bucket;
 pub use self::commands::Command;
@@ -75,6 +90,7 @@ pub use self::content::{
     Attachment, BadReaction, Content, Format, NulInText, Password, Reaction, SecretHash, Text,
 };
 pub use self::directory::Directory;
+#[doc(hidden)]
 pub use self::distinct::distinct_keys;
 pub use self::effect::{Effect, Effects};
 pub use self::engine::{Engine, Explanation, Inquiry, Judgement};

@@ -3,6 +3,17 @@
 use serde::{Deserialize, Serialize};
 
 /// The bounds of an engine. [`Limits::default`] is what the documentation speaks of.
+///
+/// Further ones may come, so one begins with those and changes some.
+///
+/// ```
+/// use chat_core::{Engine, Limits};
+///
+/// let mut limits = Limits::default();
+/// limits.body_bytes_max = 4_000;
+/// let engine = Engine::new(limits);
+/// assert_eq!(engine.limits().pins_max, 50);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
@@ -85,6 +96,7 @@ impl Default for Limits {
 }
 
 /// A day in milliseconds.
+#[doc(hidden)]
 pub const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Cids of a room that memory holds; older ones are known to the store alone.

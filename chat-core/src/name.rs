@@ -2,12 +2,13 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
-use core::fmt;
 
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 use unicode_security::skeleton;
+
+use crate::spelled::spelled;
 
 /// A name of a user, a room, or a member within a room; also a room's alias.
 ///
@@ -173,17 +174,7 @@ impl TryFrom<String> for Name {
     }
 }
 
-impl From<Name> for String {
-    fn from(name: Name) -> Self {
-        name.0.into()
-    }
-}
-
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+spelled!(Name, BadName);
 
 #[cfg(test)]
 mod tests {

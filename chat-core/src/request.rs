@@ -145,7 +145,30 @@ pub enum Decision {
     Need(Need),
 }
 
-/// What a decision waits for.
+/// What a decision waits for: the shell adds it to the [`Facts`] and decides again.
+///
+/// ```
+/// # use chat_core::{Decision, Engine, Need, Rejection, Request, Standing};
+/// fn decide(engine: &Engine, request: &mut Request) -> Result<Decision, Rejection> {
+///     loop {
+///         match engine.decide(request)? {
+///             Decision::Need(need) if supply(request, &need) => {}
+///             decision => return Ok(decision),
+///         }
+///     }
+/// }
+///
+/// fn supply(request: &mut Request, need: &Need) -> bool {
+///     match need {
+///         Need::Standing => request.facts.standing = Some(Standing::default()),
+///         Need::Blocked(_) => request.facts.blocked = Some(false),
+///         _ => return false, // and so on, from the store
+///     }
+///     true
+/// }
+/// ```
+///
+/// The example `hello` supplies every one of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Need {
     /// The room is not loaded.

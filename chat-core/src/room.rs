@@ -129,6 +129,7 @@ pub struct Member {
 
 impl Room {
     /// Ids of commands that memory holds, by which a repeat is told.
+    #[doc(hidden)]
     #[must_use]
     pub fn cids_held(&self) -> usize {
         self.cids.len()
@@ -258,7 +259,8 @@ impl Room {
         self.members.get(&user)?.nickname.as_ref()
     }
 
-    /// The first record that a member who joined by `since` may read, and that is kept.
+    /// The first record that is kept and that the user may read, if he may read at all: with the
+    /// history of a member since he joined, nothing that was before.
     #[must_use]
     pub fn readable_from(&self, user: UserId) -> Seq {
         let since = match (self.history, self.members.get(&user)) {

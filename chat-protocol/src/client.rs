@@ -51,14 +51,15 @@ use std::collections::BTreeMap;
 
 use chat_core::{Cid, Command, RoomId, Seq};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use self::tail::Tail;
 use crate::answer::{Position, ResumeState};
 use crate::close::may_reconnect;
 use crate::code::{Class, Code};
-use crate::command::{Hello, Token};
+use crate::command::{Hello, Op, Token};
 use crate::event::Heard;
+use crate::room_ref::RoomRef;
 use crate::server_frame::{Filling, Refused, ServerFrame};
 use crate::system::System;
 
@@ -87,7 +88,8 @@ enum Pending {
     Filling(RoomId),
     Asked {
         frame: String,
-        snapshot_of: Option<RoomId>,
+        /// Whether the answer says where to go on in a room.
+        moves: bool,
     },
 }
 
@@ -138,23 +140,13 @@ impl Client {
         self.drop_connection();
         let id = self.next_id();
         self.pending.insert(id, Pending::Hello);
-        let mut d = Map::new();
-        if let Some(token) = &self.hello.token {
-            d.insert("token".into(), token.expose().into());
-        } else if let Some(guest) = &self.hello.guest {
-            d.insert("guest".into(), json!({ "name": guest.name }));
-        }
-        if let Some(client) = &self.hello.client {
-            d.insert("client".into(), client.as_str().into());
-        }
-        let resume: Map<String, Value> = self
-            .positions()
-            .into_iter()
-            .map(|(room, position)| (room.to_string(), json!(position)))
-            .collect();
-        d.insert("resume".into(), resume.into());
-        d.insert("subscribe".into(), json!(self.hello.subscribe));
-        vec![Output::Send(frame(Some(id), "hello", d))]
+        let guest = self.hello.guest.clone();
+        let hello = Op::Hello(Hello {
+            resume: self.positions(),
+            guest: guest.filter(|_| self.hello.token.is_none()),
+            ..self.hello.clone()
+        });
+        vec![Output::Send(frame(Some(id), &hello))]
     }
 
     /// The socket is gone. `draw` is any random number, for the length of the wait.
@@ -187,35 +179,29 @@ impl Client {
         cid: &Cid,
         command: &Command,
     ) -> Result<(u64, Option<Output>), TooManyPending> {
-        let mut d = payload(room, command);
-        d.insert("cid".into(), cid.as_str().into());
-        self.ask(command.name(), d)
+        self.ask(&Op::InRoom {
+            room: room.map(RoomRef::id),
+            cid: Some(cid.clone()),
+            command: command.clone(),
+        })
     }
 
     /// Asks something that changes nothing, so that it may be asked again after a reconnect. A
-    /// `snapshot` moves the room's position when it is answered.
+    /// [`Op::Snapshot`] moves the room's position when it is answered. What only older dialects
+    /// have, the server refuses.
     ///
     /// # Errors
     ///
     /// [`TooManyPending`] if too many wait already.
-    pub fn ask(
-        &mut self,
-        op: &str,
-        d: Map<String, Value>,
-    ) -> Result<(u64, Option<Output>), TooManyPending> {
+    pub fn ask(&mut self, op: &Op) -> Result<(u64, Option<Output>), TooManyPending> {
         if self.pending.len() >= PENDING_MAX {
             return Err(TooManyPending);
         }
-        let room = d
-            .get("room")
-            .and_then(Value::as_u64)
-            .and_then(|it| RoomId::try_from(it).ok());
-        let snapshot_of = room.filter(|_| op == "snapshot");
         let id = self.next_id();
-        let frame = frame(Some(id), op, d);
+        let frame = frame(Some(id), op);
         let sent = self.welcome.then(|| Output::Send(frame.clone()));
-        self.pending
-            .insert(id, Pending::Asked { frame, snapshot_of });
+        let moves = matches!(op, Op::Snapshot { .. });
+        self.pending.insert(id, Pending::Asked { frame, moves });
         Ok((id, sent))
     }
 
@@ -223,17 +209,20 @@ impl Client {
     /// there.
     #[must_use]
     pub fn hint(&self, room: RoomId, command: &Command) -> Option<Output> {
-        let frame = || frame(None, command.name(), payload(Some(room), command));
-        self.welcome.then(|| Output::Send(frame()))
+        let op = || Op::InRoom {
+            room: Some(room.into()),
+            cid: None,
+            command: command.clone(),
+        };
+        self.welcome.then(|| Output::Send(frame(None, &op())))
     }
 
     /// Goes on with a fresh token.
     #[must_use]
     pub fn refresh(&mut self, token: Token) -> Option<Output> {
-        let d = Map::from_iter([("token".to_owned(), token.expose().into())]);
-        self.hello.token = Some(token);
-        self.welcome
-            .then(|| Output::Send(frame(None, "refresh", d)))
+        self.hello.token = Some(token.clone());
+        let sent = || Output::Send(frame(None, &Op::Refresh { token }));
+        self.welcome.then(sent)
     }
 
     /// Takes a message of the server's. What is no frame is passed over.
@@ -301,13 +290,13 @@ impl Client {
             (Some(Pending::Hello), Err(refused)) => out.push(Output::Unwelcome(refused)),
             (Some(Pending::Filling(room)), Ok(text)) => self.filled(room, &text, out),
             (Some(Pending::Filling(room)), Err(refused)) => self.unfilled(room, &refused, out),
-            (Some(Pending::Asked { snapshot_of, .. }), Ok(text)) => {
+            (Some(Pending::Asked { moves, .. }), Ok(text)) => {
                 out.push(Output::Reply {
                     id,
                     result: Ok(parsed(&text)),
                 });
-                if let Some(room) = snapshot_of {
-                    self.placed(room, &text);
+                if moves {
+                    self.placed(&text);
                 }
             }
             (Some(Pending::Asked { .. }), Err(refused)) => {
@@ -399,13 +388,19 @@ impl Client {
         outputs.push(Output::Reset { room, why: None });
     }
 
-    fn placed(&mut self, room: RoomId, text: &str) {
+    /// Goes on from where a snapshot stands, of the room that it is of.
+    fn placed(&mut self, text: &str) {
         #[derive(Deserialize)]
         struct Placed {
+            room: Card,
             position: Position,
         }
-        if let Ok(Placed { position }) = serde_json::from_str(text) {
-            self.follow(room, &position.epoch, position.seq);
+        #[derive(Deserialize)]
+        struct Card {
+            id: RoomId,
+        }
+        if let Ok(Placed { room, position }) = serde_json::from_str(text) {
+            self.follow(room.id, &position.epoch, position.seq);
         }
     }
 
@@ -423,11 +418,12 @@ impl Client {
         let since = tail.last;
         let id = self.next_id();
         self.pending.insert(id, Pending::Filling(room));
-        let d = Map::from_iter([
-            ("room".to_owned(), room.number().into()),
-            ("since".to_owned(), since.number().into()),
-        ]);
-        outputs.push(Output::Send(frame(Some(id), "records", d)));
+        let missing = Op::Records {
+            room: room.into(),
+            since,
+            limit: None,
+        };
+        outputs.push(Output::Send(frame(Some(id), &missing)));
     }
 
     fn next_id(&mut self) -> u64 {
@@ -436,23 +432,15 @@ impl Client {
     }
 }
 
-fn payload(room: Option<RoomId>, command: &Command) -> Map<String, Value> {
-    let mut d = match command.serialize_payload(serde_json::value::Serializer) {
+/// A frame of the native dialect. What is absent isn't mentioned.
+fn frame(id: Option<u64>, op: &Op) -> String {
+    let mut d = match op.serialize_payload(serde_json::value::Serializer) {
         Ok(Value::Object(fields)) => fields,
         // A payload is a struct.
         Ok(_) | Err(_) => Map::new(),
     };
-    if let Some(room) = room {
-        d.insert("room".into(), room.number().into());
-    }
-    d
-}
-
-fn frame(id: Option<u64>, op: &str, d: Map<String, Value>) -> String {
+    d.retain(|_, value| !value.is_null());
     let head = id.map_or_else(|| "{".to_owned(), |id| format!("{{\"id\":{id},"));
-    format!(
-        "{head}\"op\":{},\"d\":{}}}",
-        Value::from(op),
-        Value::Object(d)
-    )
+    let (op, d) = (Value::from(op.name()), Value::Object(d));
+    format!("{head}\"op\":{op},\"d\":{d}}}")
 }

@@ -10,7 +10,8 @@ use std::fmt;
 
 use chat_core::commands::CreateRoom;
 use chat_core::{Cid, Command, Name, Password, Permission, RoomId, Seq, Text, UserId};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use self::hello::{GuestHello, Hello, Subscribe};
 pub use self::older::{Enter, Lobby, NameRule, SignUp};
@@ -140,6 +141,36 @@ macro_rules! ops {
                 }))
             }
 
+            /// Serializes what stands under `d` in a frame of this op. An op that the native dialect
+            /// doesn't have has nothing there.
+            ///
+            /// # Errors
+            ///
+            /// What the serializer says.
+            pub fn serialize_payload<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self {
+                    Self::Hello(hello) => hello.serialize(serializer),
+                    Self::History(history) => history.serialize(serializer),
+                    Self::InRoom { room, cid, command } => {
+                        InRoom { room, cid, command: Payload(command) }.serialize(serializer)
+                    }
+                    $(Self::$name { $($field,)* } => {
+                        payload::$name { $($field: $field.clone(),)* }.serialize(serializer)
+                    })*
+                    Self::Create { .. }
+                    | Self::Found { .. }
+                    | Self::Enter(_)
+                    | Self::Exit { .. }
+                    | Self::Inside { .. }
+                    | Self::Lobby(_)
+                    | Self::Transcript { .. }
+                    | Self::Connect { .. }
+                    | Self::Disconnect {}
+                    | Self::LogIn { .. }
+                    | Self::SignUp(_) => serializer.serialize_map(Some(0))?.end(),
+                }
+            }
+
             /// The schema of each native op's payload that isn't a command's, in the order of
             /// [`Op::NAMES`].
             #[cfg(feature = "schema")]
@@ -156,11 +187,13 @@ macro_rules! ops {
 
         /// The payloads as they are on the wire.
         mod payload {
-            use super::{Deserialize, Name, Permission, RoomId, RoomRef, Seq, Status, Text, Token, UserId};
+            use super::{
+                Deserialize, Name, Permission, RoomId, RoomRef, Seq, Serialize, Status, Text, Token, UserId,
+            };
 
             $(
                 $(#[$doc])*
-                #[derive(Deserialize)]
+                #[derive(Serialize, Deserialize)]
                 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
                 pub(super) struct $name {
                     $($(#[$fdoc])* $(#[serde($attribute)])? pub(super) $field: $type,)*
@@ -232,7 +265,8 @@ ops! {
         /// The last room of the part before this one.
         after: Option<RoomId>,
     }
-    /// The listed rooms.
+    /// The listed rooms. A part that is searched for may have fewer than were asked for, or none, and
+    /// go on: so many are looked at for each.
     Directory = "directory" {
         /// Words that the name has to contain.
         search: Option<Text>,
@@ -328,9 +362,28 @@ ops! {
     Limits = "limits" {}
 }
 
+/// A command as its payload names it, beside what every command has.
+#[derive(Serialize)]
+struct InRoom<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room: &'a Option<RoomRef>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cid: &'a Option<Cid>,
+    #[serde(flatten)]
+    command: Payload<'a>,
+}
+
+struct Payload<'a>(&'a Command);
+
+impl Serialize for Payload<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize_payload(serializer)
+    }
+}
+
 /// A question for a room's messages.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "HistoryFields")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "HistoryFields", into = "HistoryFields")]
 pub struct History {
     /// The room.
     pub room: RoomRef,
@@ -355,7 +408,7 @@ pub enum Place {
     Around(Seq),
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct HistoryFields {
     room: RoomRef,
@@ -369,6 +422,25 @@ struct HistoryFields {
     thread: Option<Seq>,
     #[serde(default)]
     limit: Option<u64>,
+}
+
+impl From<History> for HistoryFields {
+    fn from(it: History) -> Self {
+        let (before, after, around) = match it.place {
+            Place::Newest => (None, None, None),
+            Place::Before(seq) => (Some(seq), None, None),
+            Place::After(seq) => (None, Some(seq), None),
+            Place::Around(seq) => (None, None, Some(seq)),
+        };
+        Self {
+            room: it.room,
+            before,
+            after,
+            around,
+            thread: it.thread,
+            limit: it.limit,
+        }
+    }
 }
 
 impl TryFrom<HistoryFields> for History {

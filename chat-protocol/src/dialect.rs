@@ -4,6 +4,7 @@ use crate::answer::Answer;
 use crate::close::Close;
 use crate::code::Refusal;
 use crate::command::Op;
+pub use crate::dialects::groups::group;
 use crate::dialects::{actions, groups, native, rest, rooms, socketio};
 use crate::system::System;
 use crate::voice::Face;
@@ -37,6 +38,8 @@ pub enum Form {
     Text,
     /// As binary that holds text.
     Binary,
+    /// As no text at all: it can't be read, whatever the dialect.
+    Unreadable,
 }
 
 /// What one frame asks for, and what is needed to answer it.
@@ -52,9 +55,26 @@ pub struct Call {
 /// expected, unless its dialect is more or less patient.
 pub const UNREADABLE_MAX: u32 = 10;
 
-/// What a dialect has to remember of a frame to spell the reply to it.
+/// What a dialect remembers of a frame to spell the reply to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ticket {
+pub struct Ticket(Kept);
+
+macro_rules! kept {
+    ($($(#[$doc:meta])* $name:ident($ticket:ty),)*) => {
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        enum Kept {
+            $($(#[$doc])* $name($ticket),)*
+        }
+
+        $(impl From<$ticket> for Ticket {
+            fn from(ticket: $ticket) -> Self {
+                Self(Kept::$name(ticket))
+            }
+        })*
+    };
+}
+
+kept! {
     /// The frame's number.
     Native(native::Ticket),
     /// The request, and the room as the client spelled it.
@@ -67,6 +87,24 @@ pub enum Ticket {
     Actions(actions::Ticket),
     /// The request, and the group as the client spelled it.
     Groups(groups::Ticket),
+}
+
+impl Ticket {
+    /// Spells the reply, if the frame's dialect has one.
+    pub fn answer(&self, answer: &Result<Answer, Refusal>, say: Say<'_>) {
+        let said = match &self.0 {
+            Kept::Native(ticket) => native::answer(ticket, answer),
+            Kept::Rooms(ticket) => rooms::answer(ticket, answer),
+            Kept::Socketio(ticket) => socketio::answer(ticket, answer),
+            // It has no words for what becomes of a line.
+            Kept::Rest(rest::Ticket::Chat | rest::Ticket::Unreadable) => None,
+            Kept::Actions(ticket) => return actions::answer(ticket, answer, say),
+            Kept::Groups(ticket) => groups::answer(ticket, answer),
+        };
+        if let Some(text) = said {
+            say(&text);
+        }
+    }
 }
 
 impl Dialect {
@@ -114,6 +152,11 @@ impl Dialect {
     /// Reads a WebSocket message. It may hold several calls, or none: what a dialect passes over
     /// in silence never shows.
     pub fn decode(self, text: &str, form: Form, calls: &mut Vec<Call>) {
+        if form == Form::Unreadable {
+            let ticket = self.unreadable();
+            let op = Err(Refusal::bad_frame("a message is UTF-8"));
+            return calls.push(Call { ticket, op });
+        }
         match self {
             Self::Native => native::decode(text, calls),
             Self::Rooms => rooms::decode(text, calls),
@@ -121,22 +164,6 @@ impl Dialect {
             Self::Rest => rest::decode(text, form, calls),
             Self::Actions => actions::decode(text, calls),
             Self::Groups => groups::decode(text, calls),
-        }
-    }
-
-    /// Spells a reply, if the dialect has one. The ticket is one that this dialect gave.
-    pub fn answer(self, ticket: &Ticket, answer: &Result<Answer, Refusal>, say: Say<'_>) {
-        let said = match ticket {
-            Ticket::Native(ticket) => native::answer(ticket, answer),
-            Ticket::Rooms(ticket) => rooms::answer(ticket, answer),
-            Ticket::Socketio(ticket) => socketio::answer(ticket, answer),
-            // It has no words for what becomes of a line.
-            Ticket::Rest(rest::Ticket::Chat | rest::Ticket::Unreadable) => None,
-            Ticket::Actions(ticket) => return actions::answer(ticket, answer, say),
-            Ticket::Groups(ticket) => groups::answer(ticket, answer),
-        };
-        if let Some(text) = said {
-            say(&text);
         }
     }
 
@@ -192,15 +219,26 @@ impl Dialect {
     /// What is said about a frame over the frame limit, before the socket closes.
     pub fn too_large(self, bytes_max: u64, say: Say<'_>) {
         let refusal = Refusal::too_large(bytes_max);
-        let ticket = match self {
-            Self::Native => return say(&native::refuse(&refusal)),
-            Self::Rooms => Ticket::Rooms(rooms::Ticket::Unreadable),
+        match self {
+            Self::Native => say(&native::refuse(&refusal)),
             // An Engine.IO session that sends too much is closed without a word.
-            Self::Socketio | Self::Rest => return,
-            Self::Actions => Ticket::Actions(actions::Ticket::Unreadable(Face::First)),
-            Self::Groups => Ticket::Groups(groups::Ticket::Unreadable),
-        };
-        self.answer(&ticket, &Err(refusal), say);
+            Self::Socketio | Self::Rest => {}
+            Self::Rooms | Self::Actions | Self::Groups => {
+                self.unreadable().answer(&Err(refusal), say);
+            }
+        }
+    }
+
+    /// The ticket of a frame of which nothing could be read.
+    fn unreadable(self) -> Ticket {
+        match self {
+            Self::Native => native::Ticket { id: None }.into(),
+            Self::Rooms => rooms::Ticket::Unreadable.into(),
+            Self::Socketio => socketio::Ticket::Unreadable.into(),
+            Self::Rest => rest::Ticket::Unreadable.into(),
+            Self::Actions => actions::Ticket::Unreadable(Face::First).into(),
+            Self::Groups => groups::Ticket::Unreadable.into(),
+        }
     }
 
     /// The close code that says this. The older dialects have the WebSocket's own codes only.
@@ -302,6 +340,19 @@ mod tests {
             said(Dialect::Native),
             r#"{"re":null,"err":{"code":"too_large","class":"invalid","msg":"at most 64 bytes","details":{"max":64}}}"#
         );
+    }
+
+    #[test]
+    fn what_is_no_text_is_a_bad_frame_in_every_dialect() {
+        for dialect in Dialect::ALL {
+            let mut calls = Vec::new();
+            dialect.decode("", Form::Unreadable, &mut calls);
+            let codes: Vec<_> = calls.iter().map(|call| call.op.as_ref().err()).collect();
+            let [Some(refusal)] = codes[..] else {
+                panic!("{dialect:?}: {calls:?}")
+            };
+            assert_eq!(refusal.code, crate::Code::BadFrame, "{dialect:?}");
+        }
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! The dialects, one file or folder each.
 
-pub mod actions;
-pub mod groups;
+pub(crate) mod actions;
+pub(crate) mod groups;
 mod lenient;
 mod lists;
-pub mod native;
-pub mod rest;
-pub mod rooms;
-pub mod socketio;
+pub(crate) mod native;
+pub(crate) mod rest;
+pub(crate) mod rooms;
+pub(crate) mod socketio;
 mod unambiguous;

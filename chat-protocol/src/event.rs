@@ -6,19 +6,19 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use crate::answer::Records;
+use crate::voice::Hearer;
 
 /// Encodes a record for those who hear it.
 ///
-/// `own` adds the cid, for the sessions of whoever sent the command. `prev` is the last record
-/// that the same hearers got; it is left out where it is the one before. The hash of a room's
-/// password never leaves.
+/// `prev` is the last record that the same hearers got; it is left out where it is the one before.
+/// The hash of a room's password never leaves.
 ///
 /// # Examples
 ///
 /// ```
 /// use chat_core::event::Left;
 /// use chat_core::{Author, Record, RoomId, Seq, Timestamp, UserId};
-/// use chat_protocol::event::encode_record;
+/// use chat_protocol::{Hearer, encode_record};
 ///
 /// let record = Record {
 ///     room: RoomId::new(12),
@@ -30,19 +30,23 @@ use crate::answer::Records;
 ///     event: Left {}.into(),
 /// };
 /// assert_eq!(
-///     encode_record(&record, false, Some(Seq::new(40))),
+///     encode_record(&record, Hearer::Other, Some(Seq::new(40))),
 ///     br#"{"ev":"left","room":12,"seq":42,"prev":40,"at":1730000000123,"by":{"id":3},"d":{}}"#,
 /// );
 /// ```
 #[must_use]
-pub fn encode_record(record: &Record, own: bool, prev: Option<Seq>) -> Vec<u8> {
-    crate::json(&Told { record, own, prev })
+pub fn encode_record(record: &Record, hearer: Hearer, prev: Option<Seq>) -> Vec<u8> {
+    crate::json(&Told {
+        record,
+        hearer,
+        prev,
+    })
 }
 
 /// A record in the shape that clients know.
 struct Told<'a> {
     record: &'a Record,
-    own: bool,
+    hearer: Hearer,
     prev: Option<Seq>,
 }
 
@@ -59,7 +63,11 @@ impl Serialize for Told<'_> {
         }
         frame.serialize_field("at", &record.at)?;
         frame.serialize_field("by", &record.by)?;
-        if let Some(cid) = record.cid.as_ref().filter(|_| self.own) {
+        if let Some(cid) = record
+            .cid
+            .as_ref()
+            .filter(|_| self.hearer == Hearer::Author)
+        {
             frame.serialize_field("cid", cid)?;
         }
         frame.serialize_field("d", &Public(&record.event))?;
@@ -112,10 +120,9 @@ pub(crate) fn serialize_records<S: Serializer>(
         .events
         .iter()
         .map(|record| {
-            let own = record.by.id == records.reader;
             let told = Told {
                 record,
-                own,
+                hearer: Hearer::of(record, records.reader),
                 prev: Some(prev),
             };
             prev = record.seq;

@@ -51,13 +51,51 @@ pub enum Proof {
     Token(Token),
 }
 
-/// What a dialect has to remember of a request to spell the reply to it.
+impl Proof {
+    /// What an `Authorization` header proves: the token after exactly one `Bearer `.
+    #[must_use]
+    pub fn of(authorization: Option<&str>) -> Self {
+        let mut parts = authorization.unwrap_or_default().split("Bearer ");
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some(""), Some(token), None) => Self::Token(Token::new(token.trim())),
+            (_, _, _) => Self::Missing,
+        }
+    }
+}
+
+/// What a dialect remembers of a request to spell the reply to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ticket {
+pub struct Ticket(Kept);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kept {
     /// The route.
     Rest(rest::http::Ticket),
     /// The route, and the room as the client spelled it.
     Actions(actions::http::Ticket),
+}
+
+impl From<rest::http::Ticket> for Ticket {
+    fn from(ticket: rest::http::Ticket) -> Self {
+        Self(Kept::Rest(ticket))
+    }
+}
+
+impl From<actions::http::Ticket> for Ticket {
+    fn from(ticket: actions::http::Ticket) -> Self {
+        Self(Kept::Actions(ticket))
+    }
+}
+
+impl Ticket {
+    /// Spells the reply.
+    #[must_use]
+    pub fn reply(&self, answer: &Result<Answer, Refusal>) -> Reply {
+        match &self.0 {
+            Kept::Rest(ticket) => rest::http::reply(*ticket, answer),
+            Kept::Actions(ticket) => actions::http::reply(ticket, answer),
+        }
+    }
 }
 
 /// A reply: a status and a body of JSON.
@@ -121,15 +159,6 @@ impl Site {
         match self {
             Self::Rest => rest::http::ask(request),
             Self::Actions => actions::http::ask(request),
-        }
-    }
-
-    /// Spells the reply to a request. The ticket is one that this site gave.
-    #[must_use]
-    pub fn reply(self, ticket: &Ticket, answer: &Result<Answer, Refusal>) -> Reply {
-        match ticket {
-            Ticket::Rest(ticket) => rest::http::reply(*ticket, answer),
-            Ticket::Actions(ticket) => actions::http::reply(ticket, answer),
         }
     }
 

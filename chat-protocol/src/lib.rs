@@ -3,7 +3,7 @@
 //! Nothing here touches a socket, a store or a clock: text comes in, values come out, and back.
 //!
 //! * [`Dialect`] is the seam. [`Dialect::decode`] turns a frame into [`Call`]s, each a wish or a
-//!   question ([`Op`]) with a [`Ticket`] for its reply; [`Dialect::answer`] spells the reply. A
+//!   question ([`Op`]) with a [`Ticket`] for its reply; [`Ticket::answer`] spells the reply. A
 //!   [`Voice`] is how one seat hears a room: [`Voice::event`] and [`Voice::signal`] spell what
 //!   happens there.
 //! * [`http`] is the same for the dialects with a face over plain HTTP.
@@ -18,7 +18,7 @@
 //! use chat_core::commands::{Command, Post};
 //! use chat_core::event::Posted;
 //! use chat_core::{Author, Content, Idx, Name, Record, RoomId, Seq, Timestamp, UserId};
-//! use chat_protocol::{Answer, Dialect, Form, Op, Voice};
+//! use chat_protocol::{Answer, Dialect, Form, Hearer, Op, Voice};
 //!
 //! // A native client says hello to room 12.
 //! let mut calls = Vec::new();
@@ -48,16 +48,16 @@
 //!
 //! // Ann hears that it is done, and everybody hears it in his own words.
 //! let done = Ok(Answer::Done { seq: record.seq, dup: false });
-//! Dialect::Native.answer(&call.ticket, &done, &mut |said| {
+//! call.ticket.answer(&done, &mut |said| {
 //!     assert_eq!(said, br#"{"re":7,"ok":{"seq":42}}"#);
 //! });
-//! Voice::of(Dialect::Native).event(&record, false, &mut |said| {
+//! Voice::of(Dialect::Native).event(&record, Hearer::Other, &mut |said| {
 //!     assert_eq!(
 //!         said,
 //!         br#"{"ev":"posted","room":12,"seq":42,"at":1730000000123,"by":{"id":3,"name":"ann"},"d":{"idx":1,"content":{"body":"hello"}}}"#,
 //!     );
 //! });
-//! Voice::of(Dialect::Rooms).event(&record, false, &mut |said| {
+//! Voice::of(Dialect::Rooms).event(&record, Hearer::Other, &mut |said| {
 //!     assert_eq!(said, br#"message: {"msg":"hello","user":"ann"}"#);
 //! });
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -70,7 +70,7 @@ pub mod close;
 pub mod code;
 pub mod command;
 pub mod dialect;
-pub mod dialects;
+mod dialects;
 pub mod engineio;
 pub mod event;
 pub mod frame;
@@ -99,7 +99,7 @@ pub use self::server_frame::ServerFrame;
 pub use self::signal::Signal;
 pub use self::spelling::Spelling;
 pub use self::system::System;
-pub use self::voice::{Face, Voice};
+pub use self::voice::{Face, Hearer, Voice};
 
 /// Encodes what can't fail to be JSON: our own types, whose maps have numbers or texts as keys.
 pub(crate) fn json(value: &impl serde::Serialize) -> Vec<u8> {

@@ -92,6 +92,7 @@ impl Entry {
 
 /// Why an entry can't be trusted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum LogError {
     /// It was written by a later version of this program.
     #[error("log format {0} is unknown; this program knows up to {VERSION}")]

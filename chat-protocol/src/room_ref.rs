@@ -2,6 +2,7 @@
 
 use chat_core::{Name, RoomId};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::ser::{Serialize, Serializer};
 
 use crate::spelling::Spelling;
 
@@ -94,6 +95,18 @@ impl<'de> Deserialize<'de> for RoomRef {
         }
 
         deserializer.deserialize_any(Words)
+    }
+}
+
+/// The number if there is one, else the alias, else a number that it may be: the first of what
+/// reading it again would try.
+impl Serialize for RoomRef {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match (self.own, &self.alias, self.others.first()) {
+            (Some(room), _, _) | (None, None, Some(&room)) => room.serialize(serializer),
+            (None, Some(alias), _) => alias.serialize(serializer),
+            (None, None, None) => serializer.serialize_str(""),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chat_core::Record;
+use chat_core::{Record, UserId};
 
 use crate::dialect::{Dialect, Say};
 use crate::dialects::{actions, groups, native, rest, rooms, socketio};
@@ -18,6 +18,27 @@ pub enum Face {
     /// In `socketio`, events that name a room by the id that it was given; in `actions`, frames with
     /// `type` and the room's name.
     Second,
+}
+
+/// For whom a record is spelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hearer {
+    /// The sessions of whoever did it: they find their cid in it.
+    Author,
+    /// Anybody else.
+    Other,
+}
+
+impl Hearer {
+    /// What this user is to that record.
+    #[must_use]
+    pub fn of(record: &Record, user: UserId) -> Self {
+        if record.by.id == user {
+            Self::Author
+        } else {
+            Self::Other
+        }
+    }
 }
 
 /// The words in which a seat hears what happens in a room.
@@ -81,10 +102,10 @@ impl Voice {
         (self.face, self.room.as_deref())
     }
 
-    /// Spells a record, if the dialect has a word for it. `own` is for sessions of its author.
-    pub fn event(&self, record: &Record, own: bool, say: Say<'_>) {
+    /// Spells a record, if the dialect has a word for it.
+    pub fn event(&self, record: &Record, hearer: Hearer, say: Say<'_>) {
         let said = match self.dialect {
-            Dialect::Native => Some(native::event(record, own)),
+            Dialect::Native => Some(native::event(record, hearer)),
             Dialect::Rooms => rooms::event(record),
             Dialect::Socketio => socketio::event(record, self),
             Dialect::Rest => rest::event(record),

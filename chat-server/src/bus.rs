@@ -60,7 +60,7 @@ pub enum Hint {
         close: Close,
     },
     /// Somebody was erased: records that are remembered have words that are gone.
-    Erased,
+    Erased(UserId),
 }
 
 impl Hint {
@@ -71,7 +71,7 @@ impl Hint {
             Self::Appended(record) => (!is_for_all(record)).then_some(record.room),
             Self::Head(room, _) => Some(*room),
             Self::Passing(signal) => Some(signal.room),
-            Self::Ended { .. } | Self::Erased => None,
+            Self::Ended { .. } | Self::Erased(_) => None,
         }
     }
 }

@@ -6,16 +6,19 @@ pub(crate) mod parts;
 
 mod guess;
 mod lists;
+mod people;
 mod reading;
 mod searching;
 
-use chat_core::{Actor, Author, Cid, Command, Key, Permission, RoomId, Seq, UserId};
-use chat_protocol::answer::{Answer, RoomCard};
+use chat_core::commands::Entry;
+use chat_core::{Actor, Cid, Command, Key, Permission, RoomId, Seq, UserId};
+use chat_protocol::answer::Answer;
 use chat_protocol::code::{Code, Refusal};
 use chat_protocol::command::Op;
 use chat_protocol::room_ref::RoomRef;
 use tokio::sync::oneshot;
 
+pub(crate) use self::people::Crowds;
 use crate::auth::limiter::Whence;
 use crate::mail::{Look, Mail, Refused, Reply, SessionKey, Sight, View, Wish};
 use crate::node::Node;
@@ -47,25 +50,6 @@ impl Desk<'_> {
         heard(self.post(room, wish)?).await
     }
 
-    /// Who is present in each of these listed rooms, in their order; all are asked at once.
-    pub(crate) async fn people(&self, rooms: &[RoomCard]) -> Result<Vec<Vec<Author>>, Refusal> {
-        let mut asked = Vec::with_capacity(rooms.len());
-        for room in rooms {
-            asked.push(self.post(room.id, Wish::Look(Look::People))?);
-        }
-        let mut people = Vec::with_capacity(asked.len());
-        for answer in asked {
-            let Reply::Seen(sight) = heard(answer).await? else {
-                return Err(mixed_up());
-            };
-            let Sight::Presence(here) = *sight else {
-                return Err(mixed_up());
-            };
-            people.push(here);
-        }
-        Ok(people)
-    }
-
     fn post(&self, room: RoomId, wish: Wish) -> Result<Awaited, Refusal> {
         let (answer, answered) = oneshot::channel();
         let mail = Mail {
@@ -87,10 +71,8 @@ impl Desk<'_> {
         command: Command,
     ) -> Result<Answer, Refusal> {
         let creates = command.creates();
-        if let (true, true, Some(whence)) = (creates, self.actor.id.is_guest(), self.whence) {
-            let a_day_max = self.node.engine_limits().rooms_created_a_day_max;
-            let limited = self.node.limiter().found(whence, a_day_max);
-            limited.map_err(|limited| Refusal::rate_limited(limited.retry_ms))?;
+        if let (true, Some(whence)) = (self.actor.id.is_guest(), self.whence) {
+            self.charge_guest(&command, whence)?;
         }
         let room = match (creates, room) {
             (true, _) => self.node.store().reserve_room().await?,
@@ -110,9 +92,27 @@ impl Desk<'_> {
         }
     }
 
-    /// Refuses what the room can't judge, as it knows no accounts: to act on somebody who doesn't
+    /// Takes what a guest makes and enters off what his address may: each of its sockets is another
+    /// guest.
+    fn charge_guest(&self, command: &Command, whence: Whence<'_>) -> Result<(), Refusal> {
+        let limiter = self.node.limiter();
+        let charged = if command.creates() {
+            limiter.found(whence, self.node.engine_limits().rooms_created_a_day_max)
+        } else if matches!(command, Command::Join(_) | Command::Visit(_)) {
+            limiter.enter_as_guest(whence, self.node.guest_rules())
+        } else {
+            Ok(())
+        };
+        charged.map_err(|limited| Refusal::rate_limited(limited.retry_ms))
+    }
+
+    /// Refuses what the room can't judge, as it knows no accounts and no budgets: to act on somebody who doesn't
     /// exist, and a nickname that is somebody else's registered name.
     pub(crate) async fn check(&self, command: &Command) -> Result<(), Refusal> {
+        if sets_a_password(command) {
+            let limited = self.node.limiter().set_password(self.actor.id);
+            limited.map_err(|limited| Refusal::rate_limited(limited.retry_ms))?;
+        }
         if let Command::SetNickname(it) = command
             && let Some(nickname) = &it.nickname
             && !self.node.registered_names_free()
@@ -238,7 +238,21 @@ impl Desk<'_> {
 
 /// Whether a command has to be [checked](Desk::check) before its room hears of it.
 pub(crate) fn is_checked(command: &Command) -> bool {
-    target(command).is_some() || matches!(command, Command::SetNickname(_))
+    target(command).is_some()
+        || matches!(command, Command::SetNickname(_))
+        || sets_a_password(command)
+}
+
+/// Whether a command brings a password that is to be hashed.
+fn sets_a_password(command: &Command) -> bool {
+    let entry = if let Command::SetAccess(it) = command {
+        &it.access
+    } else if let Command::CreateRoom(it) = command {
+        &it.access
+    } else {
+        &None
+    };
+    matches!(entry, Some(Entry::Password { .. }))
 }
 
 /// Whom a command is about who need not be in the room.

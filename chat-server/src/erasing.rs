@@ -36,11 +36,11 @@ pub(crate) async fn erase(node: &Node, user: UserId) -> Result<(), AuthError> {
 /// he said is read from the store alone from then on.
 pub(crate) async fn part(node: &Node, ended: &Revocation) {
     node.revoke(ended, Close::Unauthenticated).await;
+    // What is still on its way of him is heard as it is kept from here on, without words.
+    node.forget_words(ended.user).await;
     if let Err(error) = finish(node).await {
         tracing::warn!(%error, "an erased user leaves his rooms later");
     }
-    // Last: what he had said until his sessions ended has been heard by then.
-    node.forget_words().await;
 }
 
 /// Ends what erased people still are in rooms.

@@ -2,7 +2,7 @@
 
 use chat_core::{Actor, Name, UserId};
 use chat_protocol::code::{Code, Refusal};
-use chat_protocol::dialects::groups;
+use chat_protocol::dialect::group;
 use chat_protocol::room_ref::RoomRef;
 
 use crate::desk::Desk;
@@ -35,7 +35,7 @@ async fn found(node: &Node, name: &Name) -> Result<(), Refusal> {
     let called = RoomRef::named(name.as_str());
     match desk.resolve(&called).await {
         Err(refusal) if refusal.code == Code::RoomNotFound => {
-            let made = desk.make(groups::group(name.clone()), &called).await?;
+            let made = desk.make(group(name.clone()), &called).await?;
             tracing::info!(room = made.number(), group = %name, "made a group");
             Ok(())
         }

@@ -14,9 +14,9 @@ use chat_protocol::close::Close;
 use chat_protocol::code::Refusal;
 use chat_protocol::dialect::Ticket;
 use chat_protocol::signal::Signal;
-use chat_protocol::voice::Voice;
+use chat_protocol::voice::{Hearer, Voice};
 
-use self::audience::{Audience, Seat};
+use self::audience::{Audience, Held, Seat};
 use self::link::Place;
 pub(crate) use self::link::{Link, LogIn, News};
 use crate::frame;
@@ -144,7 +144,7 @@ impl Hub {
             user: *user,
             outbox: link.outbox.clone(),
             caught_up,
-            held: Vec::new(),
+            held: Held::of(link.held.clone()),
         };
         link.rooms.borrow_mut().insert(room, Place::Taken);
         self.rooms
@@ -327,10 +327,7 @@ impl Hub {
         if let Err(refusal) = &answer {
             self.metrics.refused(refusal.class);
         }
-        let Some(dialect) = link.dialect.get() else {
-            return;
-        };
-        dialect.answer(ticket, &answer, &mut |text| link.outbox.put_text(text));
+        ticket.answer(&answer, &mut |text| link.outbox.put_text(text));
         self.answered.borrow_mut().push(link.clone());
         // Whoever waits for this waits for the last one, or for one fewer than too many.
         link.outbox.wake();
@@ -369,7 +366,7 @@ impl Hub {
             let seated = link.has_seat(record.room);
             if let Some(dialect) = link.dialect.get().filter(|_| !seated) {
                 let outbox = &link.outbox;
-                Voice::of(dialect).event(record, false, &mut |text| outbox.send_text(text));
+                Voice::of(dialect).event(record, Hearer::Other, &mut |text| outbox.send_text(text));
             }
         }
     }

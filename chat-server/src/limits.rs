@@ -29,6 +29,18 @@ pub struct ServerLimits {
     pub attempts_burst: u64,
     /// Milliseconds after which a further attempt is allowed.
     pub attempt_refill_ms: u64,
+    /// Guests that an address may become at once.
+    pub guests_burst: u64,
+    /// Milliseconds after which a further one is allowed.
+    pub guest_refill_ms: u64,
+    /// Rooms that the guests of an address enter at once.
+    pub guest_joins_burst: u64,
+    /// Milliseconds after which they enter a further one.
+    pub guest_join_refill_ms: u64,
+    /// Commands at once of all guests of an address.
+    pub guest_commands_burst: u64,
+    /// Milliseconds after which they are allowed a further one.
+    pub guest_command_refill_ms: u64,
     /// How long a client may take to say hello, in milliseconds.
     pub hello_ms_max: u64,
     /// How long a client may take to send an HTTP request's headers, in milliseconds.
@@ -90,6 +102,13 @@ impl Default for ServerLimits {
             command_refill_ms: 50,
             attempts_burst: 5,
             attempt_refill_ms: 12_000,
+            // A school comes in at once, and stays behind one address.
+            guests_burst: 1_000,
+            guest_refill_ms: 500,
+            guest_joins_burst: 1_000,
+            guest_join_refill_ms: 200,
+            guest_commands_burst: 5_000,
+            guest_command_refill_ms: 2,
             hello_ms_max: 10_000,
             header_read_ms_max: 10_000,
             request_ms_max: 30_000,

@@ -1,11 +1,12 @@
 //! What workers tell each other: wishes on their way to a room, and what became of them on the way
 //! back.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use chat_core::commands::Command;
 use chat_core::{
-    Actor, Cid, Effective, Explanation, Permission, Record, Rejection, RoomId, Seq, UserId,
+    Actor, Cid, Effective, Explanation, Name, Permission, Record, Rejection, RoomId, Seq, UserId,
 };
 use chat_protocol::answer::{Answer, BanCard, Me, RoomCard, Settings};
 use chat_protocol::code::{Code, Refusal};
@@ -81,6 +82,22 @@ pub enum Look {
     Presence,
     /// Who is present, for anybody, if the room is listed.
     People,
+    /// The same, of those alone whose names may look like one: by [`NameMark`].
+    Namesakes(NameMark),
+}
+
+/// What names have in common that one may take for each other. Others may have it, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NameMark(u64);
+
+impl NameMark {
+    /// That of a name.
+    #[must_use]
+    pub fn of(name: &Name) -> Self {
+        let mut hasher = DefaultHasher::new();
+        name.skeleton().hash(&mut hasher);
+        Self(hasher.finish())
+    }
 }
 
 /// What becomes of a wish that isn't refused.

@@ -26,12 +26,13 @@ use chat_protocol::close::Close;
 use chat_protocol::code::{Code, Refusal};
 
 use crate::auth::hashing::Hasher;
-use crate::auth::limiter::Limiter;
+use crate::auth::limiter::{GuestRules, Limiter, Whence};
 use crate::auth::{Accounts, AuthError, Authenticator, Identity, Revocation};
 use crate::budgets::Budgets;
 use crate::bus::{Bus, Hint};
 use crate::clock::Clock;
 use crate::config::{Config, RegisteredNames};
+use crate::desk::Crowds;
 use crate::engineio::Lines;
 use crate::entropy::Entropy;
 use crate::limits::ServerLimits;
@@ -67,6 +68,7 @@ pub(crate) struct Parts {
     pub(crate) sessions: Mutex<HashMap<UserId, usize>>,
     pub(crate) statuses: Statuses,
     pub(crate) budgets: Budgets,
+    pub(crate) crowds: Crowds,
     pub(crate) places: Places,
     /// Whether the store was there when it was asked last.
     pub(crate) readiness: Readiness,
@@ -96,8 +98,9 @@ impl Node {
         workers: usize,
         mail_max: usize,
     ) -> (Self, Vec<Inboxes>) {
-        let (boxes, inboxes): (Vec<_>, Vec<_>) =
-            (0..workers).map(|_| worker::boxes(mail_max)).unzip();
+        let (boxes, inboxes): (Vec<_>, Vec<_>) = (0..workers)
+            .map(|index| worker::boxes(index, mail_max))
+            .unzip();
         (Self(Arc::new(make(boxes))), inboxes)
     }
 
@@ -167,6 +170,11 @@ impl Node {
 
     pub(crate) fn lines(&self) -> &Arc<Lines> {
         &self.0.lines
+    }
+
+    /// Who is present, as many ask for it at once.
+    pub(crate) fn crowds(&self) -> &Crowds {
+        &self.0.crowds
     }
 
     pub(crate) fn statuses(&self) -> &Statuses {
@@ -354,21 +362,22 @@ impl Node {
 
     /// Forgets the records that were read or heard a moment ago, on every node: they have words of
     /// somebody who was erased. On this one that has happened when this returns.
-    pub(crate) async fn forget_words(&self) {
+    pub(crate) async fn forget_words(&self, erased: UserId) {
         #[cfg(sabotage)]
         if chat_core::sabotage::planted("erased_words_remembered") {
             return;
         }
-        self.bus().publish(vec![Hint::Erased]);
-        self.forget_words_here().await;
+        self.bus().publish(vec![Hint::Erased(erased)]);
+        self.forget_words_here(erased).await;
     }
 
     /// Forgets those on this node.
-    pub(crate) async fn forget_words_here(&self) {
+    pub(crate) async fn forget_words_here(&self, erased: UserId) {
         let (order, mut done) = mpsc::channel(1);
         for boxes in &self.0.workers {
             // Refused only if the worker ends, and what it remembers with it.
-            drop(boxes.orders.send(Order::ForgetWords(order.clone())).await);
+            let order = Order::ForgetWords(erased, order.clone());
+            drop(boxes.orders.send(order).await);
         }
         drop(order);
         while done.recv().await.is_some() {}
@@ -382,9 +391,24 @@ impl Node {
     }
 
     /// Takes one command off the budget of a user who has no session.
-    pub(crate) fn spend(&self, user: UserId) -> Result<(), Refusal> {
+    pub(crate) fn spend(&self, user: UserId, from: Whence<'_>) -> Result<(), Refusal> {
         let spent = self.0.budgets.spend(user, self.steady_now(), self.limits());
-        spent.map_err(Refusal::rate_limited)
+        spent.map_err(Refusal::rate_limited)?;
+        if user.is_guest() {
+            self.spend_as_guest(from, 1)?;
+        }
+        Ok(())
+    }
+
+    /// Takes up to so many commands off what all guests of an address may give; tells how many.
+    pub(crate) fn spend_as_guest(&self, from: Whence<'_>, most: u64) -> Result<u64, Refusal> {
+        let spent = self.limiter().act_as_guest(from, self.guest_rules(), most);
+        spent.map_err(|limited| Refusal::rate_limited(limited.retry_ms))
+    }
+
+    /// What the guests of one address may do together.
+    pub(crate) fn guest_rules(&self) -> GuestRules {
+        GuestRules::from(self.limits())
     }
 
     /// Every bound, for clients.

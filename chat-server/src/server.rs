@@ -1,5 +1,7 @@
 //! The server as a value: built, mounted or bound, and stopped.
 
+mod serving;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
@@ -19,6 +21,7 @@ use crate::budgets::Budgets;
 use crate::bus::{self, Bus};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Listen};
+use crate::desk::Crowds;
 use crate::engineio::{Door, Line, Service, Settings};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::limits::ServerLimits;
@@ -31,6 +34,8 @@ use crate::status::Statuses;
 use crate::store::{self, Store, StoreError};
 use crate::websocket;
 use crate::worker::Inboxes;
+
+pub use self::serving::{Addresses, serve};
 
 /// A running chat server, as a handle to it: clones are the same server, and dropping them all stops
 /// nothing. It runs until [`Server::stop`].
@@ -143,22 +148,6 @@ impl Server {
     pub async fn listen_admin(&self, listen: Listen) -> Result<SocketAddr, RunError> {
         self.bind(listen, &crate::http::admin_router(&self.node))
             .await
-    }
-
-    async fn listen_everywhere(
-        &self,
-        listens: Vec<Listen>,
-        admin: Option<Listen>,
-    ) -> Result<Addresses, RunError> {
-        let mut public = Vec::new();
-        for listen in listens {
-            public.push(self.listen(listen).await?);
-        }
-        let admin = match admin {
-            Some(listen) => Some(self.listen_admin(listen).await?),
-            None => None,
-        };
-        Ok(Addresses { public, admin })
     }
 
     async fn bind(&self, listen: Listen, router: &Router) -> Result<SocketAddr, RunError> {
@@ -397,6 +386,23 @@ impl Builder {
         Ok(server)
     }
 
+    /// Starts it within the caller's [`LocalSet`](tokio::task::LocalSet): its workers live as tasks
+    /// there, so what they do happens in an order that the caller can repeat.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError`] says what can't be had.
+    #[cfg(feature = "simulation")]
+    pub async fn start_here(self) -> Result<Server, RunError> {
+        let (server, inboxes) = self.prepare().await?;
+        for (index, inboxes) in inboxes.into_iter().enumerate() {
+            let node = server.node.clone();
+            tokio::task::spawn_local(crate::worker::live(node, index, inboxes));
+        }
+        server.found().await?;
+        Ok(server)
+    }
+
     /// Puts a server together that does nothing until its workers live.
     pub(crate) async fn prepare(self) -> Result<(Server, Vec<Inboxes>), RunError> {
         let Self {
@@ -447,6 +453,7 @@ impl Builder {
             sessions: Mutex::new(HashMap::new()),
             statuses: Statuses::default(),
             budgets: Budgets::default(),
+            crowds: Crowds::default(),
             places: Places::default(),
             readiness: Readiness::default(),
             exhausted: Mutex::default(),
@@ -460,58 +467,4 @@ impl Builder {
         let (node, inboxes) = Node::new(make, workers, mail_max);
         Ok((Server { node }, inboxes))
     }
-}
-
-/// Where a server accepts connections.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Addresses {
-    /// For everybody, in the order of the configuration.
-    pub public: Vec<SocketAddr>,
-    /// For operators, if that is apart.
-    pub admin: Option<SocketAddr>,
-}
-
-/// Runs a server until `shutdown` resolves, and tells at which addresses as soon as it accepts
-/// connections on all of them.
-///
-/// # Errors
-///
-/// [`RunError`] says why it can't run. Nothing of it runs on then.
-///
-/// # Examples
-///
-/// ```
-/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-/// # runtime.block_on(async {
-/// use chat_server::clock::{Clock, SystemClock};
-/// use chat_server::config::{Config, StoreUrl};
-/// use chat_server::metrics::Metrics;
-///
-/// let mut config = Config::default();
-/// config.store = StoreUrl::Memory;
-/// config.listen = vec!["127.0.0.1:0".parse()?];
-/// let metrics = Metrics::new(SystemClock::new().now());
-/// let listening = |at: &chat_server::Addresses| println!("http://{}", at.public[0]);
-/// let shutdown = async {}; // such as: until ctrl-c
-/// chat_server::serve(config, metrics, listening, shutdown).await?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// # })?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-pub async fn serve(
-    config: Config,
-    metrics: Metrics,
-    listening: impl FnOnce(&Addresses),
-    shutdown: impl Future<Output = ()>,
-) -> Result<(), RunError> {
-    let (listens, admin) = (config.listen.clone(), config.admin_listen);
-    let server = Server::builder(config).metrics(metrics).start().await?;
-    let bound = server.listen_everywhere(listens, admin).await;
-    if let Ok(addresses) = &bound {
-        listening(addresses);
-        shutdown.await;
-    }
-    server.stop().await;
-    bound.map(drop)
 }

@@ -91,6 +91,8 @@ pub(crate) struct Session {
     seats: Seats,
     /// The budget of commands.
     bucket: Bucket,
+    /// Commands that were taken off what the guests of its address may give, and not given yet.
+    credit: u64,
     /// Refused commands in a row.
     refused: u32,
     /// Frames in a row that nobody could read.
@@ -113,6 +115,10 @@ enum After {
 }
 
 type Performed = Result<(Answer, After), Refusal>;
+
+/// Commands that a session takes off what the guests of its address may give, so that it doesn't ask
+/// for each.
+const CREDIT: u64 = 16;
 
 /// Commands refused in a row for coming too fast, before the socket closes.
 const REFUSED_MAX: u32 = 200;
@@ -193,6 +199,7 @@ impl Session {
             nobody: None,
             seats: Seats::default(),
             bucket: Bucket::default(),
+            credit: 0,
             refused: 0,
             unreadable: 0,
             granted: Cell::new(false),
@@ -240,7 +247,7 @@ impl Session {
             let (text, form) = match self.next(carrier).await {
                 None | Some(Heard::Alive) => continue,
                 Some(Heard::Text(text, form)) => (text, form),
-                Some(Heard::Unreadable) => (Utf8Bytes::from_static("\0"), Form::Binary),
+                Some(Heard::Unreadable) => (Utf8Bytes::default(), Form::Unreadable),
                 Some(Heard::TooLarge) => return Some(Close::FrameTooLarge),
                 Some(Heard::Closed) => return None,
             };
@@ -327,7 +334,7 @@ impl Session {
             Ok(op) => op,
             Err(refusal) => {
                 self.settled(dialect).await;
-                self.answer(dialect, &ticket, &Err(refusal));
+                self.answer(&ticket, &Err(refusal));
                 return (self.refused >= REFUSED_MAX).then_some(Close::RateLimited);
             }
         };
@@ -335,7 +342,7 @@ impl Session {
             Sent::Away => return None,
             Sent::Refused(refusal, ticket) => {
                 self.settled(dialect).await;
-                self.answer(dialect, &ticket, &Err(refusal));
+                self.answer(&ticket, &Err(refusal));
                 return None;
             }
             Sent::Back(op, ticket) => (*op, ticket),
@@ -347,7 +354,7 @@ impl Session {
         };
         // It may be large: whoever asks for much takes it before more is sent.
         self.drained().await;
-        self.answer(dialect, &ticket, &answer);
+        self.answer(&ticket, &answer);
         match after {
             After::Nothing => None,
             After::CatchUp(rooms) => {
@@ -367,13 +374,30 @@ impl Session {
             Ok(bucket) => {
                 self.bucket = bucket;
                 self.refused = 0;
-                Ok(())
+                self.afford_as_guest()
             }
             Err(wait_ms) => {
                 self.refused += 1;
                 Err(Refusal::rate_limited(wait_ms))
             }
         }
+    }
+
+    /// Takes one command off what all guests of this address may give, unless an account speaks.
+    fn afford_as_guest(&mut self) -> Result<(), Refusal> {
+        if self.credit == 0 {
+            let most = match &self.identity {
+                Some(identity) if identity.user.is_guest() => CREDIT,
+                Some(_) => return Ok(()),
+                None if self.seats.is_empty() && self.is_older() => 1,
+                None if self.seats.guest().is_some() => CREDIT,
+                // He is about to say who he is, or has a seat under his own name.
+                None => return Ok(()),
+            };
+            self.credit = self.node().spend_as_guest(self.whence(), most)?;
+        }
+        self.credit -= 1;
+        Ok(())
     }
 
     /// Waits, where replies come in the order of requests, until none is owed.
@@ -396,13 +420,13 @@ impl Session {
         .await;
     }
 
-    fn answer(&self, dialect: Dialect, ticket: &Ticket, answer: &Result<Answer, Refusal>) {
+    fn answer(&self, ticket: &Ticket, answer: &Result<Answer, Refusal>) {
         match answer {
             Ok(_) => self.granted.set(true),
             Err(refusal) => self.node().metrics().refused(refusal.class),
         }
         let outbox = &self.link.outbox;
-        dialect.answer(ticket, answer, &mut |text| outbox.send_text(text));
+        ticket.answer(answer, &mut |text| outbox.send_text(text));
     }
 
     fn system(&self, system: &System) {

@@ -10,6 +10,7 @@
 //! Nothing is decided between the second and the third, so nobody sees what isn't durable.
 
 mod asking;
+mod deciding;
 mod following;
 mod grants;
 mod outcome;
@@ -21,15 +22,11 @@ mod slot;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::mem;
-use std::sync::Arc;
 
-use chat_core::{
-    Decision, Engine, Idx, Inquiry, Judgement, Limits, Need, Permission, Rejection, Request,
-    RoomId, Seq, Signal as Judged, Timestamp, UserId,
-};
-use chat_protocol::signal::{Signal, What};
+use chat_core::{Engine, Idx, Limits, Need, Rejection, RoomId, Seq, Timestamp, UserId};
 
 use self::asking::{Asked, Pending};
+use self::following::Gaps;
 use self::outcome::Fate;
 pub use self::question::{Question, Supply};
 use self::slot::{Answer, Held, Slot};
@@ -62,6 +59,10 @@ pub struct Turn<R> {
     apart: BTreeSet<RoomId>,
     /// Rooms of which other nodes told something while answers waited.
     told: BTreeSet<RoomId>,
+    /// What is being read of logs because it was missed.
+    gaps: Gaps,
+    /// Groups that are asked for on behalf of those who are present by them.
+    leaned_on: BTreeSet<RoomId>,
     /// Groups that were asked for and weren't made yet.
     unmade: BTreeSet<RoomId>,
     /// Records for everybody that were passed on last.
@@ -129,6 +130,8 @@ impl<R> Turn<R> {
             shared: false,
             apart: BTreeSet::new(),
             told: BTreeSet::new(),
+            gaps: Gaps::default(),
+            leaned_on: BTreeSet::new(),
             unmade: BTreeSet::new(),
             passed: VecDeque::new(),
             outputs: VecDeque::new(),
@@ -258,7 +261,7 @@ impl<R> Turn<R> {
             if matches!(mail.wish, Wish::Detach) {
                 return self.judged(mail, Ok(Reply::Accepted));
             }
-            if matches!(mail.wish, Wish::Look(Look::People)) {
+            if matches!(mail.wish, Wish::Look(Look::People | Look::Namesakes(_))) {
                 // Nobody is present in a room that isn't loaded.
                 let nobody = Reply::Seen(Box::new(Sight::Presence(Vec::new())));
                 return self.judged(mail, Ok(nobody));
@@ -336,140 +339,6 @@ impl<R> Turn<R> {
                 }
                 Err(Judging::Need(need)) => self.need(pending, need, now),
             },
-        }
-    }
-
-    /// Decides a command, and does what the decision asks for.
-    fn decide(&mut self, mut pending: Pending<R>, now: Timestamp) {
-        let Wish::Command { command, cid, used } = &pending.mail.wish else {
-            return;
-        };
-        let room = pending.mail.room;
-        if let Some(seq) = used.filter(|_| pending.facts.used.is_none()) {
-            return self.need(pending, Need::Used(seq), now);
-        }
-        let cid = cid.clone();
-        #[cfg(sabotage)]
-        let cid = cid.filter(|_| !chat_core::sabotage::planted("repeats_done_again"));
-        let request = Request {
-            room,
-            actor: pending.mail.actor.clone(),
-            at: now,
-            cid,
-            command: command.clone(),
-            facts: mem::take(&mut pending.facts),
-        };
-        let decision = self.engine.decide(&request);
-        pending.facts = request.facts;
-        match decision {
-            Err(rejection) => {
-                if let Some(pending) = self.doubt(pending) {
-                    self.reject(pending, rejection);
-                }
-            }
-            Ok(Decision::New(record)) => {
-                let pending = if self.may_be_late(&pending, now) {
-                    self.look_up(pending)
-                } else {
-                    Some(pending)
-                };
-                let Some(pending) = pending else { return };
-                let applied = self.engine.evolve(&record);
-                debug_assert!(applied, "what was just decided is the next record");
-                #[cfg(sabotage)]
-                if chat_core::sabotage::planted("published_before_commit") {
-                    self.publish(|| Hint::Appended(Arc::new(record.clone())));
-                }
-                let slot = self
-                    .slots
-                    .get_mut(&room)
-                    .expect("a mail is judged in its slot");
-                if slot.decided(Arc::new(record), pending.mail.from) {
-                    self.touched.push(room);
-                }
-                let seq = slot.last_decided();
-                self.hold(room, Answer::Decided(pending.mail, seq));
-            }
-            Ok(Decision::Repeat { seq }) => {
-                if let Some(pending) = self.doubt(pending) {
-                    let dup = true;
-                    self.judged(pending.mail, Ok(Reply::Done { room, seq, dup }));
-                }
-            }
-            Ok(Decision::Signal(signal)) => self.signal(pending.mail, signal),
-            Ok(Decision::Need(need)) => self.need(pending, need, now),
-        }
-    }
-
-    /// Refuses a command, unless the store knows that it was carried out before.
-    fn reject(&mut self, pending: Pending<R>, rejection: Rejection) {
-        let may_be_repeat = !pending.looked_up && rejection != Rejection::CidConflict;
-        let refused = if may_be_repeat {
-            self.look_up(pending)
-        } else {
-            Some(pending)
-        };
-        if let Some(pending) = refused {
-            self.refuse(pending.mail, rejection.into());
-        }
-    }
-
-    fn signal(&mut self, mail: Mail<R>, signal: Judged) {
-        let by = self.author(mail.room, &mail.actor);
-        let (room, from) = (mail.room, mail.from);
-        let state = self.engine.room(room);
-        let what = match signal {
-            Judged::Typing { on } => Some(What::Typing { on }),
-            Judged::Read { idx, as_of: _ } => {
-                self.markers.push((room, by.id, idx));
-                let shown = state.is_some_and(|room| room.features.receipts);
-                shown.then_some(What::Read { idx })
-            }
-            Judged::Visited => {
-                let head = state.map(|room| room.head_seq).unwrap_or_default();
-                let is_news = match (self.slots.get_mut(&room), from) {
-                    (Some(slot), Some(session)) => slot.presence.admit(by.id, session, head),
-                    (Some(_) | None, _) => false,
-                };
-                return self.hold(room, Answer::Visit(mail, is_news));
-            }
-        };
-        if let Some(what) = what {
-            self.hold(room, Answer::Signal(Signal { room, by, what }, from));
-        }
-        self.judged(mail, Ok(Reply::Accepted));
-    }
-
-    fn attach(&mut self, pending: Pending<R>, now: Timestamp) {
-        let mail = &pending.mail;
-        let inquiry = Inquiry {
-            room: mail.room,
-            actor: &mail.actor,
-            at: now,
-            facts: &pending.facts,
-            permission: Permission::Read,
-        };
-        match self.engine.judge(&inquiry) {
-            Err(rejection) => {
-                if let Some(pending) = self.doubt(pending) {
-                    self.judged(pending.mail, Err(rejection.into()));
-                }
-            }
-            Ok(Judgement::Need(need)) => self.need(pending, need, now),
-            Ok(Judgement::Granted(_)) => {
-                let room = mail.room;
-                let by = self.author(room, &mail.actor);
-                let Some(state) = self.engine.room(room) else {
-                    return self.judged(pending.mail, Err(Rejection::RoomNotFound.into()));
-                };
-                let answer = Answer::Attach {
-                    head: state.head_seq,
-                    readable_from: state.readable_from(by.id),
-                    by,
-                    mail: pending.mail,
-                };
-                self.hold(room, answer);
-            }
         }
     }
 

@@ -5,9 +5,10 @@ mod heartbeat;
 mod nodes;
 mod parcels;
 mod questions;
+mod ways;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,6 @@ use chat_core::{RoomId, Seq, UserId};
 use chat_protocol::close::Close;
 use chat_protocol::dialect::Ticket;
 
-use crate::bus::Hint;
 use crate::engineio::Opening;
 use crate::hub::{Hub, News, Sitter};
 use crate::mail::{Mail, Parcel, Refused, Reply, SessionKey};
@@ -27,6 +27,9 @@ use crate::node::Node;
 use crate::session::{self, Arrival};
 use crate::turn::{Output, Supply, Turn};
 use crate::websocket;
+
+pub(crate) use self::nodes::Told;
+use self::ways::Ways;
 
 /// Where the answer to a mail goes.
 #[derive(Debug)]
@@ -51,6 +54,8 @@ pub(crate) struct Chair {
 /// What can be sent to a worker from any thread.
 #[derive(Clone, Debug)]
 pub(crate) struct Mailboxes {
+    /// Its number.
+    pub(crate) index: usize,
     /// For its rooms.
     pub(crate) mail: mpsc::Sender<Mail<Address>>,
     /// For its sessions, from other workers' rooms: one push for each turn.
@@ -63,8 +68,8 @@ pub(crate) struct Mailboxes {
     pub(crate) sockets: mpsc::Sender<websocket::Opening>,
     /// What concerns many sessions at once.
     pub(crate) orders: mpsc::Sender<Order>,
-    /// What other nodes tell of its rooms.
-    pub(crate) hints: mpsc::Sender<Vec<Hint>>,
+    /// What other nodes tell of its rooms, and what passes in them.
+    pub(crate) hints: mpsc::Sender<Told>,
 }
 
 /// What the node tells a worker.
@@ -72,9 +77,9 @@ pub(crate) struct Mailboxes {
 pub(crate) enum Order {
     /// End the sessions of a user, or of one of his log-ins.
     Revoke(UserId, Option<Arc<str>>, Close),
-    /// Forget the records that were heard a moment ago; whoever waits for that waits until nobody
-    /// has the other end.
-    ForgetWords(mpsc::Sender<()>),
+    /// Forget the records that were heard a moment ago, since this user was erased; whoever waits for
+    /// that waits until nobody has the other end.
+    ForgetWords(UserId, mpsc::Sender<()>),
     /// Listen here too.
     Listen(Arc<std::net::TcpListener>, axum::Router),
     /// End all sessions, and then the worker.
@@ -89,7 +94,7 @@ pub(crate) struct Inboxes {
     openings: mpsc::Receiver<Opening>,
     sockets: mpsc::Receiver<websocket::Opening>,
     orders: mpsc::Receiver<Order>,
-    hints: mpsc::Receiver<Vec<Hint>>,
+    hints: mpsc::Receiver<Told>,
 }
 
 /// What the tasks of one worker share.
@@ -98,6 +103,10 @@ pub(crate) struct Worker {
     pub(crate) index: usize,
     pub(crate) hub: RefCell<Hub>,
     turn: RefCell<Turn<Address>>,
+    /// Who was erased last: what is still on its way of them is heard without words.
+    gone: RefCell<VecDeque<UserId>>,
+    /// Where parcels for other workers' sessions go.
+    ways: Rc<Ways<Parcel<Address>>>,
     /// Where answers to the turn's questions go.
     supplies: mpsc::Sender<(u64, Supply)>,
     /// Rooms of an append that the store has not answered in time, and may carry out yet.
@@ -121,7 +130,7 @@ pub(crate) fn here() -> Option<usize> {
 }
 
 /// The two ends of a worker's boxes.
-pub(crate) fn boxes(mail_max: usize) -> (Mailboxes, Inboxes) {
+pub(crate) fn boxes(index: usize, mail_max: usize) -> (Mailboxes, Inboxes) {
     let (mail, mail_in) = mpsc::channel(mail_max);
     let (parcels, parcels_in) = mpsc::channel(BOX_ITEMS_MAX);
     let (arrivals, arrivals_in) = mpsc::channel(BOX_ITEMS_MAX);
@@ -131,6 +140,7 @@ pub(crate) fn boxes(mail_max: usize) -> (Mailboxes, Inboxes) {
     let (hints, hints_in) = mpsc::channel(BOX_ITEMS_MAX);
     (
         Mailboxes {
+            index,
             mail,
             parcels,
             arrivals,
@@ -172,11 +182,15 @@ pub(crate) async fn live(node: Node, index: usize, inboxes: Inboxes) {
     let hub = RefCell::new(Hub::new(node.metrics().clone()));
     let (supplies, supplied) = mpsc::channel(BOX_ITEMS_MAX);
     let next_session = Cell::new(1);
+    let all = (0..node.workers()).filter_map(|worker| node.worker(worker));
+    let ways = Ways::to(all.map(|boxes| boxes.parcels.clone()));
     let worker = Rc::new(Worker {
         node,
         index,
         hub,
         turn,
+        gone: RefCell::default(),
+        ways,
         supplies,
         in_doubt: RefCell::default(),
         doubt_over: Notify::new(),
@@ -214,7 +228,8 @@ impl Worker {
                 Order::Revoke(user, grant, close) => {
                     self.hub.borrow().revoke(user, grant.as_deref(), close);
                 }
-                Order::ForgetWords(done) => {
+                Order::ForgetWords(user, done) => {
+                    self.note_gone(user);
                     self.hub.borrow_mut().forget_words();
                     drop(done);
                 }
@@ -264,7 +279,7 @@ impl Worker {
         self: Rc<Self>,
         mut mail: mpsc::Receiver<Mail<Address>>,
         mut supplied: mpsc::Receiver<(u64, Supply)>,
-        mut hints: mpsc::Receiver<Vec<Hint>>,
+        mut hints: mpsc::Receiver<Told>,
     ) {
         let most = self.node.limits().batch_requests_max;
         let mut sweep = tokio::time::interval(SWEEP);
@@ -281,7 +296,7 @@ impl Worker {
                     None
                 }
                 Some(told) = hints.recv() => {
-                    self.follow(told, &mut hints);
+                    self.follow(Some(told), &mut hints);
                     None
                 }
                 _ = poll.tick() => {
@@ -298,7 +313,7 @@ impl Worker {
                     None
                 }
             };
-            self.follow(Vec::new(), &mut hints);
+            self.follow(None, &mut hints);
             let now = self.node.clock().now();
             {
                 let mut turn = self.turn.borrow_mut();
@@ -335,7 +350,9 @@ impl Worker {
                 turn.settle(appended, self.node.clock().now());
                 turn.outputs()
             };
-            self.dispatch(outputs).await;
+            self.dispatch(outputs);
+            // What is decided next has to wait for workers that can't take more.
+            self.ways.clear().await;
             if self.turn.borrow().is_settled() {
                 return;
             }
@@ -343,13 +360,12 @@ impl Worker {
     }
 
     /// Does what a turn asks for: parcels to this worker's sessions go by a call, those to others
-    /// in one push for each worker.
-    async fn dispatch(self: &Rc<Self>, outputs: impl IntoIterator<Item = Output<Address>>) {
-        let mut bundles: BTreeMap<usize, Vec<Parcel<Address>>> = BTreeMap::new();
+    /// in one push for each worker. It waits for nobody.
+    fn dispatch(self: &Rc<Self>, outputs: impl IntoIterator<Item = Output<Address>>) {
         let mut hints = Vec::new();
         for output in outputs {
             match output {
-                Output::Parcel { to, parcel } => self.sort(to, parcel, &mut bundles),
+                Output::Parcel { to, parcel } => self.sort(to, parcel),
                 Output::Ask { number, question } => {
                     let (worker, supplies) = (self.clone(), self.supplies.clone());
                     spawn_local(async move {
@@ -371,12 +387,7 @@ impl Worker {
         if !hints.is_empty() {
             self.node.bus().publish(hints);
         }
-        for (worker, bundle) in bundles {
-            if let Some(boxes) = self.node.worker(worker) {
-                // Nobody listens only if the worker ends.
-                drop(boxes.parcels.send(bundle).await);
-            }
-        }
+        self.ways.send();
     }
 
     async fn adopt(self: Rc<Self>, mut arrivals: mpsc::Receiver<Arrival>) {

@@ -16,9 +16,9 @@ use chat_core::{Cid, Command, RoomId};
 use chat_protocol::client::{Client, Output, TooManyPending};
 use chat_protocol::close::Close;
 use chat_protocol::code::{Class, Code};
-use chat_protocol::command::{Hello, Token};
+use chat_protocol::command::{Hello, Op, Token};
 use chat_protocol::server_frame::Refused;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokio::time::{Sleep, sleep};
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::http::Uri;
@@ -59,7 +59,7 @@ struct Asked {
 #[derive(Clone)]
 enum What {
     Command(Option<RoomId>, Cid, Box<Command>),
-    Question(&'static str, Map<String, Value>),
+    Question(Box<Op>),
 }
 
 impl Connection {
@@ -105,8 +105,8 @@ impl Connection {
     /// # Errors
     ///
     /// [`TooManyPending`] if too much waits already.
-    pub fn ask(&mut self, op: &'static str, d: Map<String, Value>) -> Result<u64, TooManyPending> {
-        self.request(What::Question(op, d))
+    pub fn ask(&mut self, op: Op) -> Result<u64, TooManyPending> {
+        self.request(What::Question(Box::new(op)))
     }
 
     /// Goes on with a fresh token.
@@ -131,7 +131,7 @@ impl Connection {
     fn send(&mut self, asked: Asked) -> Result<(), TooManyPending> {
         let (id, sent) = match &asked.what {
             What::Command(room, cid, command) => self.client.command(*room, cid, command)?,
-            What::Question(op, d) => self.client.ask(op, d.clone())?,
+            What::Question(op) => self.client.ask(op)?,
         };
         self.asked.insert(id, asked);
         self.take(sent);

@@ -178,7 +178,7 @@ fn page(ground: &Ground, trials: &[Trial], shape: Shape, out: &Path) -> Result<(
         (Some(_), made) if !made.status.success() => Err(format!(
             "versus: no page of {}: {}",
             shape.name,
-            String::from_utf8_lossy(&made.stderr)
+            String::from_utf8_lossy(&made.stderr).trim_end()
         )),
         (Some(_) | None, _) => Ok(()),
     }
@@ -195,6 +195,7 @@ fn ours_are_sound(trials: &[Trial], contenders: &[Contender]) -> bool {
     trials.all(|trial| trial.outcome.faults.are_none())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
 fn words(error: io::Error) -> String {
     error.to_string()
 }

@@ -125,15 +125,12 @@ fn hex(digits: &[u8]) -> Option<u64> {
 /// The value of each byte as a digit: a table, since every delivery asks for 33 of them.
 const VALUES: [u8; 256] = {
     let mut values = [NO_DIGIT; 256];
-    let mut digit = 0;
-    while digit < 10 {
-        values[b'0' as usize + digit as usize] = digit;
-        digit += 1;
-    }
-    while digit < 16 {
-        values[b'a' as usize + digit as usize - 10] = digit;
-        digit += 1;
-    }
+    let (_, digits) = values.split_at_mut(b'0' as usize);
+    let (digits, rest) = digits.split_at_mut(10);
+    digits.copy_from_slice(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    let (_, letters) = rest.split_at_mut((b'a' - b'0') as usize - 10);
+    let (letters, _) = letters.split_at_mut(6);
+    letters.copy_from_slice(&[10, 11, 12, 13, 14, 15]);
     values
 };
 
@@ -142,13 +139,13 @@ const NO_DIGIT: u8 = 16;
 /// Writes a number with leading zeros over what is there.
 fn write(bytes: &mut [u8], at: usize, width: usize, base: u64, mut value: u64) {
     for digit in bytes.iter_mut().skip(at).take(width).rev() {
-        // Below the base, so one of the sixteen.
-        *digit = *b"0123456789abcdef"
-            .get((value % base) as usize & 15)
-            .unwrap_or(&b'0');
+        let least = usize::try_from(value % base).unwrap_or(usize::MAX);
+        *digit = DIGITS.get(least).copied().unwrap_or(b'0');
         value /= base;
     }
 }
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 #[cfg(test)]
 mod tests {

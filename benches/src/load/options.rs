@@ -157,7 +157,7 @@ pub enum Switch {
 }
 
 /// How a value is spelled on the command line.
-pub fn spelled(value: impl ValueEnum) -> String {
+pub fn spelled(value: &impl ValueEnum) -> String {
     let value = value.to_possible_value();
     value.map_or_else(String::new, |value| value.get_name().to_owned())
 }

@@ -170,11 +170,11 @@ impl Outcome {
     /// A result that knows how the members came in, and nothing more.
     #[must_use]
     pub fn new(options: &Options, plan: &Plan, at_ms: u64) -> Self {
-        let driver = spelled(options.driver);
+        let driver = spelled(&options.driver);
         Self {
             label: options.label.clone().unwrap_or_else(|| driver.clone()),
             driver,
-            mode: spelled(options.mode),
+            mode: spelled(&options.mode),
             url: options.url.clone(),
             at_ms,
             setup: Setup::new(plan),
@@ -218,7 +218,7 @@ impl Setup {
             Pace::Closed {
                 in_flight,
                 wait_for,
-            } => (Some(in_flight), Some(spelled(wait_for)), None),
+            } => (Some(in_flight), Some(spelled(&wait_for)), None),
             Pace::Fixed(rate) => (None, None, Some(rate)),
         };
         Self {

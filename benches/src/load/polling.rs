@@ -189,7 +189,7 @@ fn answer(bytes: &[u8]) -> Result<Option<(&[u8], usize)>, String> {
         return Err(response.words());
     }
     let body = response.body()?;
-    Ok(body.map(|(payload, rest)| (payload, bytes.len() - rest.len())))
+    Ok(body.map(|payload| (payload, response.head.len() + payload.len())))
 }
 
 /// Stands between the packets of a payload.

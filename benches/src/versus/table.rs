@@ -35,11 +35,16 @@ impl Range {
 }
 
 impl fmt::Display for Range {
-    /// The median, and in brackets from where to where, with the precision that is asked for.
+    /// The median, and in brackets from where to where if there were several values, with the
+    /// precision that is asked for.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = f.precision().unwrap_or(2);
         let Self { low, middle, high } = self;
-        write!(f, "{middle:.digits$} ({low:.digits$} to {high:.digits$})")
+        write!(f, "{middle:.digits$}")?;
+        if low < high {
+            write!(f, " ({low:.digits$} to {high:.digits$})")?;
+        }
+        Ok(())
     }
 }
 
@@ -257,7 +262,7 @@ mod tests {
     fn the_median_of_an_even_number_lies_between_the_two_in_the_middle() {
         let range = |values: &[f64]| Range::of(values.iter().copied());
         assert_eq!(range(&[]), None);
-        assert_eq!(range(&[3.0]).unwrap().to_string(), "3.00 (3.00 to 3.00)");
+        assert_eq!(range(&[3.0]).unwrap().to_string(), "3.00");
         assert_eq!(
             range(&[9.0, 1.0, 2.0]).unwrap().to_string(),
             "2.00 (1.00 to 9.00)"
@@ -281,7 +286,7 @@ mod tests {
         assert_eq!(
             row(&trials, "chat-native"),
             "| chat-native | 8.00 (3.00 to 30.00) | - | 1.50 (1.50 to 4.00) \
-             | 1000 (1000 to 1000) | - | 0 / 0 / 0 / 0 |"
+             | 1000 | - | 0 / 0 / 0 / 0 |"
         );
     }
 
@@ -295,7 +300,7 @@ mod tests {
         ];
         assert_eq!(
             row(&trials, "axum"),
-            "| axum | 3.00 (3.00 to 3.00) | - | 3.00 (3.00 to 3.00) | 1000 (1000 to 1000) | - \
+            "| axum | 3.00 | - | 3.00 | 1000 | - \
              | **7 / 0 / 0 / 0** (in 1 of 2 runs) |"
         );
         trials[1].outcome.faults.closed = 2;

@@ -155,8 +155,8 @@ mod tests {
         assert_eq!(
             rows,
             [
-                "| line | chat-native over floor-1 | 1.250 (1.250 to 1.250) | 1.250 | met |",
-                "| line | chat-rooms over floor-1 | 1.260 (1.260 to 1.260) | 1.250 | **missed** |",
+                "| line | chat-native over floor-1 | 1.250 | 1.250 | met |",
+                "| line | chat-rooms over floor-1 | 1.260 | 1.250 | **missed** |",
             ]
         );
     }

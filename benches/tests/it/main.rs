@@ -1,4 +1,13 @@
 //! Runs of the load generator, against our own server and against bad ones; and of `versus`.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that can't go on has failed"
+)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the servers of tests serve their members side by side"
+)]
 
 mod drivers;
 mod faults;

@@ -92,6 +92,7 @@ impl House {
 
 async fn serve(stream: TcpStream, house: Arc<Mutex<House>>) {
     let mut room = String::new();
+    #[expect(clippy::result_large_err, reason = "tungstenite asks for it so")]
     let note = |request: &Request, response: Response| -> Result<Response, ErrorResponse> {
         room = request.uri().query().unwrap().to_owned();
         Ok(response)

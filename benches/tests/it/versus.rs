@@ -1,5 +1,6 @@
 //! Trials with a server and a load that are scripts of the shell: what is started, heard, counted and
 //! ended is the same as with real ones.
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 use std::fs;
 use std::path::Path;

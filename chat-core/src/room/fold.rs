@@ -192,6 +192,7 @@ impl Room {
     }
 
     /// The reasons for which this state can't be: empty in every state that a log can lead to.
+    #[doc(hidden)]
     #[must_use]
     pub fn broken_invariants(&self) -> Vec<&'static str> {
         let mut broken = Vec::new();

@@ -177,7 +177,7 @@ stories! {
               "1 alice created: attach alice, broadcast
                2 alice posted message 1: broadcast
                3 alice archived: broadcast
-               alice refused: room is archived
+               alice refused: this room is archived
                4 house trimmed to 3: broadcast
                5 alice unarchived: broadcast
                6 alice deleted the room: broadcast, close

@@ -8,15 +8,18 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::Token;
 
 /// Who one is, and where one was.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Hello {
     /// Proof of who one is.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Token>,
     /// A guest without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub guest: Option<GuestHello>,
     /// The client's own name and version, for the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<Text>,
     /// The positions to go on from: epoch and last record of each room.
     #[serde(deserialize_with = "chat_core::distinct_keys")]

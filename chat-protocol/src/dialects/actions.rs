@@ -4,7 +4,7 @@
 //! says `type` and names them by name; a socket may say either, and hears each room in the face by
 //! which it came in. The routes are in [`http`].
 
-pub mod http;
+pub(crate) mod http;
 
 mod socket;
 
@@ -12,7 +12,7 @@ use crate::code::{Code, Refusal};
 use crate::room_ref::RoomRef;
 use crate::spelling::Spelling;
 
-pub use self::socket::Ticket;
+pub(crate) use self::socket::Ticket;
 pub(crate) use self::socket::{answer, decode, event, recognises, signal};
 
 /// The room that a client calls so.

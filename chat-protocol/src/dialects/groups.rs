@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use crate::answer::{Answer, RoomCard, SignedInCard};
 use crate::code::{Code, Refusal};
 use crate::command::{Enter, Op, SignUp};
-use crate::dialect::{self, Call, Say};
+use crate::dialect::{Call, Say};
 use crate::dialects::lenient::{line, name, object, text};
 use crate::dialects::lists::{self, Space};
 use crate::room_ref::RoomRef;
@@ -27,7 +27,7 @@ const SIGN_UP_GROUPS_MAX: usize = 50;
 
 /// Which request it was, and the group as the client spelled it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ticket {
+pub(crate) enum Ticket {
     /// `log_in`.
     LogIn,
     /// `sign-up`.
@@ -113,7 +113,7 @@ pub(crate) fn decode(text: &str, calls: &mut Vec<Call>) {
         (Ticket::Unreadable, Err(refusal))
     });
     calls.push(Call {
-        ticket: dialect::Ticket::Groups(ticket),
+        ticket: ticket.into(),
         op,
     });
 }

@@ -5,15 +5,16 @@ use serde::Serialize;
 
 use crate::answer::Answer;
 use crate::code::{Code, Refusal};
-use crate::dialect::{self, Call};
+use crate::dialect::Call;
 use crate::event::encode_record;
 use crate::frame::Frame;
+use crate::voice::Hearer;
 
 /// What a reply needs to know of its frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ticket {
+pub(crate) struct Ticket {
     /// The client's number of the frame.
-    pub id: Option<u64>,
+    pub(crate) id: Option<u64>,
 }
 
 /// Frames of one message. What comes of a frame of two bytes takes hundreds.
@@ -27,14 +28,14 @@ pub(crate) fn decode(text: &str, calls: &mut Vec<Call>) {
     for line in lines.by_ref().take(frames_max()) {
         let Frame { id, op } = Frame::decode(line);
         calls.push(Call {
-            ticket: dialect::Ticket::Native(Ticket { id }),
+            ticket: Ticket { id }.into(),
             op,
         });
     }
     if lines.next().is_some() {
         let words = format!("a message holds at most {FRAMES_MAX} frames");
         calls.push(Call {
-            ticket: dialect::Ticket::Native(Ticket { id: None }),
+            ticket: Ticket { id: None }.into(),
             op: Err(Refusal::bad_frame(words)),
         });
     }
@@ -66,8 +67,8 @@ pub(crate) fn refuse(err: &Refusal) -> Vec<u8> {
 }
 
 /// Spells a record. What a filtered stream left out is for [`encode_record`] to tell.
-pub(crate) fn event(record: &Record, own: bool) -> Vec<u8> {
-    encode_record(record, own, None)
+pub(crate) fn event(record: &Record, hearer: Hearer) -> Vec<u8> {
+    encode_record(record, hearer, None)
 }
 
 #[derive(Serialize)]

@@ -4,7 +4,7 @@
 //! Keys are matched without regard to case, and unknown ones are passed over. On the socket
 //! nothing is refused in words: a bad frame is ignored.
 
-pub mod http;
+pub(crate) mod http;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -18,13 +18,13 @@ use serde_json::value::RawValue;
 
 use crate::code::Refusal;
 use crate::command::Op;
-use crate::dialect::{self, Call, Form};
+use crate::dialect::{Call, Form};
 
 /// The label of a message that holds the name by which its sender called the room.
-pub const ROOM_NAME: &str = "rest.chatRoomName";
+pub(crate) const ROOM_NAME: &str = "rest.chatRoomName";
 
 /// The label of a message that came in a binary frame; its value is `2`, the frame's type.
-pub const TYPE: &str = "rest.Type";
+pub(crate) const TYPE: &str = "rest.Type";
 
 /// The type of a text message (RFC 6455, section 5.2), and that of a binary one.
 const TEXT: u8 = 1;
@@ -32,7 +32,7 @@ const BINARY: u8 = 2;
 
 /// What there is to a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ticket {
+pub(crate) enum Ticket {
     /// A chat line.
     Chat,
     /// Nothing that could be read.
@@ -49,7 +49,7 @@ pub(crate) fn decode(text: &str, form: Form, calls: &mut Vec<Call>) {
         Some([None, _]) | None => unreadable(),
     };
     calls.push(Call {
-        ticket: dialect::Ticket::Rest(ticket),
+        ticket: ticket.into(),
         op,
     });
 }

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use crate::answer::{Answer, LobbyRoom, Mode};
 use crate::code::{Code, Refusal};
 use crate::command::{Enter, Lobby, Op, Token};
-use crate::dialect::{self, Call};
+use crate::dialect::Call;
 use crate::dialects::lenient::{self, line, object, text};
 use crate::dialects::lists::{self, Space};
 use crate::room_ref::RoomRef;
@@ -27,7 +27,7 @@ const EVERYBODY: Lobby = Lobby {
 
 /// Which request it was, and the room as the client spelled it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ticket {
+pub(crate) enum Ticket {
     /// `create`.
     Create,
     /// `query` for `rooms`.
@@ -101,7 +101,7 @@ pub(crate) fn decode(text: &str, calls: &mut Vec<Call>) {
     };
     if let Some((ticket, op)) = call {
         calls.push(Call {
-            ticket: dialect::Ticket::Rooms(ticket),
+            ticket: ticket.into(),
             op,
         });
     }

@@ -16,14 +16,14 @@ use serde_json::value::RawValue;
 
 use crate::code::{Code, Refusal};
 use crate::command::{Op, Token};
-use crate::dialect::{self, Call};
+use crate::dialect::Call;
 use crate::socketio::{INVALID_NAMESPACE, Kind, MAIN, Packet};
 
 pub(crate) use self::speaking::{answer, event, signal};
 
 /// What a reply needs to know of its packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ticket {
+pub(crate) enum Ticket {
     /// The wish to enter the main namespace.
     Connect,
     /// The wish to enter a namespace that there isn't.
@@ -38,7 +38,7 @@ pub enum Ticket {
 
 /// What an event's acknowledgement tells beside success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub(crate) enum Asked {
     /// The id of the room that was made.
     Key,
     /// The name of the room that was entered.
@@ -55,7 +55,7 @@ pub(crate) fn decode(text: &str, calls: &mut Vec<Call>) {
     };
     let call = match packet.kind {
         Kind::Connect if packet.namespace == MAIN => Call {
-            ticket: ticket(Ticket::Connect),
+            ticket: Ticket::Connect.into(),
             op: Ok(Op::Connect {
                 token: token(packet.data.as_deref()),
             }),
@@ -63,26 +63,26 @@ pub(crate) fn decode(text: &str, calls: &mut Vec<Call>) {
         Kind::Connect => {
             let refusal = Refusal::new(Code::BadArgument).with_words(INVALID_NAMESPACE);
             Call {
-                ticket: ticket(Ticket::Elsewhere(packet.namespace.into_owned())),
+                ticket: Ticket::Elsewhere(packet.namespace.into_owned()).into(),
                 op: Err(refusal),
             }
         }
         // Nobody is in another namespace.
         _ if packet.namespace != MAIN => unreadable(),
         Kind::Disconnect => Call {
-            ticket: ticket(Ticket::Disconnect),
+            ticket: Ticket::Disconnect.into(),
             op: Ok(Op::Disconnect {}),
         },
         Kind::Event => {
             let (asked, op) = asking::read(&packet);
             Call {
-                ticket: ticket(Ticket::Event(asked, packet.id)),
+                ticket: Ticket::Event(asked, packet.id).into(),
                 op,
             }
         }
         // Nothing of ours asks for one. It is passed over, but not for nothing.
         Kind::Ack => Call {
-            ticket: ticket(Ticket::Event(Asked::Plain, None)),
+            ticket: Ticket::Event(Asked::Plain, None).into(),
             op: Err(Refusal::unknown_command("ack")),
         },
         Kind::ConnectError => unreadable(),
@@ -90,13 +90,9 @@ pub(crate) fn decode(text: &str, calls: &mut Vec<Call>) {
     calls.push(call);
 }
 
-fn ticket(ticket: Ticket) -> dialect::Ticket {
-    dialect::Ticket::Socketio(ticket)
-}
-
 fn unreadable() -> Call {
     Call {
-        ticket: ticket(Ticket::Unreadable),
+        ticket: Ticket::Unreadable.into(),
         op: Err(Refusal::bad_frame("this is no packet")),
     }
 }

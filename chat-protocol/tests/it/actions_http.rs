@@ -35,7 +35,7 @@ fn replied(request: (&str, &str, &str), answer: &Result<Answer, Refusal>) -> (u1
     let (method, path, body) = request;
     let asked = ask(method, path, body).unwrap();
     assert!(asked.op.is_ok(), "{:?}", asked.op);
-    told(SITE.reply(&asked.ticket, answer))
+    told(asked.ticket.reply(answer))
 }
 
 /// Status and body of the reply to a request that nobody needs to look at.
@@ -44,7 +44,7 @@ fn refused(method: &str, path: &str, body: &str) -> (u16, String) {
     match ask(method, path, body) {
         Ok(asked) => {
             let refusal = asked.op.expect_err("refused as it stands");
-            told(SITE.reply(&asked.ticket, &Err(refusal)))
+            told(asked.ticket.reply(&Err(refusal)))
         }
         Err(reply) => told(reply),
     }
@@ -368,7 +368,7 @@ proptest! {
         let reply = match SITE.ask(&Request { method, path: &path, authorization: None, body: &body }) {
             Ok(asked) => {
                 let refusal = asked.op.err().unwrap_or_else(|| Refusal::new(Code::Unavailable));
-                SITE.reply(&asked.ticket, &Err(refusal))
+                asked.ticket.reply(&Err(refusal))
             }
             Err(reply) => reply,
         };

@@ -5,10 +5,11 @@ use std::collections::VecDeque;
 use chat_core::commands::Post;
 use chat_core::{Cid, Command, RoomId, Seq, Text};
 use chat_protocol::client::{Client, Output, PENDING_MAX, TooManyPending};
-use chat_protocol::command::{GuestHello, Hello, Subscribe, Token};
+use chat_protocol::command::{GuestHello, Hello, Op, Subscribe, Token};
+use chat_protocol::{Frame, RoomRef, Spelling};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, prop_assert_eq, prop_oneof, proptest};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 const ROOM: RoomId = RoomId::new(12);
 
@@ -175,13 +176,14 @@ fn a_position_out_of_date_is_reset_and_a_lost_room_is_gone() {
 }
 
 #[test]
-fn a_snapshot_moves_the_position() {
+fn a_snapshot_moves_the_position_of_the_room_that_it_is_of() {
     let mut client = client();
-    let d = Map::from_iter([("room".to_owned(), json!(12))]);
-    let (id, sent) = client.ask("snapshot", d).unwrap();
-    assert!(sent.is_some());
+    let room = RoomRef::read(Spelling::Number, "den");
+    let (id, sent) = client.ask(&Op::Snapshot { room }).unwrap();
+    let asked = r#"{"id":2,"op":"snapshot","d":{"room":"den"}}"#;
+    assert_eq!(sent, Some(Output::Send(asked.to_owned())));
     client.received(&format!(
-        r#"{{"re":{id},"ok":{{"position":{{"epoch":"k4","seq":100}}}}}}"#
+        r#"{{"re":{id},"ok":{{"room":{{"id":12}},"position":{{"epoch":"k4","seq":100}}}}}}"#
     ));
     assert_eq!(
         client.positions().get(&ROOM),
@@ -268,12 +270,39 @@ fn a_typing_signal_is_not_kept_for_later() {
 }
 
 #[test]
+fn what_a_client_asks_is_what_a_server_reads() {
+    let mut client = client();
+    for asked in [
+        r#"{"op":"subscribe","d":{"rooms":[12,"den"]}}"#,
+        r#"{"op":"records","d":{"room":12,"since":3,"limit":9}}"#,
+        r#"{"op":"history","d":{"room":"den","around":7,"thread":2}}"#,
+        r#"{"op":"history","d":{"room":12}}"#,
+        r#"{"op":"set_status","d":{"status":"away","text":"at lunch"}}"#,
+        r#"{"op":"search","d":{"text":"cat","room":12,"before":9,"limit":5}}"#,
+        r#"{"op":"explain","d":{"room":12,"permission":"post","user":3}}"#,
+        r#"{"op":"refresh","d":{"token":"secret"}}"#,
+        r#"{"op":"limits","d":{}}"#,
+        r#"{"op":"hello","d":{"guest":{"name":"ann"},"resume":{"12":["k3",4]},"subscribe":[12]}}"#,
+        r#"{"op":"edit","d":{"room":12,"cid":"c1","message":4,"body":"better"}}"#,
+        r#"{"op":"create_room","d":{"cid":"c2","name":"den","access":{"mode":"password","password":"x"}}}"#,
+    ] {
+        let op = Frame::decode(asked).op.unwrap();
+        let (id, Some(Output::Send(sent))) = client.ask(&op).unwrap() else {
+            panic!("the server is there")
+        };
+        let read = Frame::decode(&sent);
+        assert_eq!((read.id, read.op), (Some(id), Ok(op)), "{sent}");
+    }
+}
+
+#[test]
 fn commands_that_wait_have_a_bound() {
     let mut client = Client::new(Hello::default());
+    let rooms = Op::Rooms { after: None };
     for _ in 0..PENDING_MAX {
-        client.ask("rooms", Map::new()).unwrap();
+        client.ask(&rooms).unwrap();
     }
-    assert_eq!(client.ask("rooms", Map::new()), Err(TooManyPending));
+    assert_eq!(client.ask(&rooms), Err(TooManyPending));
 }
 
 #[test]

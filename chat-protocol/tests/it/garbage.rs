@@ -241,7 +241,9 @@ fn no_secret_is_told() {
             event,
         };
         for dialect in Dialect::ALL {
-            let told = said(|say| Voice::of(dialect).event(&record, false, say)).concat();
+            let told =
+                said(|say| Voice::of(dialect).event(&record, chat_protocol::Hearer::Other, say))
+                    .concat();
             assert!(
                 !told.contains("argon2id") && !told.contains("mine"),
                 "{told}"

@@ -251,7 +251,7 @@ fn shown(record: &Record, prev: &Sum, entry: &Entry) -> String {
     format!("{shown:#}\n")
 }
 
-/// `UPDATE_GOLDEN=1` writes the files anew; a change of them is a change of the format.
+/// `GOLDEN_WRITE=1` writes the files anew; a change of them is a change of the format.
 #[test]
 fn every_event_lies_on_disk_as_it_always_did() {
     let log = log();
@@ -264,7 +264,7 @@ fn every_event_lies_on_disk_as_it_always_did() {
     for (record, prev, entry) in &log {
         let path = golden(record.event.name());
         let shown = shown(record, prev, entry);
-        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        if std::env::var_os("GOLDEN_WRITE").is_some() {
             std::fs::write(&path, &shown).unwrap();
         }
         let kept = std::fs::read_to_string(&path).unwrap_or_default();

@@ -15,6 +15,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::given::answer;
+use crate::golden::compare;
 
 #[test]
 fn rest_requests_are_answered_in_its_words() {
@@ -43,9 +44,7 @@ fn hold(dialect: Dialect) {
             fs::write(&path, &actual).unwrap();
             continue;
         }
-        for (number, (expected, actual)) in text.lines().zip(actual.lines()).enumerate() {
-            assert_eq!(actual, expected, "{}:{}", path.display(), number + 1);
-        }
+        compare(&path, &text, &actual);
     }
     assert!(files > 0, "requests of {}", dialect.name());
 }
@@ -66,7 +65,7 @@ fn replay(site: Site, text: &str) -> String {
                         ticket,
                         op: Err(refusal),
                         ..
-                    }) => Some(site.reply(ticket, &Err(refusal.clone()))),
+                    }) => Some(ticket.reply(&Err(refusal.clone()))),
                     Ok(_) => None,
                     Err(reply) => Some(reply.clone()),
                 };
@@ -87,7 +86,7 @@ fn replay(site: Site, text: &str) -> String {
                 let Some(Ok(asked)) = &asked else {
                     panic!("nobody answers {line}");
                 };
-                reply = Some(site.reply(&asked.ticket, &answer(raw.get())));
+                reply = Some(asked.ticket.reply(&answer(raw.get())));
                 line.to_owned()
             }
             "S" => {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use chat_core::{Name, Password, Timestamp, UserId};
+use chat_core::{Name, Password, UserId};
 
 use crate::auth::error::{AuthError, TokenFault};
 use crate::auth::foreign::{self, ForeignRules};
@@ -154,8 +154,7 @@ impl Accounts {
         }
         self.limiter.sign_up(whence)?;
         let signed_in = self.sign_up(wish, password_bytes_min).await?;
-        self.limiter.remember(signed_in.identity.user, whence);
-        Ok(signed_in)
+        Ok(self.remembered(signed_in, whence))
     }
 
     /// Makes an account and logs in to it, from nowhere in particular, as an operator does.
@@ -224,7 +223,7 @@ impl Accounts {
         if account.suspended {
             return Err(AuthError::Suspended);
         }
-        self.begin(&account)
+        Ok(self.remembered(self.begin(&account)?, whence))
     }
 
     /// Logs in, or makes the account if nobody has that name.
@@ -277,7 +276,7 @@ impl Accounts {
         let account = self.account(identity).await?;
         Ok(PasswordChanged {
             revocation,
-            signed_in: self.begin(&account)?,
+            signed_in: self.remembered(self.begin(&account)?, whence),
         })
     }
 
@@ -321,29 +320,6 @@ impl Accounts {
     pub async fn account(&self, identity: &Identity) -> Result<Account, AuthError> {
         let account = self.account_of(identity.user).await?;
         account.ok_or(AuthError::AccountNeeded)
-    }
-
-    /// The account of this name, if it was logged in to with its password from this origin within
-    /// the life of a token that isn't refreshed, and isn't suspended.
-    ///
-    /// # Errors
-    ///
-    /// If the store can't say.
-    pub async fn here_from(
-        &self,
-        login: &str,
-        whence: Whence<'_>,
-    ) -> Result<Option<Account>, AuthError> {
-        let Some(account) = self.find(login).await? else {
-            return Ok(None);
-        };
-        let last = self.limiter.last_log_in(account.user, whence);
-        let fresh = |at: &Timestamp| self.clock.now().ms_since(*at) < self.config.lasting_ms();
-        let Some(last) = last.filter(fresh).filter(|_| !account.suspended) else {
-            return Ok(None);
-        };
-        let ended = self.linker.is_revoked(&account, Some(last)).await?;
-        Ok((!ended).then_some(account))
     }
 
     /// A token of a test user, as the older server of the `socketio` dialect made them.

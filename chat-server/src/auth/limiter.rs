@@ -1,12 +1,16 @@
 //! How often somebody may guess a password.
 
-use std::collections::HashMap;
+mod guests;
+mod state;
+
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chat_core::{Bucket, RoomId, Timestamp, UserId};
 
+pub(crate) use self::guests::GuestRules;
+use self::state::{Known, State};
 use crate::clock::Clock;
 use crate::limits::ServerLimits;
 
@@ -141,20 +145,25 @@ impl Limiter {
         self.begin(subject, shared, devices)
     }
 
-    /// Remembers where an account was made: who makes it knows its password.
-    pub fn remember(&self, account: UserId, whence: Whence<'_>) {
+    /// Remembers where a log-in began: by whoever knows the account's password.
+    pub fn remember(&self, account: UserId, whence: Whence<'_>, grant: Option<Arc<str>>) {
         let at = self.clock.now();
         let mut state = self.lock();
         for device in self.devices(whence) {
-            state.remember(Subject::Account(account), device, at);
+            let grant = grant.clone();
+            state.remember(Subject::Account(account), Known { device, at, grant });
         }
     }
 
-    /// When this address was last right about an account's password, as far as it is remembered. A
-    /// page of another origin counts for itself alone: what somebody runs who merely looks at it
-    /// comes from his address, too.
+    /// When this address was last right about an account's password, and the log-in that began by
+    /// that, as far as it is remembered. A page of another origin counts for itself alone: what
+    /// somebody runs who merely looks at it comes from his address, too.
     #[must_use]
-    pub fn last_log_in(&self, account: UserId, whence: Whence<'_>) -> Option<Timestamp> {
+    pub fn last_log_in(
+        &self,
+        account: UserId,
+        whence: Whence<'_>,
+    ) -> Option<(Timestamp, Option<Arc<str>>)> {
         let page = whence.page;
         #[cfg(sabotage)]
         let page = page.filter(|_| !chat_core::sabotage::planted("page_lends_its_name"));
@@ -162,7 +171,9 @@ impl Limiter {
             Some(page) => self.page(whence.address, page),
             None => Device::Address(network(whence.address)),
         };
-        self.lock().success(Subject::Account(account), device)
+        let state = self.lock();
+        let known = state.success(Subject::Account(account), device)?;
+        Some((known.at, known.grant.clone()))
     }
 
     /// Takes one account off what an address may make of them, whatever becomes of it: it also
@@ -177,7 +188,7 @@ impl Limiter {
             return Ok(());
         }
         let burst = SIGN_UPS_BURST.max(self.rules.burst);
-        self.spend(
+        self.spend_one(
             Key::SigningUp(network(whence.address)),
             burst,
             SIGN_UP_REFILL_MS,
@@ -193,12 +204,36 @@ impl Limiter {
     pub fn found(&self, whence: Whence<'_>, a_day_max: u64) -> Result<(), RateLimited> {
         let burst = a_day_max.saturating_mul(GUESTS_PER_ADDRESS);
         let refill_ms = DAY_MS / burst.clamp(1, DAY_MS);
-        self.spend(Key::Founding(network(whence.address)), burst, refill_ms)
+        self.spend_one(Key::Founding(network(whence.address)), burst, refill_ms)
     }
 
-    fn spend(&self, key: Key, burst: u64, refill_ms: u64) -> Result<(), RateLimited> {
-        if !self.rules.counted {
+    /// Takes one password off what somebody may set for rooms: each is hashed by the threads that
+    /// log-ins wait for.
+    ///
+    /// # Errors
+    ///
+    /// [`RateLimited`] if there were too many.
+    pub fn set_password(&self, user: UserId) -> Result<(), RateLimited> {
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("set_passwords_unbudgeted") {
             return Ok(());
+        }
+        self.spend_one(Key::Locking(user), LOCKS_BURST, LOCK_REFILL_MS)
+    }
+
+    fn spend_one(&self, key: Key, burst: u64, refill_ms: u64) -> Result<(), RateLimited> {
+        self.spend(key, (burst, refill_ms), 1).map(drop)
+    }
+
+    /// Takes as many as there are of so many off a budget, and one at least.
+    fn spend(
+        &self,
+        key: Key,
+        (burst, refill_ms): (u64, u64),
+        most: u64,
+    ) -> Result<u64, RateLimited> {
+        if !self.rules.counted {
+            return Ok(most);
         }
         let now = self.now();
         let mut state = self.lock();
@@ -207,14 +242,15 @@ impl Limiter {
                 retry_ms: refill_ms,
             });
         }
-        let budget = state.budgets.entry(key).or_default();
-        match budget.bucket.wait_ms(now, burst, refill_ms) {
-            0 => {
-                budget.bucket = budget.bucket.spent(now, refill_ms);
-                Ok(())
+        let bucket = &mut state.budgets.entry(key).or_default().bucket;
+        for spent in 0..most {
+            match bucket.wait_ms(now, burst, refill_ms) {
+                0 => *bucket = bucket.spent(now, refill_ms),
+                retry_ms if spent == 0 => return Err(RateLimited { retry_ms }),
+                _ => return Ok(spent),
             }
-            retry_ms => Err(RateLimited { retry_ms }),
         }
+        Ok(most)
     }
 
     fn begin(
@@ -268,9 +304,10 @@ impl Limiter {
             }
         }
         if outcome == Outcome::Right {
-            let today = self.clock.now();
+            let at = self.clock.now();
             for device in &attempt.devices {
-                state.remember(attempt.subject, *device, today);
+                let (device, grant) = (*device, None);
+                state.remember(attempt.subject, Known { device, at, grant });
             }
         }
     }
@@ -388,6 +425,10 @@ enum Key {
     Entering(UserId),
     SigningUp(IpAddr),
     Founding(IpAddr),
+    Arriving(IpAddr),
+    Entered(IpAddr),
+    Acting(IpAddr),
+    Locking(UserId),
     Own(Subject, Device),
 }
 
@@ -395,74 +436,6 @@ enum Key {
 struct Budget {
     bucket: Bucket,
     under_way: u64,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    budgets: HashMap<Key, Budget>,
-    /// The budgets at which those that are full are looked for next.
-    sweep_at: usize,
-    known: HashMap<Subject, Vec<(Device, Timestamp)>>,
-}
-
-impl State {
-    fn wait_ms(&self, key: &Key, now: Timestamp, rules: AttemptRules) -> u64 {
-        let Some(budget) = self.budgets.get(key) else {
-            return 0;
-        };
-        let wait_ms = budget.bucket.wait_ms(now, rules.burst, rules.refill_ms);
-        if wait_ms > 0 {
-            return wait_ms;
-        }
-        let is_crowded = if let Key::Address(_) = key {
-            // Many people may live behind one address and come back at the same moment. Whatever
-            // turns out to be wrong beyond the burst is a debt that the address waits for.
-            budget.under_way >= UNDER_WAY_PER_ADDRESS_MAX
-        } else {
-            let burst_left = rules.burst.saturating_sub(budget.under_way);
-            budget.bucket.wait_ms(now, burst_left, rules.refill_ms) > 0
-        };
-        // Attempts under way are over in a moment.
-        if is_crowded { UNDER_WAY_RETRY_MS } else { 0 }
-    }
-
-    /// Whether there is a place for more budgets, once those are forgotten that are full.
-    fn make_place(&mut self, more: usize, now: Timestamp) -> bool {
-        if self.budgets.len() + more > self.sweep_at {
-            self.budgets
-                .retain(|_, budget| budget.under_way > 0 || !budget.bucket.is_full(now));
-            self.sweep_at = (2 * self.budgets.len()).clamp(SWEEP_FROM, BUDGETS_MAX);
-        }
-        self.budgets.len() + more <= BUDGETS_MAX
-    }
-
-    fn success(&self, subject: Subject, device: Device) -> Option<Timestamp> {
-        let devices = self.known.get(&subject)?;
-        let (_, at) = devices.iter().find(|(known, _)| *known == device)?;
-        Some(*at)
-    }
-
-    fn remember(&mut self, subject: Subject, device: Device, at: Timestamp) {
-        let devices = self.known.entry(subject).or_default();
-        devices.retain(|(known, _)| *known != device);
-        if devices.len() >= subject.devices_max() {
-            // The one that wasn't used for longest.
-            devices.remove(0);
-        }
-        devices.push((device, at));
-        if self.known.len() > SUBJECTS_MAX {
-            self.forget_older_half();
-        }
-    }
-
-    fn forget_older_half(&mut self) {
-        let last = |devices: &[(Device, Timestamp)]| devices.last().map(|(_, at)| *at);
-        let mut times: Vec<_> = self.known.values().map(|devices| last(devices)).collect();
-        let half = times.len() / 2;
-        let (_, median, _) = times.select_nth_unstable(half);
-        let median = *median;
-        self.known.retain(|_, devices| last(devices) > median);
-    }
 }
 
 /// The part of an address that one customer of a provider has: all of an IPv4 address, the first
@@ -479,12 +452,10 @@ const SIGN_UPS_BURST: u64 = 30;
 const SIGN_UP_REFILL_MS: u64 = 20_000;
 /// So many guests of one address may each make their rooms of a day.
 const GUESTS_PER_ADDRESS: u64 = 4;
+/// Passwords of rooms that somebody may set at once, and how long he waits for a further one.
+const LOCKS_BURST: u64 = 10;
+const LOCK_REFILL_MS: u64 = 6_000;
 const DAY_MS: u64 = 24 * 60 * 60_000;
-const BUDGETS_MAX: usize = 65_536;
-const SWEEP_FROM: usize = 1_024;
-const SUBJECTS_MAX: usize = 65_536;
-const UNDER_WAY_RETRY_MS: u64 = 250;
-const UNDER_WAY_PER_ADDRESS_MAX: u64 = 32;
 
 #[cfg(test)]
 mod tests;

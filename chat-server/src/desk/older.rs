@@ -1,5 +1,7 @@
 //! What the older dialects ask for that the native one says in several ops.
 
+use std::sync::Arc;
+
 use chat_core::commands::{CreateRoom, Join};
 use chat_core::{Author, Key, Name, RoomId, UserId};
 use chat_protocol::answer::{Answer, LobbyRoom, Mode, RoomCard, SignedInCard, Transcript};
@@ -189,17 +191,18 @@ impl Desk<'_> {
         };
         let cards = self.node.store().directory(&query).await?.items;
         let people = if lobby.people {
-            self.people(&cards).await?
+            let rooms: Vec<RoomId> = cards.iter().map(|card| card.id).collect();
+            self.people(&rooms).await?
         } else {
-            vec![Vec::new(); cards.len()]
+            vec![Arc::default(); cards.len()]
         };
         let shows_locked = self.node.config().locked_people;
         let rooms = cards.into_iter().zip(people).map(|(card, people)| {
             let shown = shows_locked || card.access != Mode::Password;
-            let people = people.into_iter().filter(|_| shown);
+            let people = people.iter().filter(|_| shown);
             LobbyRoom {
                 card,
-                people: people.filter_map(|it| it.name).collect(),
+                people: people.filter_map(|it| it.name.clone()).collect(),
             }
         });
         Ok(Answer::Lobby(rooms.collect()))

@@ -72,7 +72,7 @@ async fn commands(
             Ok(op) => perform(&node, &identity, from, with_key(op, key.as_ref())).await,
             Err(refusal) => Err(refusal),
         };
-        Dialect::Native.answer(&ticket, &answer, &mut |reply| {
+        ticket.answer(&answer, &mut |reply| {
             if !replies.is_empty() {
                 replies.push(b'\n');
             }
@@ -87,11 +87,15 @@ async fn rooms(
     State(node): State<Node>,
     part: Result<Query<Part>, QueryRejection>,
     headers: HeaderMap,
+    extensions: Extensions,
 ) -> Result<Response, Problem> {
     let identity = who(&node, &headers).await?;
     let Query(part) = part.map_err(|_| Refusal::bad_argument("after"))?;
     let after = part.after;
-    Ok(ok(&query(&node, &identity, Op::Rooms { after }).await?))
+    let from = whence(&extensions, None);
+    Ok(ok(
+        &query(&node, &identity, from, Op::Rooms { after }).await?
+    ))
 }
 
 #[derive(Deserialize)]
@@ -114,6 +118,7 @@ async fn messages(
     Path(room): Path<String>,
     range: Result<Query<Range>, QueryRejection>,
     headers: HeaderMap,
+    extensions: Extensions,
 ) -> Result<Response, Problem> {
     let identity = who(&node, &headers).await?;
     let Query(range) =
@@ -137,7 +142,10 @@ async fn messages(
         thread: thread.transpose()?,
         limit: range.limit,
     };
-    Ok(ok(&query(&node, &identity, Op::History(history)).await?))
+    let from = whence(&extensions, None);
+    Ok(ok(
+        &query(&node, &identity, from, Op::History(history)).await?
+    ))
 }
 
 /// A position that a client names, if there may be such a one.
@@ -159,6 +167,7 @@ async fn search(
     State(node): State<Node>,
     search: Result<Query<Search>, QueryRejection>,
     headers: HeaderMap,
+    extensions: Extensions,
 ) -> Result<Response, Problem> {
     let identity = who(&node, &headers).await?;
     let Query(search) =
@@ -180,7 +189,8 @@ async fn search(
             .transpose()?,
         limit: search.limit,
     };
-    Ok(ok(&query(&node, &identity, op).await?))
+    let from = whence(&extensions, None);
+    Ok(ok(&query(&node, &identity, from, op).await?))
 }
 
 /// Does what can be done without a socket.
@@ -191,9 +201,9 @@ async fn perform(
     op: Op,
 ) -> Result<Answer, Refusal> {
     let Op::InRoom { room, cid, command } = op else {
-        return query(node, identity, op).await;
+        return query(node, identity, from, op).await;
     };
-    node.spend(identity.user)?;
+    node.spend(identity.user, from)?;
     let actor = identity.actor();
     let desk = Desk {
         whence: Some(from),
@@ -202,8 +212,13 @@ async fn perform(
     desk.command_from(from, room.as_ref(), cid, command).await
 }
 
-async fn query(node: &Node, identity: &Identity, op: Op) -> Result<Answer, Refusal> {
-    node.spend(identity.user)?;
+async fn query(
+    node: &Node,
+    identity: &Identity,
+    from: Whence<'_>,
+    op: Op,
+) -> Result<Answer, Refusal> {
+    node.spend(identity.user, from)?;
     let actor = identity.actor();
     let answer = desk(node, &actor).query(op).await;
     answer.unwrap_or_else(|| Err(Refusal::bad_frame("this needs a WebSocket")))

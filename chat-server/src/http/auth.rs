@@ -18,7 +18,7 @@ use chat_protocol::Refusal;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::auth::limiter::Whence;
+use crate::auth::limiter::{GuestRules, Whence};
 use crate::auth::{
     Accounts, AuthError, Authenticator, Identity, Revocation, SignUp, SignedIn, Token,
 };
@@ -49,6 +49,7 @@ pub fn router(
         authenticator,
         on_revoked,
         password_bytes_min: limits.password_bytes_min,
+        guests: GuestRules::from(limits),
         body_bytes_max: u64::try_from(limits.http_body_bytes_max).unwrap_or(u64::MAX),
     };
     Router::new()
@@ -85,6 +86,7 @@ struct Routes {
     authenticator: Arc<dyn Authenticator>,
     on_revoked: OnRevoked,
     password_bytes_min: usize,
+    guests: GuestRules,
     body_bytes_max: u64,
 }
 
@@ -228,9 +230,17 @@ async fn change_password(
     .await
 }
 
-async fn admit_guest(State(routes): State<Arc<Routes>>, body: Body) -> Result<Response, Problem> {
+async fn admit_guest(
+    State(routes): State<Arc<Routes>>,
+    extensions: Extensions,
+    body: Body,
+) -> Result<Response, Problem> {
     let body: GuestBody = routes.read(body)?;
-    let (identity, token) = routes.accounts.guest(&body.name).await?;
+    let whence = whence(&extensions, None);
+    let admitted = routes
+        .accounts
+        .guest_from(&body.name, whence, routes.guests);
+    let (identity, token) = admitted.await?;
     Ok(unstored(TokensBody {
         expires_at: identity.expires_at,
         user: UserBody::of(identity, None),

@@ -115,7 +115,7 @@ async fn reply(node: &Node, site: Site, request: Request) -> Reply {
     if let Err(refusal) = &answer {
         node.metrics().refused(refusal.class);
     }
-    site.reply(&ticket, &answer)
+    ticket.reply(&answer)
 }
 
 /// What the one `Authorization` header says.
@@ -185,7 +185,7 @@ impl Counter<'_> {
         if identity.suspended {
             return Err(Refusal::new(Code::Suspended));
         }
-        self.node.spend(identity.user)?;
+        self.node.spend(identity.user, self.whence)?;
         Ok(identity)
     }
 

@@ -7,7 +7,6 @@ use axum::http::{HeaderMap, Uri};
 use chat_core::{RoomId, Seq};
 use chat_protocol::code::Refusal;
 use chat_protocol::command::{Enter, Token};
-use chat_protocol::dialects::rest::http::proof;
 use chat_protocol::http::Proof;
 use chat_protocol::room_ref::RoomRef;
 use chat_protocol::spelling::Spelling;
@@ -56,7 +55,7 @@ pub(super) async fn admit(
     let wanted = Wanted::of(uri);
     let proof = match wanted.token {
         Some(token) => Proof::Token(Token::new(token)),
-        None => proof(authorization(headers)),
+        None => Proof::of(authorization(headers)),
     };
     let counter = Counter {
         node,

@@ -2,6 +2,7 @@
 
 mod section;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -47,14 +48,53 @@ pub(super) struct Seat {
     /// from the store by itself and hears nothing from here.
     pub(super) caught_up: bool,
     /// What passed until then, where nothing that passes is to be missed.
-    pub(super) held: Vec<u8>,
+    pub(super) held: Held,
 }
 
 /// Seats by their sessions' numbers. However many there are, one is found at once.
 pub(super) type Seats = BTreeMap<u64, Seat>;
 
-/// Bytes that are held for a seat until it has caught up; what passes beyond them is missed.
-const HELD_BYTES_MAX: usize = 16 * 1024;
+/// What passed while a seat was behind, and the bytes that all seats of its session hold.
+#[derive(Default)]
+pub(super) struct Held {
+    bytes: Vec<u8>,
+    of_session: Rc<Cell<usize>>,
+}
+
+/// Bytes that are held for all seats of a session until they have caught up; what passes beyond them
+/// is missed.
+const HELD_BYTES_MAX: usize = 64 * 1024;
+
+impl Held {
+    /// Nothing so far; what comes is counted with what the session's other seats hold.
+    pub(super) fn of(session: Rc<Cell<usize>>) -> Self {
+        Self {
+            bytes: Vec::new(),
+            of_session: session,
+        }
+    }
+
+    fn push(&mut self, frames: &[u8]) {
+        let held = self.of_session.get() + frames.len();
+        if held <= HELD_BYTES_MAX {
+            self.of_session.set(held);
+            self.bytes.extend_from_slice(frames);
+        }
+    }
+
+    fn take(&mut self) -> Vec<u8> {
+        let bytes = std::mem::take(&mut self.bytes);
+        let held = self.of_session.get().saturating_sub(bytes.len());
+        self.of_session.set(held);
+        bytes
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        drop(self.take());
+    }
+}
 
 impl Seat {
     /// Tells of something ephemeral; a seat that is behind hears of it once it isn't any more, and
@@ -62,15 +102,15 @@ impl Seat {
     pub(super) fn pass(&mut self, frames: &[u8]) {
         if self.caught_up {
             self.outbox.send(frames);
-        } else if self.held.len() + frames.len() <= HELD_BYTES_MAX {
-            self.held.extend_from_slice(frames);
+        } else {
+            self.held.push(frames);
         }
     }
 
     /// Lets the seat hear everything from here on.
     pub(super) fn catch_up(&mut self) {
         self.caught_up = true;
-        let held = std::mem::take(&mut self.held);
+        let held = self.held.take();
         if !held.is_empty() {
             self.outbox.send(&held);
         }
@@ -247,5 +287,30 @@ impl Written {
     const fn add(&mut self, more: Self) {
         self.frames += more.frames;
         self.bytes += more.bytes;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_for_all_seats_of_a_session_has_one_bound() {
+        let session = Rc::new(Cell::new(0));
+        let frames = vec![7; HELD_BYTES_MAX / 4];
+        let mut seats: Vec<Held> = (0..10).map(|_| Held::of(session.clone())).collect();
+        for held in &mut seats {
+            held.push(&frames);
+        }
+        let holding = seats.iter().filter(|held| !held.bytes.is_empty());
+        assert_eq!((holding.count(), session.get()), (4, HELD_BYTES_MAX));
+        // What a seat has heard, or lost with its place, others may hold.
+        assert_eq!(seats[0].take(), frames);
+        drop(seats.remove(1));
+        assert_eq!(session.get(), HELD_BYTES_MAX / 2);
+        seats[8].push(&frames);
+        assert_eq!(seats[8].take(), frames);
+        seats.clear();
+        assert_eq!(session.get(), 0);
     }
 }

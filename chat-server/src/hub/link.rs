@@ -41,6 +41,8 @@ pub(crate) struct Link {
     news: RefCell<VecDeque<News>>,
     /// The users that it acts for.
     pub(super) users: RefCell<Vec<UserId>>,
+    /// Bytes that its seats hold until they have caught up.
+    pub(super) held: Rc<Cell<usize>>,
     /// Rooms in which it has a seat, or had one a moment ago.
     pub(super) rooms: RefCell<BTreeMap<RoomId, Place>>,
 }
@@ -106,6 +108,7 @@ impl Link {
             log_ins: RefCell::default(),
             news: RefCell::default(),
             users: RefCell::default(),
+            held: Rc::default(),
             rooms: RefCell::default(),
         }
     }

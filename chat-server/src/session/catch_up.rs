@@ -8,7 +8,7 @@ use std::time::Duration;
 use chat_core::{Record, RoomId, Seq};
 use chat_protocol::close::Close;
 use chat_protocol::system::System;
-use chat_protocol::voice::Voice;
+use chat_protocol::voice::{Hearer, Voice};
 
 use super::Session;
 use crate::hub::{CatchUp, News};
@@ -28,12 +28,20 @@ fn up_to(last: Seq, records: &[Arc<Record>]) -> &[Arc<Record>] {
 }
 
 impl Session {
-    /// Sends what lies between a position and the present, and hears the room from there on.
-    /// Whoever loses his seat meanwhile is sent what lies before that, and that.
+    /// Sends what lies between a position and the present, as far as it is his to read, and hears
+    /// the room from there on. Whoever loses his seat meanwhile is sent what lies before that, and that.
     pub(super) async fn catch_up(&mut self, room: RoomId, mut position: Seq) {
         let Some(voice) = self.seats.voice(room).cloned() else {
             return;
         };
+        // Whoever left and came back may be asked to go on from before that.
+        let earliest = self.seats.earliest(room);
+        #[cfg(sabotage)]
+        let earliest = match chat_core::sabotage::planted("caught_up_from_before_joining") {
+            true => Seq::default(),
+            false => earliest,
+        };
+        position = position.max(earliest);
         let key = self.link.key;
         while self.link.outbox.state() == State::Open && !self.link.is_ending() {
             let seated = self.link.has_seat(room);
@@ -48,6 +56,7 @@ impl Session {
                 }
                 CatchUp::Behind { heard, .. } if !heard.is_empty() => {
                     position = self.send_on(room, &heard, &voice).unwrap_or(position);
+                    drop(heard);
                     self.drained().await;
                     continue;
                 }
@@ -81,7 +90,14 @@ impl Session {
             }
             let records = up_to(last, read.after(position));
             position = self.send_on(room, records, &voice).unwrap_or(position);
+            #[cfg(sabotage)]
+            let kept =
+                chat_core::sabotage::planted("page_kept_while_nobody_reads").then(|| read.clone());
+            // What is left of it is read again: it may be long until the client goes on.
+            drop(read);
             self.drained().await;
+            #[cfg(sabotage)]
+            drop(kept);
         }
     }
 
@@ -100,11 +116,12 @@ impl Session {
             if outbox.state() != State::Open || outbox.waiting() > self.waiting_most() {
                 break;
             }
-            let own = Some(record.by.id) == user;
+            let hearer = user.map_or(Hearer::Other, |user| Hearer::of(record, user));
             // A guest is at one socket: where nobody hears himself, this is his own.
+            let own = hearer == Hearer::Author;
             let silent = own && record.by.id.is_guest() && !voice.echoes();
             if !silent {
-                voice.event(record, own, &mut |text| outbox.send_text(text));
+                voice.event(record, hearer, &mut |text| outbox.send_text(text));
             }
             last = Some(record.seq);
         }

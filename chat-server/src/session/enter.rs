@@ -3,6 +3,7 @@
 use chat_core::commands::{CreateRoom, Join, Leave, Visit};
 use chat_core::{Actor, Command, Name, Password, RoomId, UserId};
 use chat_protocol::answer::{Answer, RoomCard};
+use chat_protocol::close::Close;
 use chat_protocol::code::{Class, Code, Refusal};
 use chat_protocol::command::{Enter, NameRule, Token};
 use chat_protocol::dialect::Dialect;
@@ -13,6 +14,7 @@ use super::{After, Performed, Session, unauthenticated};
 use crate::auth::Identity;
 use crate::config::ActionsNames;
 use crate::desk::{self, no_room};
+use crate::hub::News;
 
 impl Session {
     /// Makes a room; its name becomes its alias if that is free and means no other room.
@@ -122,11 +124,10 @@ impl Session {
 
     /// Refuses a name that somebody else bears who is present, and came before.
     async fn check_unique(&self, room: &RoomCard, actor: &Actor) -> Result<(), Refusal> {
-        let people = self.desk(actor).people(std::slice::from_ref(room)).await?;
+        let namesakes = self.desk(actor).namesakes(room.id, &actor.name).await?;
         let skeleton = actor.name.skeleton();
-        let first = people
+        let first = namesakes
             .into_iter()
-            .flatten()
             .find(|it| matches!(&it.name, Some(name) if name.skeleton() == skeleton));
         if first.is_some_and(|first| first.id != actor.id) {
             return Err(Refusal::new(Code::NameTaken).with_detail("field", "name"));
@@ -244,12 +245,15 @@ impl Session {
         }
         let by_address =
             rule == NameRule::Address && node.config().actions_names == ActionsNames::Session;
-        if by_address
-            && let Some(account) = accounts.here_from(name.as_str(), self.whence()).await?
-        {
-            let mut hub = self.worker.hub.borrow_mut();
-            hub.identify(self.link.key, account.user);
-            return Ok(Some(Actor::new(account.user, account.name)));
+        let here = async || accounts.here_from(name.as_str(), self.whence()).await;
+        let ended = self.worker.hub.borrow().ended();
+        if by_address && let Some(identity) = here().await? {
+            self.come_by(&identity);
+            // The news of its end may have come before the socket could be found by it.
+            if self.worker.hub.borrow().ended() == ended || here().await?.is_some() {
+                return Ok(Some(identity.actor()));
+            }
+            self.link.tell(News::End(Close::Unauthenticated));
         }
         Err(Refusal::new(Code::NameTaken).with_words("This name is registered, log in to use it"))
     }
@@ -261,13 +265,22 @@ impl Session {
         if identity.suspended {
             return Err(Refusal::new(Code::Suspended));
         }
-        self.link.bind_also(&identity, self.node().clock());
-        self.worker
-            .hub
-            .borrow_mut()
-            .identify(self.link.key, identity.user);
+        self.come_by(&identity);
         self.confirm(ended, token.expose()).await?;
         Ok(identity.actor())
+    }
+
+    /// Notes that the socket is here by a further log-in, and ends with it.
+    fn come_by(&self, identity: &Identity) {
+        #[cfg(sabotage)]
+        let binds = !chat_core::sabotage::planted("vouched_for_after_log_out");
+        #[cfg(not(sabotage))]
+        let binds = true;
+        if binds {
+            self.link.bind_also(identity, self.node().clock());
+        }
+        let mut hub = self.worker.hub.borrow_mut();
+        hub.identify(self.link.key, identity.user);
     }
 
     /// Whoever has said who he is, else a guest of this socket's own.

@@ -108,7 +108,9 @@ impl Session {
         match (self.token_of(hello), &hello.guest) {
             (Some(token), _) => Ok((self.node().authenticate(token).await?, None)),
             (None, Some(guest)) => {
-                let (identity, token) = self.node().accounts().guest(guest.name.as_str()).await?;
+                let (accounts, rules) = (self.node().accounts(), self.node().guest_rules());
+                let guest = accounts.guest_from(guest.name.as_str(), self.whence(), rules);
+                let (identity, token) = guest.await?;
                 Ok((identity, Some(token.expose().to_owned())))
             }
             (None, None) => Err(unauthenticated()),

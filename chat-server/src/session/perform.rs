@@ -1,5 +1,6 @@
 //! What takes longer than a plain command: it is awaited before the next frame is read.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chat_core::{Actor, Author, Cid, Command, RoomId, Seq, Text};
@@ -17,9 +18,9 @@ use crate::auth::Identity;
 use crate::bus::Hint;
 use crate::desk::{self, parts};
 use crate::hub::{News, Sitter};
-use crate::mail::{Mail, Parcel, Reply, Wish};
+use crate::mail::{Mail, Reply, Wish};
 use crate::store::{MessageQuery, Place};
-use crate::worker::{Address, Chair};
+use crate::worker::{Address, Chair, Told};
 
 impl Session {
     /// Does what an op asks for.
@@ -265,7 +266,7 @@ impl Session {
                 head,
                 readable_from,
             } => {
-                self.seats.take(room, actor, voice);
+                self.seats.take(room, actor, voice, readable_from);
                 self.silent = None;
                 Ok((head, readable_from))
             }
@@ -379,6 +380,7 @@ impl Session {
         }
         let said = (status, text.cloned());
         self.node().statuses().set(actor.id, said.clone());
+        let mut rounds: BTreeMap<usize, Vec<Arc<Signal>>> = BTreeMap::new();
         for room in self.seats.rooms() {
             let by = Author {
                 id: actor.id,
@@ -386,20 +388,20 @@ impl Session {
             };
             let (status, text) = said.clone();
             let what = What::Status { status, text };
+            let round = rounds.entry(self.node().worker_of(room).index);
             let signal = Arc::new(Signal { room, by, what });
-            if !self.node().bus().is_alone() {
-                let passing = Hint::Passing(signal.clone());
-                self.node().bus().publish(vec![passing]);
-            }
-            for worker in 0..self.node().workers() {
-                let parcel = Parcel::Signal {
-                    signal: signal.clone(),
-                    origin: Some(self.link.key),
-                };
-                if let Some(boxes) = self.node().worker(worker) {
-                    // Dropped if that worker is busy: a status is only a signal.
-                    drop(boxes.parcels.try_send(vec![parcel]));
-                }
+            round.or_default().push(signal);
+        }
+        if !self.node().bus().is_alone() {
+            let signals = rounds.values().flatten().cloned();
+            self.node()
+                .bus()
+                .publish(signals.map(Hint::Passing).collect());
+        }
+        for (worker, round) in rounds {
+            if let Some(boxes) = self.node().worker(worker) {
+                // Dropped if that worker is busy: a status is only a signal.
+                drop(boxes.hints.try_send(Told::Here(self.link.key, round)));
             }
         }
         Ok((Answer::Accepted {}, After::Nothing))

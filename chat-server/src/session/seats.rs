@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chat_core::{Actor, RoomId, UserId};
+use chat_core::{Actor, RoomId, Seq, UserId};
 use chat_protocol::room_ref::RoomRef;
 use chat_protocol::voice::Voice;
 
@@ -19,6 +19,8 @@ pub(super) struct Seats {
 struct Taken {
     actor: Actor,
     voice: Voice,
+    /// What he may read of the room begins here.
+    readable_from: Seq,
     /// The word by which the client asked for it.
     called: Option<Box<RoomRef>>,
 }
@@ -51,11 +53,19 @@ impl Seats {
         self.taken.get(&room).map(|seat| &seat.voice)
     }
 
-    pub(super) fn take(&mut self, room: RoomId, actor: Actor, voice: Voice) {
+    /// The earliest position from which a room may be followed.
+    pub(super) fn earliest(&self, room: RoomId) -> Seq {
+        let seat = self.taken.get(&room);
+        let from = seat.map_or(0, |seat| seat.readable_from.number());
+        Seq::new(from.saturating_sub(1))
+    }
+
+    pub(super) fn take(&mut self, room: RoomId, actor: Actor, voice: Voice, readable_from: Seq) {
         let called = None;
         let seat = Taken {
             actor,
             voice,
+            readable_from,
             called,
         };
         self.taken.insert(room, seat);
@@ -130,9 +140,9 @@ mod tests {
         let ann = Actor::new(UserId::new(1), Name::new("ann").unwrap());
         let voice = || Voice::of(Dialect::Rooms);
         seats.visit(room, guest.id);
-        seats.take(room, guest.clone(), voice());
+        seats.take(room, guest.clone(), voice(), Seq::new(1));
         assert_eq!(seats.visits(), []);
-        seats.take(room, ann.clone(), voice());
+        seats.take(room, ann.clone(), voice(), Seq::new(1));
         assert_eq!(seats.visits(), [(room, guest.id)]);
         assert_eq!(seats.remove(room), Some(ann));
         assert_eq!(seats.end_visits(guest.id), [room]);

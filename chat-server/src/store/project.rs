@@ -100,5 +100,5 @@ pub(super) fn days_ms(days: u32) -> u64 {
 /// The first record that may be kept of a log that ends at `head`, if so many may be: the one that says
 /// so is among them.
 pub(super) fn kept_by_count(head: Seq, records: u64) -> Seq {
-    Seq::new((head.number() + 2).saturating_sub(records))
+    Seq::saturating((head.number() + 2).saturating_sub(records))
 }

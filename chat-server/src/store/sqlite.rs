@@ -91,7 +91,7 @@ impl Sqlite {
         #[cfg(sabotage)]
         if chat_core::sabotage::planted("everything_read_at_start") {
             let read = db.query_row("SELECT sum(length(sum)) FROM records", [], |_| Ok(()));
-            read.map_err(|fault| StoreError::from(&fault))?;
+            read.map_err(|error| open::refusal(path, error))?;
         }
         let scrub = scrub::Scrub::new(&db, path).map_err(|fault| StoreError::from(&fault))?;
         let gone = erase::everybody(&db).map_err(|fault| StoreError::from(&fault))?;

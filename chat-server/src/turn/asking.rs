@@ -77,6 +77,11 @@ impl<R> Turn<R> {
         if let (Some((group, _)), Supply::Group(room)) = (group, &supply) {
             self.learn(group, room.as_deref());
         }
+        match (&asker, group) {
+            (Asker::Gap(room, after), _) => self.end_gap(*room, *after),
+            (Asker::Listeners, Some((group, _))) => drop(self.leaned_on.remove(&group)),
+            (Asker::Mail(_) | Asker::Slot(..) | Asker::Listeners | Asker::Poll, _) => {}
+        }
         match (asker, supply) {
             (Asker::Mail(pending), supply) => self.resume(*pending, supply, now),
             (Asker::Slot(room, _), Supply::Room(Some(state), missed)) => {
@@ -224,11 +229,9 @@ impl<R> Turn<R> {
         self.ask(question, Asker::Mail(Box::new(pending)));
     }
 
-    pub(super) fn ask_for_gap(&mut self, room: RoomId, after: Seq) {
-        let asks = |it: &Asked<R>| matches!(it.asker, Asker::Gap(asker, since) if (asker, since) == (room, after));
-        if !self.asking.values().any(asks) {
-            self.ask(Question::Since { room, after }, Asker::Gap(room, after));
-        }
+    /// Asks for what a room's log has after a record.
+    pub(super) fn ask_since(&mut self, room: RoomId, after: Seq) {
+        self.ask(Question::Since { room, after }, Asker::Gap(room, after));
     }
 
     /// Asks how far the logs of rooms go, unless that is being asked.
@@ -245,11 +248,7 @@ impl<R> Turn<R> {
 
     /// Asks for a group on behalf of those who are present by it.
     pub(super) fn ask_for_listeners(&mut self, group: RoomId) {
-        let is_asked = self.asking.values().any(|asked| {
-            matches!(asked.asker, Asker::Listeners)
-                && asked.group.is_some_and(|(it, _)| it == group)
-        });
-        if !is_asked {
+        if self.leaned_on.insert(group) {
             self.ask(Question::Group(group), Asker::Listeners);
         }
     }

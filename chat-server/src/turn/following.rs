@@ -1,6 +1,6 @@
 //! What other nodes have appended: hints of it come in any order, and are followed in the log's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use chat_core::{Record, RoomId, Seq, Timestamp};
@@ -21,6 +21,17 @@ pub(super) struct Ahead {
     /// Whether what is missing is being read.
     asking: bool,
 }
+
+/// What is being read of logs because it was missed: each gap once, and so many at a time.
+#[derive(Debug, Default)]
+pub(super) struct Gaps {
+    /// Those that are read, and those that wait.
+    known: BTreeSet<(RoomId, Seq)>,
+    waiting: VecDeque<(RoomId, Seq)>,
+}
+
+/// Gaps that are read at a time: after a bus was down, all rooms may have one.
+const GAPS_AT_ONCE: usize = 64;
 
 /// Records that are kept of one room while one before them is missing; the rest is read.
 const AHEAD_RECORDS_MAX: usize = 64;
@@ -57,6 +68,28 @@ impl Ahead {
     }
 }
 
+impl Gaps {
+    /// Notes a gap; tells whether it is to be read at once.
+    fn open(&mut self, gap: (RoomId, Seq)) -> bool {
+        if !self.known.insert(gap) {
+            return false;
+        }
+        let reads = self.known.len() - self.waiting.len() <= GAPS_AT_ONCE;
+        #[cfg(sabotage)]
+        let reads = reads || chat_core::sabotage::planted("gaps_read_all_at_once");
+        if !reads {
+            self.waiting.push_back(gap);
+        }
+        reads
+    }
+
+    /// Notes that a gap was read; gives the next one.
+    fn close(&mut self, gap: (RoomId, Seq)) -> Option<(RoomId, Seq)> {
+        self.known.remove(&gap);
+        self.waiting.pop_front()
+    }
+}
+
 impl<R> Turn<R> {
     /// Notes whether other nodes write to the same store: whether they are to be told anything.
     pub const fn share(&mut self, shared: bool) {
@@ -85,8 +118,22 @@ impl<R> Turn<R> {
                 }
             }
             Hint::Head(room, head) => self.reach(*room, *head, now),
-            Hint::Passing(signal) => self.whisper((**signal).clone(), None),
-            Hint::Ended { .. } | Hint::Erased => {}
+            Hint::Passing(signal) => self.pass(signal.clone(), None),
+            Hint::Ended { .. } | Hint::Erased(_) => {}
+        }
+    }
+
+    /// Reads what is missing of a room's log, unless that is being done.
+    fn ask_for_gap(&mut self, room: RoomId, after: Seq) {
+        if self.gaps.open((room, after)) {
+            self.ask_since(room, after);
+        }
+    }
+
+    /// A gap was read, whatever came of it.
+    pub(super) fn end_gap(&mut self, room: RoomId, after: Seq) {
+        if let Some((room, after)) = self.gaps.close((room, after)) {
+            self.ask_since(room, after);
         }
     }
 
@@ -99,8 +146,7 @@ impl<R> Turn<R> {
         }
         let loaded = self.slots.iter().filter(|(_, slot)| slot.is_ready());
         let groups = self.engine.directory().groups();
-        let rooms: std::collections::BTreeSet<RoomId> =
-            loaded.map(|(room, _)| *room).chain(groups).collect();
+        let rooms: BTreeSet<RoomId> = loaded.map(|(room, _)| *room).chain(groups).collect();
         let rooms: Vec<RoomId> = rooms.into_iter().collect();
         self.ask_for_heads(rooms);
     }

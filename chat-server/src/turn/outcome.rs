@@ -195,14 +195,17 @@ impl<R> Turn<R> {
     }
 
     pub(super) fn whisper(&mut self, signal: Signal, origin: Option<SessionKey>) {
+        self.pass(Arc::new(signal), origin);
+    }
+
+    /// Passes something ephemeral on to those who hear its room, and not to the session that
+    /// caused it.
+    pub fn pass(&mut self, signal: Arc<Signal>, origin: Option<SessionKey>) {
         let Some(slot) = self.slots.get(&signal.room) else {
             return;
         };
         let to = Recipients::Listeners(slot.presence.workers());
-        let parcel = Parcel::Signal {
-            signal: Arc::new(signal),
-            origin,
-        };
+        let parcel = Parcel::Signal { signal, origin };
         self.outputs.push_back(Output::Parcel { to, parcel });
     }
 

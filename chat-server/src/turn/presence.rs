@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use chat_core::{Author, Seq, UserId};
+use chat_core::{Author, Name, Seq, UserId};
 
-use crate::mail::SessionKey;
+use crate::mail::{NameMark, SessionKey};
 
 /// The sessions that hear a room, by user, and the visitors among them.
 #[derive(Debug, Default)]
@@ -21,6 +21,8 @@ pub(super) struct Presence {
 #[derive(Debug)]
 struct Present {
     name: Author,
+    /// Of that name: to make it takes long.
+    mark: Option<NameMark>,
     /// Which arrival this was.
     arrival: u64,
     sessions: Vec<SessionKey>,
@@ -29,8 +31,9 @@ struct Present {
 }
 
 impl Present {
-    const fn of(name: Author) -> Self {
+    fn of(name: Author) -> Self {
         Self {
+            mark: name.name.as_ref().map(NameMark::of),
             name,
             arrival: 0,
             sessions: Vec::new(),
@@ -84,7 +87,10 @@ impl Presence {
             .present
             .entry(by.id)
             .or_insert_with(|| Present::of(by.clone()));
-        present.name = by.clone();
+        if present.name != *by {
+            present.mark = by.name.as_ref().map(NameMark::of);
+            present.name = by.clone();
+        }
         if present.sessions.contains(&session) {
             return false;
         }
@@ -156,6 +162,28 @@ impl Presence {
         let mut here: Vec<&Present> = self.here().collect();
         here.sort_unstable_by_key(|present| present.arrival);
         here.into_iter().map(|present| &present.name).collect()
+    }
+
+    /// Those whose name has this mark, or whose nickname has it where they have one, in the order in
+    /// which they arrived.
+    pub(super) fn namesakes(
+        &self,
+        mark: NameMark,
+        nickname: impl Fn(UserId) -> Option<Name>,
+    ) -> Vec<Author> {
+        let mut found = Vec::new();
+        for present in self.here() {
+            let Author { id, name } = &present.name;
+            let (name, its) = match nickname(*id) {
+                Some(nickname) => (Some(nickname.clone()), Some(NameMark::of(&nickname))),
+                None => (name.clone(), present.mark),
+            };
+            if its == Some(mark) {
+                found.push((present.arrival, Author { id: *id, name }));
+            }
+        }
+        found.sort_unstable_by_key(|(arrival, _)| *arrival);
+        found.into_iter().map(|(_, author)| author).collect()
     }
 
     pub(super) fn users(&self) -> impl Iterator<Item = &Author> {
@@ -236,6 +264,27 @@ mod tests {
         assert_eq!(presence.detach(GUEST, session(1)), Some(guest()));
         assert!(presence.is_empty());
         assert_eq!((presence.visitors(), presence.workers()), (0, vec![]));
+    }
+
+    #[test]
+    fn who_may_be_taken_for_each_other_is_told_in_the_order_of_arrival() {
+        let mut presence = Presence::default();
+        let name = |text| Name::new(text).unwrap();
+        for (number, called) in [(3, "ann"), (1, "bob"), (2, "\u{410}NN"), (4, "cat")] {
+            let by = Author {
+                id: UserId::guest(number),
+                name: Some(name(called)),
+            };
+            presence.attach(&by, session(number));
+        }
+        let nickname = |user| (user == UserId::guest(4)).then(|| name("Bob"));
+        let of = |called| -> Vec<_> {
+            let found = presence.namesakes(NameMark::of(&name(called)), nickname);
+            found.into_iter().map(|it| it.id).collect()
+        };
+        assert_eq!(of("Ann"), [UserId::guest(3), UserId::guest(2)]);
+        assert_eq!(of("bob"), [UserId::guest(1), UserId::guest(4)]);
+        assert_eq!(of("cat"), []);
     }
 
     #[test]

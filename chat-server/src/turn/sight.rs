@@ -4,7 +4,7 @@ use chat_core::{Author, Facts, Inquiry, Judgement, Permission, Room, RoomId, Tim
 use chat_protocol::answer::{BanCard, Me, RoomCard, Settings};
 
 use super::{Judging, Turn};
-use crate::mail::{Look, Mail, Sight, View};
+use crate::mail::{Look, Mail, NameMark, Sight, View};
 
 impl<R> Turn<R> {
     /// Looks at a room as the mail's actor may see it.
@@ -25,6 +25,9 @@ impl<R> Turn<R> {
             Look::Invites => Permission::Invite,
             Look::Presence => Permission::ListMembers,
             Look::People => return Ok(Sight::Presence(self.people(mail.room))),
+            Look::Namesakes(mark) => {
+                return Ok(Sight::Presence(self.namesakes(mail.room, mark)));
+            }
         };
         let inquiry = Inquiry {
             room: mail.room,
@@ -70,7 +73,9 @@ impl<R> Turn<R> {
                 room.invites.iter().map(|(user, until)| (*user, *until)),
                 |user| room.is_invited(user, at),
             )),
-            Look::Presence | Look::People => Sight::Presence(self.present(mail.room)),
+            Look::Presence | Look::People | Look::Namesakes(_) => {
+                Sight::Presence(self.present(mail.room))
+            }
         })
     }
 
@@ -93,6 +98,18 @@ impl<R> Turn<R> {
         } else {
             Vec::new()
         }
+    }
+
+    /// Who of them may be taken for somebody of a name, in the order in which they arrived.
+    fn namesakes(&self, room: RoomId, mark: NameMark) -> Vec<Author> {
+        let (Some(slot), Some(state)) = (self.slots.get(&room), self.engine.room(room)) else {
+            return Vec::new();
+        };
+        if !state.listed {
+            return Vec::new();
+        }
+        let nickname = |user| state.nickname(user).cloned();
+        slot.presence.namesakes(mark, nickname)
     }
 
     /// Explains a permission: to anybody his own, to whoever may set roles that of others.

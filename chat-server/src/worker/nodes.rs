@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::{RoomId, UserId};
 use chat_protocol::close::Close;
+use chat_protocol::signal::Signal;
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior};
 
@@ -14,7 +16,17 @@ use super::Worker;
 use crate::auth::Revocation;
 use crate::bus::Hint;
 use crate::hub::LogIn;
+use crate::mail::SessionKey;
 use crate::store::StoreError;
+
+/// What a worker's rooms are told, apart from mail.
+#[derive(Clone, Debug)]
+pub(crate) enum Told {
+    /// What other nodes tell.
+    Elsewhere(Vec<Hint>),
+    /// What a session of this node says that passes, in some of its rooms.
+    Here(SessionKey, Vec<Arc<Signal>>),
+}
 
 /// Rounds of hints that are followed at once, before mail has its turn.
 const ROUNDS_AT_ONCE: usize = 64;
@@ -35,14 +47,21 @@ impl Worker {
         }
     }
 
-    /// Follows what other nodes have told, the first of it and what has come since.
-    pub(super) fn follow(&self, first: Vec<Hint>, hints: &mut mpsc::Receiver<Vec<Hint>>) {
+    /// Follows what was told, the first of it and what has come since.
+    pub(super) fn follow(&self, first: Option<Told>, hints: &mut mpsc::Receiver<Told>) {
         let now = self.node.clock().now();
         let mut turn = self.turn.borrow_mut();
         turn.share(!self.node.bus().is_alone());
         let more = std::iter::from_fn(|| hints.try_recv().ok()).take(ROUNDS_AT_ONCE);
-        for hint in first.into_iter().chain(more.flatten()) {
-            turn.hint(&hint, now);
+        for told in first.into_iter().chain(more) {
+            match told {
+                Told::Elsewhere(hints) => hints.iter().for_each(|hint| turn.hint(hint, now)),
+                Told::Here(origin, signals) => {
+                    for signal in signals {
+                        turn.pass(signal, Some(origin));
+                    }
+                }
+            }
         }
     }
 
@@ -61,8 +80,8 @@ impl Worker {
                         self.node.revoke_here(&revocation, *close).await;
                         continue;
                     }
-                    Hint::Erased => {
-                        self.node.forget_words_here().await;
+                    Hint::Erased(user) => {
+                        self.node.forget_words_here(*user).await;
                         continue;
                     }
                 };
@@ -70,7 +89,8 @@ impl Worker {
             }
             for (room, round) in rounds {
                 // One that has too much to do hears late: the next hint or poll shows the gap.
-                if self.node.worker_of(room).hints.try_send(round).is_err() {
+                let told = Told::Elsewhere(round);
+                if self.node.worker_of(room).hints.try_send(told).is_err() {
                     tracing::debug!("a worker hears late of what other nodes did");
                 }
             }

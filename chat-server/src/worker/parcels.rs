@@ -1,22 +1,20 @@
 //! The way of parcels: from a worker's rooms to the sessions of all workers.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use chat_core::Event;
+use chat_core::{Event, UserId};
 use tokio::sync::mpsc;
 
 use super::{Address, Chair, Worker};
-use crate::mail::{Parcel, Reply};
+use crate::mail::{Delivery, Parcel, Reply};
 use crate::turn::Recipients;
 
+/// Erased people whose last words are looked out for. Commands wait for seconds at most.
+const GONE_MAX: usize = 256;
+
 impl Worker {
-    pub(super) fn sort(
-        &self,
-        to: Recipients,
-        parcel: Parcel<Address>,
-        bundles: &mut BTreeMap<usize, Vec<Parcel<Address>>>,
-    ) {
+    pub(super) fn sort(&self, to: Recipients, parcel: Parcel<Address>) {
         let workers = match to {
             Recipients::Addressee => {
                 let worker = match &parcel {
@@ -39,7 +37,7 @@ impl Worker {
                 if worker == self.index {
                     self.open(parcel);
                 } else {
-                    bundles.entry(worker).or_default().push(parcel);
+                    self.ways.put(worker, parcel);
                 }
                 return;
             }
@@ -51,7 +49,7 @@ impl Worker {
             if worker == self.index {
                 self.open(copy);
             } else {
-                bundles.entry(worker).or_default().push(copy);
+                self.ways.put(worker, copy);
             }
         }
     }
@@ -84,6 +82,7 @@ impl Worker {
                 drop(waiting.send(outcome));
             }
             Parcel::Deliver(delivery) => {
+                let delivery = self.as_kept(delivery);
                 if matches!(
                     delivery.record.event,
                     Event::Deleted(_) | Event::RoomTrimmed(_)
@@ -98,7 +97,30 @@ impl Worker {
         }
     }
 
-    /// Opens what other workers' rooms send.
+    /// Notes that somebody was erased.
+    pub(super) fn note_gone(&self, user: UserId) {
+        let mut gone = self.gone.borrow_mut();
+        if gone.len() >= GONE_MAX {
+            gone.pop_front();
+        }
+        gone.push_back(user);
+    }
+
+    /// A record as the store keeps it: of somebody who was erased meanwhile it has no words.
+    fn as_kept(&self, mut delivery: Delivery) -> Delivery {
+        let gone = self.gone.borrow();
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("erased_words_heard_later") {
+            return delivery;
+        }
+        if gone.contains(&delivery.record.by.id) {
+            drop(Arc::make_mut(&mut delivery.record).take_words());
+        }
+        delivery
+    }
+
+    /// Opens what other workers' rooms send. It waits for nothing else: those whose parcels it has
+    /// to take may wait for it.
     pub(super) async fn pump(self: Rc<Self>, mut parcels: mpsc::Receiver<Vec<Parcel<Address>>>) {
         while let Some(bundle) = parcels.recv().await {
             for parcel in bundle {
@@ -109,7 +131,7 @@ impl Worker {
                 self.open(parcel);
             }
             let outputs = self.turn.borrow_mut().outputs();
-            self.dispatch(outputs).await;
+            self.dispatch(outputs);
         }
     }
 }

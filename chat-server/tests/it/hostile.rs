@@ -4,6 +4,7 @@ mod behind;
 mod descriptors;
 mod fair;
 mod floods;
+mod gone;
 mod limits;
 mod log;
 mod malformed;

@@ -155,7 +155,7 @@ async fn frames_are_answered_in_order_and_a_key_makes_them_safe_to_repeat() {
         let path = format!("{path}&{side}=9007199254740992");
         let refused = by(&world, &ann, "GET", &path, "").await;
         let said = (refused.status, refused.json()["code"].clone());
-        assert_eq!(said, (400, json!("bad_argument")), "{side}");
+        assert_eq!(said, (422, json!("bad_argument")), "{side}");
     }
     let bob = world.account("bob").await;
     let other = by(&world, &bob, "GET", &path, "").await;

@@ -19,9 +19,10 @@ use chat_core::{Cid, Event, Name, RoomId, Seq, Text, UserId};
 use chat_examples::{Connection, draw_cid};
 use chat_protocol::answer::{Message, Page};
 use chat_protocol::client::Output;
-use chat_protocol::command::{GuestHello, Hello, Subscribe, Token};
+use chat_protocol::command::{GuestHello, Hello, History, Op, Place, Subscribe, Token};
+use chat_protocol::{RoomRef, Spelling};
 use clap::Parser;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use tokio_tungstenite::tungstenite::http::Uri;
 
 /// Answers `!echo something` in a room.
@@ -63,7 +64,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         waits_for: None,
         questions: VecDeque::new(),
     };
-    bot.ask(Step::Find, "room", json!({ "room": options.room }))?;
+    let room = RoomRef::read(Spelling::Number, &options.room);
+    bot.ask(Step::Find, Op::Room { room })?;
     bot.run().await
 }
 
@@ -187,10 +189,15 @@ impl Bot {
         if self.waits_for.is_some() {
             return Ok(());
         }
-        if self.behind && self.room.is_some() {
+        if let Some(room) = self.room.filter(|_| self.behind) {
             self.behind = false;
-            let past = json!({ "room": self.room, "limit": PAST_MESSAGES });
-            return self.ask(Step::Past, "history", past);
+            let past = History {
+                room: room.into(),
+                place: Place::Newest,
+                thread: None,
+                limit: Some(PAST_MESSAGES),
+            };
+            return self.ask(Step::Past, Op::History(past));
         }
         let Some(Question { seq, words }) = self.questions.pop_front() else {
             return Ok(());
@@ -205,9 +212,8 @@ impl Bot {
         Ok(())
     }
 
-    fn ask(&mut self, step: Step, op: &'static str, d: Value) -> Result<(), Box<dyn Error>> {
-        let d: Map<String, Value> = serde_json::from_value(d)?;
-        self.waits_for = Some((self.connection.ask(op, d)?, step));
+    fn ask(&mut self, step: Step, op: Op) -> Result<(), Box<dyn Error>> {
+        self.waits_for = Some((self.connection.ask(op)?, step));
         Ok(())
     }
 }

@@ -15,7 +15,7 @@ use chat_core::{
     UserId,
 };
 use chat_protocol::signal::What;
-use chat_protocol::{Dialect, Face, Form, Op, Signal, Voice};
+use chat_protocol::{Dialect, Face, Form, Hearer, Op, Signal, Voice};
 
 /// Somebody who talks: his dialect, what he calls the room, and what his front end sends.
 struct Person {
@@ -96,13 +96,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             what: What::Arrived,
         };
         for (voice, dialect) in voices() {
-            voice.event(&record, false, &mut |said| show(dialect, said));
+            voice.event(&record, Hearer::Other, &mut |said| show(dialect, said));
             voice.signal(&arrived, &mut |said| show(dialect, said));
         }
         println!("{} says a line\n  sends     {}", person.name, person.says);
         let record = den.carry_out(&actor, wish_of(person)?)?;
         for (voice, dialect) in voices() {
-            voice.event(&record, false, &mut |said| show(dialect, said));
+            voice.event(&record, Hearer::Other, &mut |said| show(dialect, said));
         }
     }
     Ok(())

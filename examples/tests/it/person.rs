@@ -4,9 +4,9 @@ use chat_core::commands::{CreateRoom, Join, Post};
 use chat_core::{Command, Event, Name, RoomId, Seq, Text};
 use chat_examples::{Connection, draw_cid};
 use chat_protocol::client::Output;
-use chat_protocol::command::{GuestHello, Hello, Subscribe, Token};
+use chat_protocol::command::{GuestHello, Hello, History, Op, Place, Subscribe, Token};
 use chat_protocol::event::Heard;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::program::PATIENCE;
@@ -118,9 +118,13 @@ impl Person {
 
     /// Everything that was said in a room, with the messages that were answered by it.
     pub(crate) async fn history(&mut self, room: RoomId) -> Vec<(String, Option<Seq>)> {
-        let d: Map<String, Value> =
-            serde_json::from_value(json!({ "room": room, "limit": 200 })).unwrap();
-        let asked = self.connection.ask("history", d).unwrap();
+        let all = History {
+            room: room.into(),
+            place: Place::Newest,
+            thread: None,
+            limit: Some(200),
+        };
+        let asked = self.connection.ask(Op::History(all)).unwrap();
         let page = self.reply(asked).await;
         let messages = page["items"].as_array().unwrap().iter();
         let read = |message: &Value| {

@@ -16,7 +16,7 @@ use crate::code::{Class, Code, Refusal};
 use crate::command::{Enter, NameRule, Op, Token};
 use crate::dialects::lenient::{self, object, text};
 use crate::dialects::lists::{self, Space};
-use crate::http::{Asked, Cors, Proof, Reply, Request, Ticket as AnyTicket};
+use crate::http::{Asked, Cors, Proof, Reply, Request};
 use crate::spelling::Spelling;
 use crate::time::rfc3339;
 
@@ -31,7 +31,7 @@ pub(crate) const CORS: Cors = Cors {
 
 /// Which request it was, and the room as the client spelled it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ticket {
+pub(crate) enum Ticket {
     /// `POST /api/login`.
     LogIn,
     /// `POST /api/create-room`, with the room's name.
@@ -85,7 +85,7 @@ pub(crate) fn ask(request: &Request<'_>) -> Result<Asked, Reply> {
         }
     };
     Ok(Asked {
-        ticket: AnyTicket::Actions(ticket),
+        ticket: ticket.into(),
         proof,
         op,
     })

@@ -10,7 +10,7 @@ use super::{room, words};
 use crate::answer::{Answer, RoomCard};
 use crate::code::Refusal;
 use crate::command::{Enter, NameRule, Op, Token};
-use crate::dialect::{self, Call, Say};
+use crate::dialect::{Call, Say};
 use crate::dialects::lenient::{line, name, object, text};
 use crate::room_ref::RoomRef;
 use crate::signal::{Signal, What};
@@ -19,7 +19,7 @@ use crate::voice::{Face, Voice};
 
 /// Which request it was, in which face.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ticket {
+pub(crate) enum Ticket {
     /// `join` or `join-room`: the face, and the room as the client spelled it.
     Join(Face, String),
     /// `send-message` or `chat`.
@@ -82,7 +82,7 @@ pub(crate) fn decode(text: &str, calls: &mut Vec<Call>) {
         None => unreadable(Face::First),
     };
     calls.push(Call {
-        ticket: dialect::Ticket::Actions(ticket),
+        ticket: ticket.into(),
         op,
     });
 }

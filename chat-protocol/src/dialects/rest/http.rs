@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::{fields, string};
 use crate::answer::{Answer, RoomCard, SignedInCard, Transcript};
 use crate::code::{Class, Code, Refusal};
-use crate::command::{Lobby, Op, SignUp, Token};
-use crate::http::{Asked, Cors, Proof, Reply, Request, Ticket as AnyTicket};
+use crate::command::{Lobby, Op, SignUp};
+use crate::http::{Asked, Cors, Proof, Reply, Request};
 use crate::room_ref::RoomRef;
 use crate::spelling::Spelling;
 use crate::time::rfc3339_ms;
@@ -29,7 +29,7 @@ const BAD_REQUEST: &str = "invalid/bad request paramenters";
 
 /// A route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ticket {
+pub(crate) enum Ticket {
     /// `auth/signup`.
     SignUp,
     /// `auth/login`.
@@ -90,27 +90,17 @@ pub(crate) fn ask(request: &Request<'_>) -> Result<Asked, Reply> {
     }
     let proof = match ticket {
         Ticket::SignUp | Ticket::LogIn => Proof::Unasked,
-        Ticket::Create | Ticket::Rooms | Ticket::Messages => proof(request.authorization),
+        Ticket::Create | Ticket::Rooms | Ticket::Messages => Proof::of(request.authorization),
     };
     let op = match std::str::from_utf8(request.body) {
         Ok(body) => ticket.op(body),
         Err(_) => Err(lacking()),
     };
     Ok(Asked {
-        ticket: AnyTicket::Rest(ticket),
+        ticket: ticket.into(),
         proof,
         op,
     })
-}
-
-/// What a header proves: the token after exactly one `Bearer `.
-#[must_use]
-pub fn proof(authorization: Option<&str>) -> Proof {
-    let mut parts = authorization.unwrap_or_default().split("Bearer ");
-    match (parts.next(), parts.next(), parts.next()) {
-        (Some(""), Some(token), None) => Proof::Token(Token::new(token.trim())),
-        (_, _, _) => Proof::Missing,
-    }
 }
 
 fn lacking() -> Refusal {

@@ -52,7 +52,7 @@ pub(crate) fn message(dialect: Dialect, text: &str, form: Form) -> Vec<Call> {
     let mut said = 0;
     for call in &calls {
         let Err(refusal) = &call.op else { continue };
-        dialect.answer(&call.ticket, &Err(refusal.clone()), &mut |reply| {
+        call.ticket.answer(&Err(refusal.clone()), &mut |reply| {
             assert_said(dialect, reply);
             said += reply.len();
         });
@@ -149,7 +149,7 @@ pub(crate) fn request(site: Site, request: &Request<'_>) {
     let reply = match site.ask(request) {
         Ok(asked) => {
             let refusal = asked.op.err().unwrap_or_else(|| Code::Unavailable.into());
-            site.reply(&asked.ticket, &Err(refusal))
+            asked.ticket.reply(&Err(refusal))
         }
         Err(reply) => reply,
     };
@@ -185,11 +185,11 @@ pub(crate) fn word(text: &str) {
 
 /// A number, as a room and as a moment.
 pub(crate) fn number(number: u64) {
-    let room = RoomId::new(number);
+    let room = RoomId::saturating(number);
     for spelling in Spelling::ALL {
         assert_eq!(spelling.read(&spelling.write(room)), Some(room));
     }
-    let text = rfc3339_ms(Timestamp::new(number));
+    let text = rfc3339_ms(Timestamp::saturating(number));
     assert_eq!(
         (text.len(), text.as_bytes()[10], text.as_bytes()[23]),
         (24, b'T', b'Z')

@@ -12,7 +12,8 @@ use chat_protocol::command::{Enter, Op, Token};
 use chat_protocol::log::{self, Entry, Sum, WordsKey};
 use chat_protocol::signal::{Signal, What};
 use chat_protocol::{
-    Code, Dialect, Face, Form, Refusal, RoomRef, ServerFrame, Spelling, Voice, encode_record,
+    Code, Dialect, Face, Form, Hearer, Refusal, RoomRef, ServerFrame, Spelling, Voice,
+    encode_record,
 };
 
 use super::proofs::prove;
@@ -99,9 +100,8 @@ impl World {
         let dialect = self.people[who].dialect;
         for call in message(dialect, text, form).into_iter().take(CALLS_MAX) {
             let answer = call.op.and_then(|op| self.perform(who, op));
-            dialect.answer(&call.ticket, &answer, &mut |said| {
-                assert_said(dialect, said)
-            });
+            call.ticket
+                .answer(&answer, &mut |said| assert_said(dialect, said));
         }
     }
 
@@ -110,6 +110,7 @@ impl World {
         for (room, log) in &self.shell.logs {
             prove(&self.shell.room(*room).expect("its log is here"), log);
             let mut prev = Sum::START;
+            assert_eq!(self.logs[room].1.len(), log.len());
             for (entry, record) in self.logs[room].1.iter().zip(log) {
                 assert_eq!(log::decode(entry, &prev).as_ref(), Ok(record));
                 prev = entry.sum;
@@ -287,8 +288,8 @@ impl World {
         let entry = log::encode(record, WordsKey([3; 16]), sum);
         *sum = entry.sum;
         entries.push(entry);
-        for own in [true, false] {
-            let text = String::from_utf8(encode_record(record, own, None)).unwrap();
+        for hearer in [Hearer::Author, Hearer::Other] {
+            let text = String::from_utf8(encode_record(record, hearer, None)).unwrap();
             let Ok(ServerFrame::Event(heard)) = ServerFrame::decode(&text) else {
                 panic!("{text}");
             };
@@ -308,7 +309,7 @@ impl World {
             });
         for voice in self.voices(record.room) {
             let mut said = 0;
-            voice.event(record, false, &mut |text| {
+            voice.event(record, Hearer::Other, &mut |text| {
                 assert_said(voice.dialect(), text);
                 said += text.len();
             });

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chat_core::{Name, Timestamp, UserId};
 
 use crate::auth::accounts::{Accounts, SignedIn};
+use crate::auth::limiter::{GuestRules, Whence};
 use crate::auth::token::{Claims, Opened, Use, drawn_hex};
 use crate::auth::{AuthError, Identity, Revocation, Token, TokenFault, rules};
 use crate::store::Account;
@@ -49,6 +50,45 @@ impl Accounts {
         })
     }
 
+    /// Whoever has this name, if his account was logged in to with its password from this origin
+    /// within the life of a token that isn't refreshed, that log-in hasn't ended, and the account
+    /// isn't suspended. He is here by that log-in, and as long as its token would count.
+    ///
+    /// # Errors
+    ///
+    /// If the store can't say.
+    pub async fn here_from(
+        &self,
+        login: &str,
+        whence: Whence<'_>,
+    ) -> Result<Option<Identity>, AuthError> {
+        let Some(account) = self.find(login).await? else {
+            return Ok(None);
+        };
+        let (user, epoch) = (account.user, account.token_epoch);
+        let Some((last, Some(grant))) = self.limiter.last_log_in(user, whence) else {
+            return Ok(None);
+        };
+        let ends_at = last.plus_ms(self.config.lasting_ms());
+        if self.clock.now() >= ends_at || account.suspended {
+            return Ok(None);
+        }
+        let holds = self.store.token_holds(user, &grant, epoch).await?;
+        if !holds || self.linker.is_revoked(&account, Some(last)).await? {
+            return Ok(None);
+        }
+        let identity = Identity::of(&account).with_grant(grant);
+        Ok(Some(identity.until(ends_at)))
+    }
+
+    /// Remembers from where a log-in began.
+    pub(super) fn remembered(&self, signed_in: SignedIn, whence: Whence<'_>) -> SignedIn {
+        let identity = &signed_in.identity;
+        self.limiter
+            .remember(identity.user, whence, identity.grant.clone());
+        signed_in
+    }
+
     /// Ends this log-in, or all log-ins of the user.
     ///
     /// # Errors
@@ -68,6 +108,17 @@ impl Accounts {
             }
             Some(_) | None => self.revoke_all(identity.user).await,
         }
+    }
+
+    /// Admits a guest from somewhere: one address becomes only so many.
+    pub(crate) async fn guest_from(
+        &self,
+        name: &str,
+        whence: Whence<'_>,
+        rules: GuestRules,
+    ) -> Result<(Identity, Token), AuthError> {
+        self.limiter.arrive(whence, rules)?;
+        self.guest(name).await
     }
 
     /// Admits a guest under a name that nobody registered.

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use super::state::{SWEEP_FROM, UNDER_WAY_RETRY_MS};
 use super::*;
 use crate::clock::ManualClock;
 
@@ -192,6 +193,24 @@ fn the_devices_of_an_account_are_bounded_and_the_oldest_goes_first() {
         let attempt = limiter.log_in(Some(ANN), "", from(number));
         attempt.unwrap().succeed();
     }
-    assert_eq!(limiter.last_log_in(ANN, from(0)), None);
+    assert!(limiter.last_log_in(ANN, from(0)).is_none());
     assert!(limiter.last_log_in(ANN, from(8)).is_some());
+}
+
+#[test]
+fn the_commands_of_all_guests_of_an_address_are_one_budget_to_the_last() {
+    let (clock, limiter) = limiter();
+    let mut limits = ServerLimits::default();
+    (limits.guest_commands_burst, limits.guest_command_refill_ms) = (20, 50);
+    let rules = GuestRules::from(&limits);
+    let act = |number| {
+        let acted = limiter.act_as_guest(from(number), rules, 16);
+        acted.map_err(|it| it.retry_ms)
+    };
+    assert_eq!((act(1), act(1), act(1)), (Ok(16), Ok(4), Err(50)));
+    assert_eq!(act(2), Ok(16), "another address has its own");
+    clock.advance(Duration::from_millis(49));
+    assert_eq!(act(1), Err(1));
+    clock.advance(Duration::from_millis(101));
+    assert_eq!((act(1), act(1)), (Ok(3), Err(50)));
 }

@@ -4,7 +4,7 @@ use std::io::IoSlice;
 use std::sync::Arc;
 
 use chat_core::{Record, UserId};
-use chat_protocol::voice::Voice;
+use chat_protocol::voice::{Hearer, Voice};
 
 use super::{Seat, Seats, Written};
 use crate::frame;
@@ -56,7 +56,7 @@ impl Section {
     pub(super) fn push(&mut self, delivery: &Delivery) -> bool {
         let Self { voice, bytes, .. } = self;
         let start = bytes.len();
-        voice.event(&delivery.record, false, &mut |text| {
+        voice.event(&delivery.record, Hearer::Other, &mut |text| {
             frame::write(bytes, frame::TEXT, text);
         });
         if bytes.len() == start {
@@ -134,7 +134,7 @@ impl Section {
     /// hear itself, nothing.
     fn write_own(&self, part: &Part, seat: &Seat, own: &mut Vec<u8>) {
         if self.voice.echoes() || !part.is_of(seat) {
-            self.voice.event(&part.record, true, &mut |text| {
+            self.voice.event(&part.record, Hearer::Author, &mut |text| {
                 frame::write(own, frame::TEXT, text);
             });
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chat_core::{Cid, Effect, Event, Record, RoomId, Seq, UserId};
 use chat_protocol::dialect::Dialect;
-use chat_protocol::voice::Voice;
+use chat_protocol::voice::{Hearer, Voice};
 use serde_json::Value;
 
 use super::{Asked, Device, Session, Wish};
@@ -63,7 +63,10 @@ impl Device {
         };
         let own = record.by.id == self.user;
         let gone = ledger.of(room, |book| book.is_erased(&record)) == Some(true);
-        if !(is_spelled(&record, own, line) || gone && frame["by"]["id"] == record.by.id.number()) {
+        let hearer = Hearer::of(&record, self.user);
+        if !(is_spelled(&record, hearer, line)
+            || gone && frame["by"]["id"] == record.by.id.number())
+        {
             self.wrong(format_args!(
                 "{seq} of room {room} reads otherwise: {record:?}"
             ));
@@ -344,9 +347,11 @@ fn is_passing(code: &str) -> bool {
     )
 }
 
-fn is_spelled(record: &Record, own: bool, line: &str) -> bool {
+fn is_spelled(record: &Record, hearer: Hearer, line: &str) -> bool {
     let mut spelled = false;
-    Voice::of(Dialect::Native).event(record, own, &mut |text| spelled = text == line.as_bytes());
+    Voice::of(Dialect::Native).event(record, hearer, &mut |text| {
+        spelled = text == line.as_bytes()
+    });
     spelled
 }
 

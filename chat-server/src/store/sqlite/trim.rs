@@ -72,9 +72,17 @@ pub(super) fn go_on(db: &Connection) -> Result<bool> {
         if count == RECORDS_MAX {
             swept = row.get::<_, i64>(0)? + 1;
         }
-        let half = || Fault::damaged("a record can't be read");
-        let fact = row.get_ref(1)?.as_blob().map_err(|_| half())?;
-        sweep(db, &serde_json::from_slice(fact).map_err(|_| half())?)?;
+        let fact = row.get_ref(1)?.as_blob().unwrap_or_default();
+        match sweep(db, fact) {
+            Ok(()) => {}
+            // All the others are to go.
+            Err(Fault::Damaged(why)) => tracing::error!(
+                room,
+                why,
+                "a damaged record is passed over, and has its words, if it has any"
+            ),
+            Err(fault) => return Err(fault),
+        }
     }
     #[cfg(sabotage)]
     let swept = match chat_core::sabotage::planted("trimming_stops_after_a_part") {
@@ -87,7 +95,9 @@ pub(super) fn go_on(db: &Connection) -> Result<bool> {
 }
 
 /// Takes the words of a record away, and with those of a message those of its edits.
-fn sweep(db: &Connection, record: &Record) -> Result<()> {
+fn sweep(db: &Connection, fact: &[u8]) -> Result<()> {
+    let record: Record =
+        serde_json::from_slice(fact).map_err(|_| Fault::damaged("a record can't be read"))?;
     let (room, seq) = (int(record.room), record.seq);
     if !record.is_trimmed(seq.next()) {
         return Ok(());

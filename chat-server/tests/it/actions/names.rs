@@ -113,6 +113,23 @@ async fn a_registered_name_is_for_whoever_logged_in_from_there() {
 }
 
 #[tokio::test]
+async fn who_is_vouched_for_by_an_address_goes_with_the_log_in_that_vouches() {
+    let world = World::new().await;
+    let at = world.address;
+    let room = create(at, &log_in(at, "john").await, "TechTalk").await;
+    let john = log_in(at, "john").await;
+    let mut thief = enter(&world, &room, "TechTalk", "john").await;
+    let bearer = format!("Bearer {john}");
+    let headers = [("authorization", bearer.as_str())];
+    let said = http(at, "POST", "/v1/auth/logout", &headers, b"").await;
+    assert_eq!(said.status, 204);
+    while thief.hear().await.is_ok() {}
+    let mut late = Plain::connect(at, "/chat").await;
+    assert_eq!(late.ask(&join(&room, "john")).await, error(REGISTERED));
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn who_logs_out_everywhere_vouches_for_nobody() {
     let clock = Arc::new(ManualClock::new(Timestamp::new(1_733_832_000_000)));
     let builder = Server::builder(config()).clock(clock.clone());

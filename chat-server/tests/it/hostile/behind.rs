@@ -134,3 +134,35 @@ async fn who_has_joined_and_can_not_be_let_in_for_the_store_s_sake_comes_back_by
     assert_eq!(desk.event_of(den).await["seq"], said);
     world.stop().await;
 }
+
+#[tokio::test]
+async fn who_left_and_came_back_hears_nothing_of_the_time_between_where_the_room_says_so() {
+    let store = Watched::new();
+    let world = world(&store).await;
+    let (ann, bob) = (world.account("ann").await, world.account("bob").await);
+    let mut a = world.enter(&ann).await;
+    let den = a
+        .create(json!({"name": "Den", "history": "since_join"}))
+        .await;
+    // One of his devices is busy, while he comes and goes with another.
+    let (mut desk, mut phone) = (world.enter(&bob).await, world.enter(&bob).await);
+    let attic = desk.create(json!({"name": "Attic"})).await;
+    phone.synced(attic).await;
+    store.reads_hang.send_replace(true);
+    let busy = desk
+        .ask("records", json!({"room": attic, "since": 0}))
+        .await;
+    store.reader().await;
+    phone.ok("join", json!({"room": den})).await;
+    phone.ok("leave", json!({"room": den})).await;
+    a.post(den, "between us").await;
+    let back = phone.ok("join", json!({"room": den})).await["seq"].clone();
+    let said = a.post(den, "welcome back").await;
+    store.reads_hang.send_replace(false);
+    desk.reply(busy).await.unwrap();
+    for seq in [back, json!(said)] {
+        let event = desk.event_of(den).await;
+        assert_eq!(event["seq"], seq, "{event}");
+    }
+    world.stop().await;
+}

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::world::{Account, Native, World, config};
 
 /// Each limit, and the test that reaches it: the file below this crate, and the function.
-const STORIES: [(&str, &str, &str); 55] = [
+const STORIES: [(&str, &str, &str); 61] = [
     (
         "body_bytes_max",
         HERE_TRANSPORTS,
@@ -121,6 +121,36 @@ const STORIES: [(&str, &str, &str); 55] = [
         "command_refill_ms",
         HERE_SPANS,
         "commands_have_a_budget_that_fills_again_to_the_millisecond",
+    ),
+    (
+        "guests_burst",
+        HERE_SPANS,
+        "what_the_guests_of_an_address_do_is_one_budget",
+    ),
+    (
+        "guest_refill_ms",
+        HERE_SPANS,
+        "what_the_guests_of_an_address_do_is_one_budget",
+    ),
+    (
+        "guest_joins_burst",
+        HERE_SPANS,
+        "what_the_guests_of_an_address_do_is_one_budget",
+    ),
+    (
+        "guest_join_refill_ms",
+        HERE_SPANS,
+        "what_the_guests_of_an_address_do_is_one_budget",
+    ),
+    (
+        "guest_commands_burst",
+        HERE_SPANS,
+        "what_the_guests_of_an_address_do_is_one_budget",
+    ),
+    (
+        "guest_command_refill_ms",
+        HERE_SPANS,
+        "what_the_guests_of_an_address_do_is_one_budget",
     ),
     (
         "frame_bytes_max",

@@ -1,12 +1,18 @@
 //! Readers who never read: what each of them costs, and that nobody else notices.
 
+use std::sync::Arc;
+use std::time::Instant;
+
+use chat_server::Server;
+use chat_server::store::Store;
 use futures_util::future::join_all;
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::process::Setup;
+use super::watched::Watched;
 use super::{Canary, many};
-use crate::world::{Native, sign_up};
+use crate::world::{Native, PATIENCE, World, config, sign_up};
 
 /// What may wait for one reader.
 const OUTBOX_BYTES: u64 = 128 * 1024;
@@ -86,4 +92,42 @@ async fn a_thousand_who_never_read_cost_what_waits_for_them_and_no_more() {
     );
     canary.sings().await;
     assert_eq!(server.stop().0, Some(0));
+}
+
+/// More than the system takes for a reader who doesn't read.
+const MISSED_LINES: u64 = 500;
+
+#[tokio::test]
+async fn whoever_catches_up_and_stops_reading_holds_nothing_of_what_he_has_still_to_hear() {
+    let store = Watched::new();
+    let mut config = config();
+    config.server_limits.outbox_bytes_max = 128 * 1024;
+    let watched: Arc<dyn Store> = store.clone();
+    let world = World::started(Server::builder(config).store(watched)).await;
+    let mut canary = Canary::at(world.address).await;
+    let ann = world.account("ann").await;
+    let mut a = world.connect().await;
+    let epoch = a.hello(&ann).await["epoch"].clone();
+    let room = a.create(json!({"name": "Den"})).await;
+    for _ in 0..MISSED_LINES {
+        a.post(room, &"x".repeat(LINE_BYTES)).await;
+        a.event_of(room).await;
+    }
+    let mut b = world.connect().await;
+    b.resume(&ann, json!({ room.to_string(): [epoch, 1] }))
+        .await;
+    let began = Instant::now();
+    loop {
+        canary.sings().await;
+        match store.given() {
+            (given, 0) if given > 0 => break,
+            (_, held) => assert!(began.elapsed() < PATIENCE, "{held} records are held"),
+        }
+    }
+    // He goes on where he was.
+    for seq in 2..MISSED_LINES + 2 {
+        assert_eq!(b.event_of(room).await["seq"], seq);
+    }
+    b.synced(room).await;
+    world.stop().await;
 }

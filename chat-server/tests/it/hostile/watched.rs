@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use async_trait::async_trait;
 use chat_core::{Head, Idx, Key, Record, Room, RoomId, Seq, Standing, Timestamp, UserId};
@@ -38,6 +38,8 @@ pub(crate) struct Watched {
     pub(crate) endings_hang: watch::Sender<bool>,
     /// How many wait for that.
     pub(crate) enders: watch::Sender<usize>,
+    /// What was read of logs.
+    given: Mutex<Vec<Weak<Record>>>,
 }
 
 impl Watched {
@@ -53,6 +55,7 @@ impl Watched {
             checks: AtomicUsize::new(0),
             endings_hang: watch::Sender::new(false),
             enders: watch::Sender::new(0),
+            given: Mutex::default(),
         })
     }
 
@@ -70,6 +73,24 @@ impl Watched {
         let mut readers = self.readers.subscribe();
         let comes = readers.wait_for(|readers| *readers > 0);
         timeout(PATIENCE, comes).await.unwrap().unwrap();
+    }
+
+    /// How many records were read of logs, and how many of those somebody has still.
+    pub(super) fn given(&self) -> (usize, usize) {
+        let given = self.given.lock().unwrap();
+        let held = given.iter().filter(|record| record.strong_count() > 0);
+        (given.len(), held.count())
+    }
+
+    /// A reader's own copies.
+    fn give(&self, records: Vec<Arc<Record>>) -> Vec<Arc<Record>> {
+        let copy = |record: Arc<Record>| Arc::new(Record::clone(&record));
+        let records: Vec<_> = records.into_iter().map(copy).collect();
+        self.given
+            .lock()
+            .unwrap()
+            .extend(records.iter().map(Arc::downgrade));
+        records
     }
 
     fn up(&self) -> Result<(), StoreError> {
@@ -93,7 +114,7 @@ impl Watched {
         let mut enders = self.enders.subscribe();
         let comes = enders.wait_for(|enders| *enders > 0);
         timeout(PATIENCE, comes).await.unwrap().unwrap();
-        self.enders.send_replace(0);
+        self.enders.send_modify(|enders| *enders = 0);
     }
 
     async fn ended<T>(&self, done: T) -> T {
@@ -139,7 +160,7 @@ macro_rules! store {
                 if self.fails.load(Ordering::SeqCst) {
                     return Err(StoreError::Unavailable("it is a test".into()));
                 }
-                self.inner.records(room, after, limit).await
+                Ok(self.give(self.inner.records(room, after, limit).await?))
             }
 
             async fn continues(

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::people::Kind;
-use crate::world::{Account, PASSWORD, Plain, World, raw_over};
+use crate::world::{Account, PASSWORD, Plain, World, by, raw_over};
 
 /// A server with its default limits, whose clock stands still: nothing that was spent comes back.
 async fn world(change: impl FnOnce(&mut Config)) -> World {
@@ -292,6 +292,35 @@ async fn guests_of_one_address_make_so_many_rooms_a_day_however_often_they_come(
     }
     assert_eq!(made, 8);
     assert!(create(8, "of another").await);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn somebody_sets_so_many_passwords_of_rooms_whatever_he_opens_for_it() {
+    let mut config = crate::world::config();
+    config.server_limits.rate_limits = true;
+    let world = World::with(config).await;
+    let (ann, bob) = (world.account("ann").await, world.account("bob").await);
+    let access = json!({"mode": "password", "password": "sesame"});
+    let mut a = world.enter(&ann).await;
+    let room = a
+        .create(json!({"name": "Vault", "access": access, "listed": true}))
+        .await;
+    let d = json!({"room": room, "access": access});
+    for _ in 0..9 {
+        a.ok("set_access", d.clone()).await;
+    }
+    let mut again = world.enter(&ann).await;
+    assert_eq!(again.code("set_access", d.clone()).await, "rate_limited");
+    let line = json!({"id": 1, "op": "set_access", "d": d}).to_string();
+    let said = by(&world, &ann, "POST", "/v1/cmd", &line).await;
+    assert!(said.body.contains("rate_limited"), "{}", said.body);
+    // What needs no hash is another matter, and so is what others do.
+    let open = json!({"room": room, "access": {"mode": "open"}});
+    a.ok("set_access", open).await;
+    let mut b = world.enter(&bob).await;
+    b.create(json!({"name": "Another", "access": access, "listed": true}))
+        .await;
     world.stop().await;
 }
 

@@ -39,9 +39,8 @@ async fn found(store: &Any, den: RoomId, word: &str) -> Vec<u64> {
     found.iter().map(|(_, it)| it.seq.number()).collect()
 }
 
-pub(super) async fn a_trimmed_room_begins_where_it_is_kept_from(store: Any) {
-    let mut stage = Stage::new(store.clone());
-    let den = stage.den(1).await;
+/// Talk of tea in a room of three, before a line and after it; tells that line and the last.
+async fn tea(stage: &mut Stage, den: RoomId) -> (Seq, Seq, Seq) {
     for user in [BOB, CAROL] {
         stage.join(den, user).await;
     }
@@ -71,6 +70,13 @@ pub(super) async fn a_trimmed_room_begins_where_it_is_kept_from(store: Any) {
         ..Post::plain(text("tea in a thread"))
     };
     let answer = stage.act(den, BOB, answer).await.seq;
+    (early, late, answer)
+}
+
+pub(super) async fn a_trimmed_room_begins_where_it_is_kept_from(store: Any) {
+    let mut stage = Stage::new(store.clone());
+    let den = stage.den(1).await;
+    let (early, late, answer) = tea(&mut stage, den).await;
     let before = log(&store, den).await;
     let unread = store.marker(den, ALICE).await.unwrap();
     assert_eq!((unread.unread, unread.mentions), (4, 1));
@@ -99,35 +105,39 @@ pub(super) async fn a_trimmed_room_begins_where_it_is_kept_from(store: Any) {
             .filter_map(|it| it.user.name.clone())
             .collect();
         assert_eq!(called, [name("alice"), name("bobby")]);
-
-        let places = [
-            Place::Newest,
-            Place::Before(answer.next()),
-            Place::After(Seq::new(1)),
-            Place::Around(early),
-        ];
-        for place in places {
-            let mut query = all(den);
-            query.place = place;
-            let shown = store.messages(&query).await.unwrap();
-            let shown: Vec<_> = shown.iter().map(|it| it.seq).collect();
-            assert_eq!(shown, [late, answer], "{place:?}");
-        }
-        let mut thread = all(den);
-        thread.thread = Some(early);
-        let thread = store.messages(&thread).await.unwrap();
-        assert_eq!(thread.len(), 1, "the answer alone");
-        let tea = [answer.number(), late.number()];
-        assert_eq!(found(&store, den, "tea").await, tea);
-        assert_eq!(found(&store, den, "edited").await, Vec::<u64>::new());
-        let unread = Marker {
-            unread: 2,
-            ..Marker::default()
-        };
-        assert_eq!(store.marker(den, ALICE).await.unwrap(), unread);
-        let mine = store.rooms_of(ALICE).await.unwrap();
-        assert_eq!((mine[0].unread, mine[0].mentions), (2, 0));
+        shows(&store, den, early, [late, answer]).await;
     }
+}
+
+/// Whatever is asked, a room begins with these two messages, and what was before is nowhere.
+async fn shows(store: &Any, den: RoomId, early: Seq, kept: [Seq; 2]) {
+    let places = [
+        Place::Newest,
+        Place::Before(kept[1].next()),
+        Place::After(Seq::new(1)),
+        Place::Around(early),
+    ];
+    for place in places {
+        let mut query = all(den);
+        query.place = place;
+        let shown = store.messages(&query).await.unwrap();
+        let shown: Vec<_> = shown.iter().map(|it| it.seq).collect();
+        assert_eq!(shown, kept, "{place:?}");
+    }
+    let mut thread = all(den);
+    thread.thread = Some(early);
+    let thread = store.messages(&thread).await.unwrap();
+    assert_eq!(thread.len(), 1, "the answer alone");
+    let newest_first = [kept[1].number(), kept[0].number()];
+    assert_eq!(found(store, den, "tea").await, newest_first);
+    assert_eq!(found(store, den, "edited").await, Vec::<u64>::new());
+    let unread = Marker {
+        unread: 2,
+        ..Marker::default()
+    };
+    assert_eq!(store.marker(den, ALICE).await.unwrap(), unread);
+    let mine = store.rooms_of(ALICE).await.unwrap();
+    assert_eq!((mine[0].unread, mine[0].mentions), (2, 0));
 }
 
 /// A room of Alice's that keeps so much.
@@ -289,7 +299,7 @@ fn naively(state: &Room, log: &[Arc<Record>], now: Timestamp) -> Option<Seq> {
     if let Some(days) = state.retention.days {
         let is_old = |it: &&Arc<Record>| it.at.plus_ms(u64::from(days) * DAY_MS) <= now;
         if kept().filter(is_old).any(|it| !is_trim(it)) {
-            from = from.max(kept().filter(is_old).last().unwrap().seq.next());
+            from = from.max(kept().rfind(is_old).unwrap().seq.next());
         }
     }
     (from > Seq::default()).then_some(from)

@@ -44,7 +44,8 @@ impl World {
             }),
             Question::Hash(password) => Supply::Hash(hashed(&password)),
             Question::Standing(user) => {
-                let since = Timestamp::default();
+                let day = chat_core::limits::DAY_MS;
+                let since = Timestamp::new(self.now.number().saturating_sub(day));
                 Supply::Standing(ready(self.store.standing(user, since)).unwrap())
             }
             Question::Blocked { by, user } => {

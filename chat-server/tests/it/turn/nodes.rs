@@ -300,3 +300,35 @@ fn whoever_lost_a_group_on_another_node_loses_what_he_had_by_it() {
         assert!(!sits, "bob sits in the den still (told: {told})");
     }
 }
+
+#[test]
+fn after_a_bus_was_down_no_more_logs_are_read_at_a_time_than_a_few() {
+    const ROOMS: usize = 200;
+    let mut world = World::nodes(2);
+    let mut dens = Vec::new();
+    for _ in 0..ROOMS {
+        // Nobody makes so many in a day.
+        world.now = world.now.plus_ms(24 * 60 * 60 * 1_000 / 20);
+        dens.push(world.shared_room());
+    }
+    for den in &dens {
+        world.says(0, ALICE, *den, "hello");
+    }
+    world.acts(0);
+    world.bus.lose_all();
+    world.poll(1);
+    world.answer(1, 0, false);
+    let mut read = 0;
+    loop {
+        world.turn(1, Fault::None);
+        let asked = world.places[1].questions.len();
+        assert!(asked <= 64, "{asked} logs are read at a time");
+        if asked == 0 {
+            break;
+        }
+        read += 1;
+        world.answer(1, 0, false);
+    }
+    assert_eq!(read, ROOMS);
+    assert_eq!(world.heard_by(BOB), [3; ROOMS]);
+}

@@ -6,7 +6,8 @@ use chat_core::commands::{CreateRoom, Leave, Post, SetNickname};
 use chat_core::{Command, Name, RoomId, Text, UserId};
 use chat_examples::{Connection, draw_cid};
 use chat_protocol::answer::RoomCard;
-use serde_json::{Value, json};
+use chat_protocol::command::{History, Op, Place, Status};
+use chat_protocol::{RoomRef, Spelling};
 
 use super::identity::Renewal;
 use super::line::{HELP, Line};
@@ -151,7 +152,7 @@ impl Chat {
 
     fn act(&mut self, line: &Line<'_>) -> Outcome {
         match line {
-            Line::Rooms => return self.ask(Doing::Rooms, "rooms", json!({})),
+            Line::Rooms => return self.ask(Doing::Rooms, Op::Rooms { after: None }),
             Line::Create(name) => match Name::new(name) {
                 Ok(name) => {
                     let alias = Some(name.clone());
@@ -167,7 +168,8 @@ impl Chat {
                 Some(room) => self.enter(room),
                 None => {
                     let password = password.map(str::to_owned);
-                    return self.ask(Doing::Find { password }, "room", json!({ "room": room }));
+                    let room = RoomRef::read(Spelling::Number, room);
+                    return self.ask(Doing::Find { password }, Op::Room { room });
                 }
             },
             Line::Switch(room) => match self.mine(room) {
@@ -176,12 +178,12 @@ impl Chat {
             },
             Line::Me => self.say(&self.who_am_i()),
             Line::Away(words) => {
-                let d = json!({ "status": "away", "text": words });
-                return self.ask(Doing::Other("you are away"), "set_status", d);
+                let (status, text) = (Status::Away, Text::new(*words).ok());
+                return self.ask(Doing::Other("you are away"), Op::SetStatus { status, text });
             }
             Line::Back => {
-                let d = json!({ "status": "online" });
-                return self.ask(Doing::Other("you are back"), "set_status", d);
+                let (status, text) = (Status::Online, None);
+                return self.ask(Doing::Other("you are back"), Op::SetStatus { status, text });
             }
             Line::Help => self.say(HELP),
             Line::Quit => self.state = State::Ending,
@@ -206,10 +208,15 @@ impl Chat {
             },
             Line::Leave => return self.wish(Doing::Leave(room), Some(room), Leave {}),
             Line::History(count) => {
-                let d = json!({ "room": room, "limit": count });
-                return self.ask(Doing::History(room), "history", d);
+                return self.ask(Doing::History(room), past(room, Place::Newest, *count));
             }
-            Line::Who => return self.ask(Doing::Who(room), "presence", json!({ "room": room })),
+            Line::Who => {
+                let asked = Op::Presence {
+                    room: room.into(),
+                    after: None,
+                };
+                return self.ask(Doing::Who(room), asked);
+            }
             Line::Nick(name) => match Name::new(name) {
                 Ok(name) => {
                     let wish = SetNickname {
@@ -240,9 +247,8 @@ impl Chat {
         Ok(())
     }
 
-    fn ask(&mut self, doing: Doing, op: &'static str, d: Value) -> Outcome {
-        let d = serde_json::from_value(d).map_err(|why| why.to_string())?;
-        let asked = self.connection.ask(op, d);
+    fn ask(&mut self, doing: Doing, op: Op) -> Outcome {
+        let asked = self.connection.ask(op);
         self.doing = Some((asked.map_err(|why| why.to_string())?, doing));
         Ok(())
     }
@@ -279,4 +285,14 @@ impl Chat {
             .map(|room| format!(", in {}", self.name_of(room)));
         format!("-- you are {name}{}", place.unwrap_or_default())
     }
+}
+
+/// What was said in a room.
+fn past(room: RoomId, place: Place, limit: u64) -> Op {
+    Op::History(History {
+        room: room.into(),
+        place,
+        thread: None,
+        limit: Some(limit),
+    })
 }

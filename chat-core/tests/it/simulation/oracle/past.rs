@@ -78,9 +78,11 @@ impl Past {
     }
 
     pub(super) fn kept_from(&self) -> Seq {
-        let kept = self.records().filter_map(|record| match &record.event {
-            Event::RoomTrimmed(it) => Some(it.from),
-            _ => None,
+        let kept = self.records().filter_map(|record| {
+            let Event::RoomTrimmed(it) = &record.event else {
+                return None;
+            };
+            Some(it.from)
         });
         kept.max().unwrap_or(Seq::new(1))
     }

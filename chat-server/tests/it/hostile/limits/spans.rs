@@ -89,6 +89,68 @@ async fn commands_have_a_budget_that_fills_again_to_the_millisecond() {
 }
 
 #[tokio::test]
+async fn what_the_guests_of_an_address_do_is_one_budget() {
+    let mut config = config();
+    config.server_limits.rate_limits = true;
+    config.server_limits.commands_burst = 1_000;
+    config.server_limits.guests_burst = 3;
+    config.server_limits.guest_refill_ms = 5_000;
+    config.server_limits.guest_joins_burst = 2;
+    config.server_limits.guest_join_refill_ms = 7_000;
+    config.server_limits.guest_commands_burst = 40;
+    config.server_limits.guest_command_refill_ms = 1_000;
+    let (world, clock) = timed(config).await;
+    let mut a = world.enter(&world.account("ann").await).await;
+    let rooms = [
+        a.create(json!({"name": "Den"})).await,
+        a.create(json!({"name": "Hall"})).await,
+    ];
+    let hello = || json!({"guest": {"name": "Gus"}});
+    let mut guests = Vec::new();
+    for _ in 0..2 {
+        let mut guest = world.connect().await;
+        guest.ok("hello", hello()).await;
+        guests.push(guest);
+    }
+    let admit = async || {
+        let body = br#"{"name":"Zoe"}"#;
+        http(world.address, "POST", "/v1/auth/guest", &[], body).await
+    };
+    // One more, by another door; then none.
+    assert_eq!(admit().await.status, 200);
+    let refused = admit().await;
+    assert_eq!(
+        (refused.status, refused.json()["retry_ms"].as_u64()),
+        (429, Some(5_000))
+    );
+    let mut third = world.connect().await;
+    assert_eq!(wait_ms(&mut third, "hello", hello()).await, 5_000);
+    clock.advance(ms(5_000));
+    third.ok("hello", hello()).await;
+
+    let join = |room: u64| json!({"room": room});
+    guests[0].ok("join", join(rooms[0])).await;
+    guests[1].ok("join", join(rooms[0])).await;
+    assert_eq!(wait_ms(&mut guests[0], "join", join(rooms[1])).await, 7_000);
+    a.ok("join", join(rooms[1])).await;
+    clock.advance(ms(7_000));
+    guests[0].ok("join", join(rooms[1])).await;
+
+    // Four were given of 40, and in the last seven seconds as many came back.
+    let mut given = 0;
+    for guest in &mut guests {
+        while guest.call("limits", json!({})).await.is_ok() {
+            given += 1;
+            assert!(given < 100);
+        }
+    }
+    assert_eq!(given, 40 - 4 + 7);
+    assert_eq!(wait_ms(&mut third, "limits", json!({})).await, 1_000);
+    a.ok("limits", json!({})).await;
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn a_message_may_be_edited_up_to_the_last_millisecond() {
     let mut config = config();
     config.limits.edit_window_ms = 5_000;

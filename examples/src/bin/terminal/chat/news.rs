@@ -3,8 +3,9 @@
 use chat_core::{Author, Event, Name, RoomId, UserId};
 use chat_protocol::client::Output;
 use chat_protocol::code::Code;
+use chat_protocol::command::Op;
 use chat_protocol::event::Heard;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Chat, Doing, Outcome};
 use crate::screen::clock;
@@ -68,7 +69,7 @@ impl Chat {
             return Ok(());
         }
         self.say(&format!("-- connected as {}", self.person(user.id)));
-        self.ask(Doing::Begin, "rooms", json!({}))
+        self.ask(Doing::Begin, Op::Rooms { after: None })
     }
 
     fn note(&mut self, author: &Author) -> String {

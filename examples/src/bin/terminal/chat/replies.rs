@@ -3,11 +3,11 @@
 use chat_core::commands::Join;
 use chat_core::{Password, RoomId, Seq};
 use chat_protocol::answer::{Message, Mode, MyRoom, Page, PresenceCard, RoomCard};
-use chat_protocol::command::Status;
+use chat_protocol::command::{Op, Place, Status};
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{Chat, Doing, Outcome};
+use super::{Chat, Doing, Outcome, past};
 use crate::screen::clock;
 
 /// Messages that are shown of a room when one enters it.
@@ -20,7 +20,12 @@ impl Chat {
             Doing::Begin => self.begin(read::<Page<MyRoom>>(answer)?),
             Doing::Rooms => {
                 self.list_mine(&read::<Page<MyRoom>>(answer)?);
-                return self.ask(Doing::Directory, "directory", json!({}));
+                let all = Op::Directory {
+                    search: None,
+                    cursor: None,
+                    limit: None,
+                };
+                return self.ask(Doing::Directory, all);
             }
             Doing::Directory => self.list_others(&read::<Page<RoomCard>>(answer)?),
             Doing::Create(name) => {
@@ -40,8 +45,8 @@ impl Chat {
                 self.enter(card.id);
                 // What is said after one's own joining comes by itself.
                 let joined: Seq = number(&answer, "seq").unwrap_or_default();
-                let d = json!({ "room": card.id, "before": joined, "limit": PAST_MESSAGES });
-                return self.ask(Doing::History(card.id), "history", d);
+                let before = past(card.id, Place::Before(joined), PAST_MESSAGES);
+                return self.ask(Doing::History(card.id), before);
             }
             Doing::History(room) => self.show(room, &read::<Page<Message>>(answer)?),
             Doing::Leave(room) => self.left(room),
