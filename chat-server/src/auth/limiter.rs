@@ -146,11 +146,11 @@ impl Limiter {
     }
 
     /// Remembers where a log-in began: by whoever knows the account's password.
-    pub fn remember(&self, account: UserId, whence: Whence<'_>, grant: Option<Arc<str>>) {
+    pub fn remember(&self, account: UserId, whence: Whence<'_>, grant: Option<&Arc<str>>) {
         let at = self.clock.now();
         let mut state = self.lock();
         for device in self.devices(whence) {
-            let grant = grant.clone();
+            let grant = grant.cloned();
             state.remember(Subject::Account(account), Known { device, at, grant });
         }
     }

@@ -85,7 +85,7 @@ impl Accounts {
     pub(super) fn remembered(&self, signed_in: SignedIn, whence: Whence<'_>) -> SignedIn {
         let identity = &signed_in.identity;
         self.limiter
-            .remember(identity.user, whence, identity.grant.clone());
+            .remember(identity.user, whence, identity.grant.as_ref());
         signed_in
     }
 
