@@ -60,7 +60,7 @@ pub(crate) const GOODBYE: Duration = Duration::from_secs(2);
 pub(crate) const GOODBYE_STOPPING: Duration = Duration::from_millis(200);
 
 /// The bytes read at once: what is kept for each connection.
-const READ_BUFFER_BYTES: usize = 2 * 1024;
+const READ_BUFFER_BYTES: usize = 1024;
 
 impl Socket {
     /// Takes over a connection after its handshake.
