@@ -19,6 +19,7 @@ use super::shape::{Doing, Shape};
 /// don't reach them.
 pub const LIMITS: &str = "[limits]
 posts_burst = 43200
+rooms_created_a_day_max = 1000000
 [server_limits]
 commands_burst = 1000000000
 guests_burst = 1000000000
