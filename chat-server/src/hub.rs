@@ -19,7 +19,6 @@ use chat_protocol::voice::{Hearer, Voice};
 use self::audience::{Audience, Held, Seat};
 use self::link::Place;
 pub(crate) use self::link::{Link, LogIn, News};
-use crate::frame;
 use crate::mail::{Delivery, Refused, Reply, SessionKey};
 use crate::metrics::Metrics;
 
@@ -145,6 +144,7 @@ impl Hub {
             outbox: link.outbox.clone(),
             caught_up,
             held: Held::of(link.held.clone()),
+            passed: Cell::new(0),
         };
         link.rooms.borrow_mut().insert(room, Place::Taken);
         self.rooms
@@ -183,7 +183,7 @@ impl Hub {
         if audience.head < position {
             return CatchUp::Ahead;
         }
-        audience.flush();
+        audience.flush_records();
         if let Some(seat) = audience.seat(session) {
             seat.catch_up();
         }
@@ -247,6 +247,7 @@ impl Hub {
                 let written = audience.written();
                 self.metrics.deliveries.inc_by(written.frames);
                 self.metrics.bytes_out.inc_by(written.bytes);
+                self.metrics.signals_dropped.inc_by(written.missed);
             }
         }
         for link in self.answered.take() {
@@ -275,26 +276,8 @@ impl Hub {
         let Some(audience) = self.rooms.get_mut(&signal.room) else {
             return;
         };
-        audience.flush();
-        for (voice, seats) in audience.sections_mut() {
-            let mut frames = Vec::new();
-            voice.signal(signal, &mut |text| {
-                frame::write(&mut frames, frame::TEXT, text)
-            });
-            if frames.is_empty() {
-                continue;
-            }
-            for seat in seats
-                .values_mut()
-                .filter(|seat| Some(seat.session) != origin)
-            {
-                if !voice.dialect().resumes() {
-                    seat.pass(&frames);
-                } else if !seat.outbox.send_if_idle(&frames) {
-                    self.metrics.signals_dropped.inc();
-                }
-            }
-        }
+        audience.pass(signal, origin);
+        self.soil(signal.room);
     }
 
     /// Detaches a user from a room, because of this record of it or of something outside of it.

@@ -123,13 +123,9 @@ impl Outbox {
         self.send(&bytes);
     }
 
-    /// Sends whole frames that may be lost: they are, if anything waits already.
-    pub(crate) fn send_if_idle(&self, frames: &[u8]) -> bool {
-        let idle = self.corked.get() || self.waiting() == 0;
-        if idle {
-            self.send(frames);
-        }
-        idle
+    /// Whether what is sent leaves at once: nothing waits, but for what leaves with it.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.corked.get() || self.waiting() == 0
     }
 
     /// Sends whole frames that lie in several places, with one write.

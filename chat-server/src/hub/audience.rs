@@ -1,5 +1,6 @@
 //! Those of one worker's sessions that hear one room.
 
+mod passing;
 mod section;
 
 use std::cell::Cell;
@@ -8,9 +9,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use chat_core::{Record, Seq, UserId};
+use chat_protocol::signal::Signal;
 use chat_protocol::voice::Voice;
 
 use self::section::Section;
+use crate::frame;
 use crate::mail::{Delivery, SessionKey};
 use crate::outbox::Outbox;
 
@@ -49,6 +52,8 @@ pub(super) struct Seat {
     pub(super) caught_up: bool,
     /// What passed until then, where nothing that passes is to be missed.
     pub(super) held: Held,
+    /// Bytes that passed in this round before the seat was taken.
+    pub(super) passed: Cell<usize>,
 }
 
 /// Seats by their sessions' numbers. However many there are, one is found at once.
@@ -122,6 +127,8 @@ impl Seat {
 pub(super) struct Written {
     pub(super) frames: u64,
     pub(super) bytes: u64,
+    /// Signals that were lost on somebody who is behind with his reading.
+    pub(super) missed: u64,
 }
 
 impl Audience {
@@ -136,10 +143,29 @@ impl Audience {
         self.sections.is_empty()
     }
 
-    /// The sections: each voice, and the seats that hear it.
-    pub(super) fn sections_mut(&mut self) -> impl Iterator<Item = (&Voice, &mut Seats)> {
-        let sections = self.sections.iter_mut();
-        sections.map(|section| (&section.voice, &mut section.seats))
+    /// Passes on something ephemeral. Where nobody resumes, it is kept for those who are behind with
+    /// the room; elsewhere it leaves with the round, and who is behind with his reading misses it.
+    pub(super) fn pass(&mut self, signal: &Signal, origin: Option<SessionKey>) {
+        for section in &mut self.sections {
+            if section.voice.dialect().resumes() {
+                if section.pass(signal, origin) {
+                    self.written.add(section.flush());
+                }
+                continue;
+            }
+            self.written.add(section.flush());
+            let mut frames = Vec::new();
+            section.voice.signal(signal, &mut |text| {
+                frame::write(&mut frames, frame::TEXT, text);
+            });
+            if frames.is_empty() {
+                continue;
+            }
+            let seats = section.seats.values_mut();
+            for seat in seats.filter(|seat| Some(seat.session) != origin) {
+                seat.pass(&frames);
+            }
+        }
     }
 
     pub(super) fn has_seat(&self, session: SessionKey) -> bool {
@@ -158,9 +184,8 @@ impl Audience {
         let known = self.sections.iter_mut().find(|it| it.voice == *voice);
         match known {
             Some(section) => {
-                // What the others wait for isn't for somebody who has just come.
-                self.written.add(section.flush());
-                section.seats.insert(seat.session.number, seat);
+                let written = section.sit(seat);
+                self.written.add(written);
             }
             None => self.sections.push(Section::new(voice.clone(), seat)),
         }
@@ -217,6 +242,9 @@ impl Audience {
         self.head = delivery.record.seq;
         self.tail.hear(&delivery.record);
         for section in &mut self.sections {
+            if section.passes() {
+                self.written.add(section.flush());
+            }
             if section.seats.values().any(|seat| seat.caught_up) && section.push(delivery) {
                 self.written.add(section.flush());
             }
@@ -267,6 +295,13 @@ impl Audience {
         }
     }
 
+    /// Writes the rounds in which there are records.
+    pub(super) fn flush_records(&mut self) {
+        for section in &mut self.sections {
+            self.written.add(section.flush_records());
+        }
+    }
+
     /// What was handed to sockets since this was asked last.
     pub(super) fn written(&mut self) -> Written {
         std::mem::take(&mut self.written)
@@ -287,6 +322,7 @@ impl Written {
     const fn add(&mut self, more: Self) {
         self.frames += more.frames;
         self.bytes += more.bytes;
+        self.missed += more.missed;
     }
 }
 

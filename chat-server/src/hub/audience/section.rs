@@ -4,8 +4,10 @@ use std::io::IoSlice;
 use std::sync::Arc;
 
 use chat_core::{Record, UserId};
+use chat_protocol::signal::Signal;
 use chat_protocol::voice::{Hearer, Voice};
 
+use super::passing::Passing;
 use super::{Seat, Seats, Written};
 use crate::frame;
 use crate::mail::{Delivery, SessionKey};
@@ -18,6 +20,7 @@ pub(super) struct Section {
     parts: Vec<Part>,
     /// One bit for each author: most seats see at once that no part is their own.
     authors: u64,
+    passing: Passing,
 }
 
 /// The frames of one record.
@@ -49,7 +52,26 @@ impl Section {
             bytes: Vec::new(),
             parts: Vec::new(),
             authors: 0,
+            passing: Passing::default(),
         }
+    }
+
+    /// Seats somebody. What the others wait for isn't for him: records leave first, and of what
+    /// passes he hears what comes after him.
+    pub(super) fn sit(&mut self, seat: Seat) -> Written {
+        let written = self.flush_records();
+        seat.passed.set(self.passing.len());
+        self.seats.insert(seat.session.number, seat);
+        written
+    }
+
+    /// Encodes a signal, which leaves behind the round; tells whether the round is full.
+    pub(super) fn pass(&mut self, signal: &Signal, origin: Option<SessionKey>) -> bool {
+        let voice = &self.voice;
+        self.passing.push(origin, |bytes| {
+            voice.signal(signal, &mut |text| frame::write(bytes, frame::TEXT, text));
+        });
+        self.passing.len() >= ROUND_BYTES_MAX
     }
 
     /// Encodes a record, if the voice has a word for it; tells whether the round is full.
@@ -71,17 +93,46 @@ impl Section {
         self.bytes.len() >= ROUND_BYTES_MAX
     }
 
-    /// Writes the round to every seat that has caught up.
+    /// Whether signals wait: a record that comes after them may not leave before them.
+    pub(super) const fn passes(&self) -> bool {
+        !self.passing.is_empty()
+    }
+
+    /// Writes the round, if there are records in it.
+    pub(super) fn flush_records(&mut self) -> Written {
+        if self.bytes.is_empty() {
+            return Written::default();
+        }
+        self.flush()
+    }
+
+    /// Writes the round to every seat that has caught up, and what passes to every seat.
     pub(super) fn flush(&mut self) -> Written {
         let mut written = Written::default();
-        if self.bytes.is_empty() {
+        if self.bytes.is_empty() && self.passing.is_empty() {
             return written;
         }
-        let (frames, bytes) = (self.parts.len() as u64, self.bytes.len() as u64);
-        for seat in self.seats.values().filter(|seat| seat.caught_up) {
-            self.send(seat);
-            written.add(Written { frames, bytes });
+        let round = Written {
+            frames: self.parts.len() as u64,
+            bytes: self.bytes.len() as u64,
+            missed: 0,
+        };
+        if self.passing.is_empty() {
+            for seat in self.seats.values().filter(|seat| seat.caught_up) {
+                self.send(seat, Vec::new());
+                written.add(round);
+            }
+        } else {
+            for seat in self.seats.values() {
+                let hears_round = seat.caught_up && !self.bytes.is_empty();
+                if hears_round {
+                    written.add(round);
+                }
+                written.missed += self.send_all(seat, hears_round);
+                seat.passed.set(0);
+            }
         }
+        self.passing.clear();
         self.bytes.clear();
         self.bytes.shrink_to(ROUND_BYTES_MAX);
         self.parts.clear();
@@ -89,9 +140,27 @@ impl Section {
         written
     }
 
-    fn send(&self, seat: &Seat) {
+    /// Sends a seat what passes, behind the round if it hears that; tells how many signals it missed,
+    /// since something waits for its socket already.
+    fn send_all(&self, seat: &Seat, hears_round: bool) -> u64 {
+        let mut passing = Vec::new();
+        let signals = self.passing.heard_by(seat, &mut passing);
+        let missed = if seat.outbox.is_idle() { 0 } else { signals };
+        if missed > 0 {
+            passing.clear();
+        }
+        if hears_round {
+            self.send(seat, passing);
+        } else if !passing.is_empty() {
+            seat.outbox.send_slices(&passing);
+        }
+        missed
+    }
+
+    /// Sends a seat the round, and this behind it.
+    fn send<'a>(&'a self, seat: &Seat, behind: Vec<IoSlice<'a>>) {
         if self.authors & bit(seat.user) == 0 {
-            return seat.outbox.send(&self.bytes);
+            return self.send_shared(seat, &behind);
         }
         // Some part may be the seat's own: the shared bytes around it go out as they are.
         let (mut own, mut cuts) = (Vec::new(), Vec::new());
@@ -105,9 +174,9 @@ impl Section {
             start = part.end;
         }
         if cuts.is_empty() {
-            return seat.outbox.send(&self.bytes);
+            return self.send_shared(seat, &behind);
         }
-        let mut slices = Vec::with_capacity(2 * cuts.len() + 1);
+        let mut slices = Vec::with_capacity(2 * cuts.len() + 1 + behind.len());
         let mut start = 0;
         for (shared, instead) in cuts {
             slices.extend(self.bytes.get(start..shared.start).map(IoSlice::new));
@@ -115,10 +184,20 @@ impl Section {
             start = shared.end;
         }
         slices.extend(self.bytes.get(start..).map(IoSlice::new));
+        slices.extend(behind);
         slices.retain(|slice| !slice.is_empty());
         if !slices.is_empty() {
             seat.outbox.send_slices(&slices);
         }
+    }
+
+    /// Sends a seat the round as it is.
+    fn send_shared(&self, seat: &Seat, behind: &[IoSlice<'_>]) {
+        if behind.is_empty() {
+            return seat.outbox.send(&self.bytes);
+        }
+        let round = [IoSlice::new(&self.bytes)];
+        seat.outbox.send_slices(&[&round, behind].concat());
     }
 
     /// Whether a seat gets something else than the others do.
