@@ -100,7 +100,14 @@ fn turns<'a>(options: &Options, question: &'a Question) -> Vec<Turn<'a>> {
         (None, false) => question.rounds,
     };
     let sizes = question.sizes(options.quick, machine::descriptors());
+    // Thousands take half a minute to come in.
+    let is_asked = |round: usize, size: usize| {
+        round == 1
+            || options.rounds.is_some()
+            || question.doing.people(size).connections <= OFTEN_CONNECTIONS_MAX
+    };
     let sizes = (1..=rounds).flat_map(|round| sizes.iter().map(move |size| (round, *size)));
+    let sizes = sizes.filter(|(round, size)| is_asked(*round, *size));
     let turns = sizes.flat_map(|(round, size)| {
         question.contenders.iter().map(move |contender| Turn {
             question,
@@ -111,6 +118,9 @@ fn turns<'a>(options: &Options, question: &'a Question) -> Vec<Turn<'a>> {
     });
     turns.collect()
 }
+
+/// Who has more connections has one turn, unless it is said how many.
+const OFTEN_CONNECTIONS_MAX: usize = 2_000;
 
 /// Where turns are taken.
 struct Scene {
