@@ -55,7 +55,7 @@ pub enum Over {
 pub enum Doing {
     /// The members of one room, 8 of whom talk with 2 lines each under way.
     Members,
-    /// Rooms of ten, 8 of whom talk with 1 line each under way.
+    /// Rooms of ten, 4 of whom talk with 1 line each under way: a worker takes 4096 requests at once.
     Rooms,
     /// Senders, each in a room of his own up to a hundred, who wait for their own line.
     Senders,
@@ -85,7 +85,7 @@ pub const QUESTIONS: [Question; 7] = [
     },
     Question {
         name: "rooms",
-        title: "More and more rooms of 10 members: 8 of each talk, 1 line of each under way",
+        title: "More and more rooms of 10 members: 4 of each talk, 1 line of each under way",
         grows: "rooms",
         sizes: &[1, 10, 100, 1_000],
         quick_sizes: &[1, 100],
@@ -247,7 +247,7 @@ impl Doing {
         };
         match self {
             Self::Members => people(size, 1, 8, 2),
-            Self::Rooms => people(size * 10, size, 8, 1),
+            Self::Rooms => people(size * 10, size, 4, 1),
             Self::Senders => {
                 let rooms = size.min(ROOMS_OF_SENDERS_MAX);
                 people(size, rooms, size / rooms.max(1), 1)
