@@ -233,11 +233,10 @@ struct Badges;
 impl Authenticator for Badges {
     async fn authenticate(&self, token: &str) -> Result<Verdict, AuthError> {
         let number = token.strip_prefix("badge-").and_then(|it| it.parse().ok());
-        let Some(number) = number else {
-            return Ok(Verdict::NotMine(TokenFault::Unknown));
-        };
-        let name = Name::new(&format!("u{number}")).map_err(|_| TokenFault::Claims)?;
-        Ok(Verdict::Holder(Identity::new(UserId::new(number), name)))
+        let user = number.and_then(|it: u64| UserId::try_from(it).ok());
+        let user = user.ok_or(TokenFault::Malformed)?;
+        let name = Name::new(&format!("u{user}")).map_err(|_| TokenFault::Malformed)?;
+        Ok(Verdict::Holder(Identity::new(user, name)))
     }
 }
 
