@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -10,11 +11,10 @@ use serde::{Deserialize, Serialize};
 use crate::spelled::spelled;
 
 /// A text of a person: any Unicode but NUL, kept byte for byte.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(try_from = "Box<str>", into = "Box<str>")]
 #[cfg_attr(feature = "schema", schemars(with = "alloc::string::String"))]
-pub struct Text(Box<str>);
+pub struct Text(Arc<str>);
 
 /// A text that contains NUL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,7 +27,7 @@ impl Text {
     /// # Errors
     ///
     /// [`NulInText`] if it contains NUL.
-    pub fn new(text: impl Into<Box<str>>) -> Result<Self, NulInText> {
+    pub fn new(text: impl Into<Arc<str>>) -> Result<Self, NulInText> {
         let text = text.into();
         if text.contains('\0') {
             Err(NulInText)
@@ -46,14 +46,6 @@ impl Text {
     #[must_use]
     pub fn is_blank(&self) -> bool {
         self.0.trim().is_empty()
-    }
-}
-
-impl TryFrom<Box<str>> for Text {
-    type Error = NulInText;
-
-    fn try_from(text: Box<str>) -> Result<Self, NulInText> {
-        Self::new(text)
     }
 }
 
@@ -147,14 +139,13 @@ impl Content {
 }
 
 /// An emoji or short name that somebody reacts with: 1 to 64 bytes without white space.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(try_from = "Box<str>", into = "Box<str>")]
 #[cfg_attr(
     feature = "schema",
     schemars(with = "alloc::string::String", extend("minLength" = 1, "maxLength" = 64))
 )]
-pub struct Reaction(Box<str>);
+pub struct Reaction(Arc<str>);
 
 /// Why a text is no [`Reaction`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -173,7 +164,7 @@ impl Reaction {
     /// # Errors
     ///
     /// [`BadReaction`] if it is empty, too long, or has white space or control characters.
-    pub fn new(text: impl Into<Box<str>>) -> Result<Self, BadReaction> {
+    pub fn new(text: impl Into<Arc<str>>) -> Result<Self, BadReaction> {
         let text = text.into();
         let fits = !text.is_empty() && text.len() <= Self::BYTES_MAX;
         let clean = !text.chars().any(|c| c.is_whitespace() || c.is_control());
@@ -188,14 +179,6 @@ impl Reaction {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-}
-
-impl TryFrom<Box<str>> for Reaction {
-    type Error = BadReaction;
-
-    fn try_from(text: Box<str>) -> Result<Self, BadReaction> {
-        Self::new(text)
     }
 }
 

@@ -11,7 +11,7 @@
 //! assert!(UserId::try_from(1_u64 << 60).is_err());
 //! ```
 
-use alloc::boxed::Box;
+use alloc::sync::Arc;
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -190,14 +190,13 @@ impl Timestamp {
 }
 
 /// A client's own id of a command, 1 to 64 bytes, in the scope of its user and room.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(try_from = "Box<str>", into = "Box<str>")]
 #[cfg_attr(
     feature = "schema",
     schemars(with = "alloc::string::String", extend("minLength" = 1, "maxLength" = 64))
 )]
-pub struct Cid(Box<str>);
+pub struct Cid(Arc<str>);
 
 /// Why a text is no [`Cid`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -213,7 +212,7 @@ impl Cid {
     /// # Errors
     ///
     /// [`BadCid`] if it is empty or over 64 bytes.
-    pub fn new(text: impl Into<Box<str>>) -> Result<Self, BadCid> {
+    pub fn new(text: impl Into<Arc<str>>) -> Result<Self, BadCid> {
         let text = text.into();
         if text.is_empty() || text.len() > Self::BYTES_MAX {
             Err(BadCid)
@@ -226,14 +225,6 @@ impl Cid {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-}
-
-impl TryFrom<Box<str>> for Cid {
-    type Error = BadCid;
-
-    fn try_from(text: Box<str>) -> Result<Self, BadCid> {
-        Self::new(text)
     }
 }
 

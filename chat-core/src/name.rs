@@ -1,9 +1,9 @@
 //! Names that people give to themselves and to rooms, and how two of them compare.
 
-use alloc::boxed::Box;
+use alloc::borrow::Cow;
 use alloc::string::String;
+use alloc::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 use unicode_security::skeleton;
@@ -16,11 +16,10 @@ use crate::spelled::spelled;
 /// zero-width, bidirectional and unassigned characters; so an emoji that is joined from several by a
 /// zero-width joiner is none of a name's. No more than four marks stand on one character. How long
 /// it may be is a matter of [`Limits`](crate::Limits), up to [`Name::BYTES_MAX`].
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(try_from = "String", into = "String")]
 #[cfg_attr(feature = "schema", schemars(with = "String", extend("minLength" = 1)))]
-pub struct Name(Box<str>);
+pub struct Name(Arc<str>);
 
 /// Why a text is no [`Name`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,7 +64,12 @@ impl Name {
         if text.len() > Self::BYTES_MAX {
             return Err(BadName::TooLong);
         }
-        let name: String = text.trim().nfc().collect();
+        let text = text.trim();
+        let name: Cow<'_, str> = if text.is_ascii() {
+            text.into()
+        } else {
+            text.nfc().collect()
+        };
         if name.is_empty() {
             return Err(BadName::Empty);
         }
@@ -164,14 +168,6 @@ fn is_covered(name: &str) -> bool {
         marks = if is_mark { marks + 1 } else { 0 };
         marks > MARKS_MAX
     })
-}
-
-impl TryFrom<String> for Name {
-    type Error = BadName;
-
-    fn try_from(text: String) -> Result<Self, BadName> {
-        Self::new(&text)
-    }
 }
 
 spelled!(Name, BadName);

@@ -51,6 +51,10 @@ pub struct Call {
     pub op: Result<Op, Refusal>,
 }
 
+/// Unreadable messages in a row after which a socket closes whose peer doesn't seem to speak what is
+/// expected, unless its dialect is more or less patient.
+pub const UNREADABLE_MAX: u32 = 10;
+
 /// What a dialect remembers of a frame to spell the reply to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ticket(Kept);
@@ -205,7 +209,7 @@ impl Dialect {
     #[must_use]
     pub const fn unreadable_max(self) -> Option<u32> {
         match self {
-            Self::Rest => Some(10),
+            Self::Rest => Some(UNREADABLE_MAX),
             // What is no packet shows that the two ends don't mean the same.
             Self::Socketio => Some(1),
             Self::Native | Self::Rooms | Self::Actions | Self::Groups => None,

@@ -42,6 +42,7 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
 
 /// What one node tells the others.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Hint {
     /// This record is durable.
     Appended(Arc<Record>),

@@ -1,4 +1,9 @@
-//! The command line: what can be asked of the program, and who does it.
+//! The command line: what can be asked of the program, and who does it. Only here the environment
+//! is read.
+#![allow(
+    rustdoc::invalid_html_tags,
+    reason = "the help is printed as it is written, and is no markup"
+)]
 
 mod accounts;
 mod environment;
@@ -11,13 +16,14 @@ mod upkeep;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use self::failure::Failure;
 use self::options::Options;
-use chat_server::config::DEFAULT_TOML;
+use crate::config::DEFAULT_TOML;
 
 /// A chat server: rooms over WebSockets and HTTP, kept in one file.
 ///
@@ -78,8 +84,19 @@ enum Config {
     Default,
 }
 
-/// Does what the command line asks for.
-pub(crate) fn run() -> Result<(), Failure> {
+/// Does what the command line asks for, and says in one line and one exit code what went wrong.
+#[must_use]
+pub fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("chat-server: {failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+fn run() -> Result<(), Failure> {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return explain(&error),

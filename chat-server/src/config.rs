@@ -1,14 +1,14 @@
-//! How a server is set up: one plain struct, and the four places that it is merged from.
-//!
-//! A flag beats the environment, the environment beats the file, the file beats the default. Only
-//! the binary reads the environment and the file; what it found comes in as [`Given`] and
-//! [`File`].
+//! How a server is set up: one plain struct. The program merges it from four places: a flag beats the
+//! environment, the environment beats the file, the file beats the default.
 
+#[cfg(feature = "cli")]
 mod file;
 mod listen;
+#[cfg(feature = "cli")]
 mod merge;
 mod network;
 mod secret;
+#[cfg(feature = "cli")]
 mod setting;
 mod url;
 
@@ -18,13 +18,16 @@ use std::thread;
 use chat_core::{Limits, Name};
 use chat_protocol::Dialect;
 
-pub use self::file::File;
+#[cfg(feature = "cli")]
+pub(crate) use self::file::File;
 pub use self::listen::Listen;
-pub use self::merge::{ConfigError, Given, Loaded, load};
+#[cfg(feature = "cli")]
+pub(crate) use self::merge::{ConfigError, Given, load};
 pub use self::network::Network;
 pub(crate) use self::network::client;
 pub use self::secret::Secret;
-pub use self::setting::Setting;
+#[cfg(feature = "cli")]
+pub(crate) use self::setting::Setting;
 pub use self::url::{BusUrl, StoreUrl};
 use crate::auth::{self, AccountsConfig, ForeignRules};
 use crate::limits::ServerLimits;
@@ -106,8 +109,12 @@ impl Config {
 
     /// Switches off every bound on how fast somebody may act, for trusted use and benchmarks.
     pub fn lift_rate_limits(&mut self) {
-        self.limits.posts_limited = false;
-        self.server_limits.rate_limits = false;
+        self.set_rate_limits(false);
+    }
+
+    fn set_rate_limits(&mut self, on: bool) {
+        self.limits.posts_limited = on;
+        self.server_limits.rate_limits = on;
     }
 }
 

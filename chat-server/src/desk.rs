@@ -19,7 +19,7 @@ use chat_protocol::room_ref::RoomRef;
 use tokio::sync::oneshot;
 
 pub(crate) use self::people::Crowds;
-use crate::auth::limiter::Origin;
+use crate::auth::limiter::Whence;
 use crate::mail::{Look, Mail, Refused, Reply, SessionKey, Sight, View, Wish};
 use crate::node::Node;
 use crate::store::StoreError;
@@ -36,7 +36,7 @@ pub(crate) struct Desk<'a> {
     /// His session, if he has one: its requests to one room are decided in order.
     pub(crate) from: Option<SessionKey>,
     /// From where he speaks, unless the server itself does.
-    pub(crate) origin: Option<Origin<'a>>,
+    pub(crate) whence: Option<Whence<'a>>,
 }
 
 impl Desk<'_> {
@@ -71,16 +71,11 @@ impl Desk<'_> {
         command: Command,
     ) -> Result<Answer, Refusal> {
         let creates = command.creates();
-        if let (true, Some(origin)) = (self.actor.id.is_guest(), self.origin) {
-            self.charge_guest(&command, origin)?;
+        if let (true, Some(whence)) = (self.actor.id.is_guest(), self.whence) {
+            self.charge_guest(&command, whence)?;
         }
         let room = match (creates, room) {
-            (true, _) => self
-                .node
-                .store()
-                .reserve_room()
-                .await
-                .map_err(|error| unavailable(&error))?,
+            (true, _) => self.node.store().reserve_room().await?,
             (false, Some(room)) => self.resolve(room).await?,
             (false, None) => return Err(Refusal::bad_argument("room")),
         };
@@ -99,12 +94,12 @@ impl Desk<'_> {
 
     /// Takes what a guest makes and enters off what his address may: each of its sockets is another
     /// guest.
-    fn charge_guest(&self, command: &Command, origin: Origin<'_>) -> Result<(), Refusal> {
+    fn charge_guest(&self, command: &Command, whence: Whence<'_>) -> Result<(), Refusal> {
         let limiter = self.node.limiter();
         let charged = if command.creates() {
-            limiter.found(origin, self.node.engine_limits().rooms_created_a_day_max)
+            limiter.found(whence, self.node.engine_limits().rooms_created_a_day_max)
         } else if matches!(command, Command::Join(_) | Command::Visit(_)) {
-            limiter.enter_as_guest(origin, self.node.guest_rules())
+            limiter.enter_as_guest(whence, self.node.guest_rules())
         } else {
             Ok(())
         };
@@ -122,8 +117,7 @@ impl Desk<'_> {
             && let Some(nickname) = &it.nickname
             && !self.node.registered_names_free()
         {
-            let holder = self.node.store().find_account(nickname.as_str()).await;
-            let holder = holder.map_err(|error| unavailable(&error))?;
+            let holder = self.node.store().find_account(nickname.as_str()).await?;
             if holder.is_some_and(|account| account.user != self.actor.id) {
                 return Err(Refusal::new(Code::NameTaken).with_detail("field", "nickname"));
             }
@@ -131,8 +125,7 @@ impl Desk<'_> {
         let Some(user) = target(command).filter(|user| !user.is_guest()) else {
             return Ok(());
         };
-        let account = self.node.store().account(user).await;
-        match account.map_err(|error| unavailable(&error))? {
+        match self.node.store().account(user).await? {
             Some(_) => Ok(()),
             None => Err(Refusal::new(Code::UserNotFound)),
         }
@@ -215,12 +208,7 @@ impl Desk<'_> {
         let Sight::View(mut view) = self.look(room, Look::View).await? else {
             return Err(mixed_up());
         };
-        let marker = self
-            .node
-            .store()
-            .marker(room, self.actor.id)
-            .await
-            .map_err(|error| unavailable(&error))?;
+        let marker = self.node.store().marker(room, self.actor.id).await?;
         view.me.read = marker.read;
         view.me.unread = marker.unread;
         view.me.mentions = marker.mentions;
@@ -296,29 +284,17 @@ pub(crate) async fn resolve(node: &Node, room: &RoomRef) -> Result<RoomId, Refus
     }
     let store = node.store();
     if let Some(own) = room.own
-        && store
-            .card(own)
-            .await
-            .map_err(|error| unavailable(&error))?
-            .is_some()
+        && store.card(own).await?.is_some()
     {
         return Ok(own);
     }
     if let Some(alias) = &room.alias
-        && let Some(holder) = store
-            .holder(&Key::Alias(alias.skeleton()))
-            .await
-            .map_err(|error| unavailable(&error))?
+        && let Some(holder) = store.holder(&Key::Alias(alias.skeleton())).await?
     {
         return Ok(holder.room);
     }
     for other in &room.others {
-        if store
-            .card(*other)
-            .await
-            .map_err(|error| unavailable(&error))?
-            .is_some()
-        {
+        if store.card(*other).await?.is_some() {
             return Ok(*other);
         }
     }
@@ -331,9 +307,11 @@ pub(crate) fn is_number(room: &RoomRef) -> bool {
 }
 
 /// What a client hears when the store fails; what failed is for the operator.
-pub(crate) fn unavailable(error: &StoreError) -> Refusal {
-    tracing::error!(%error, "the store failed");
-    Refused::StorageUnavailable.into()
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "the store failed");
+        Refused::StorageUnavailable.into()
+    }
 }
 
 pub(crate) fn no_room() -> Refusal {

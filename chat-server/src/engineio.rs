@@ -26,8 +26,9 @@ use chat_protocol::engineio::Open;
 
 pub(crate) use self::door::{Door, serve};
 pub(crate) use self::line::Heard;
-pub use self::line::{Line, Message};
+pub use self::line::Line;
 pub(crate) use self::registry::{Lines, Opening, sid};
+pub use crate::message::Message;
 use crate::worker::Worker;
 
 /// How sessions are held. [`Settings::default`] has what clients are used to.

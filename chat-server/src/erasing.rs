@@ -58,7 +58,7 @@ async fn end(node: &Node, part: Erasure) {
         node,
         actor: &actor,
         from: None,
-        origin: None,
+        whence: None,
     };
     let room = RoomRef::id(part.room);
     let wish = async |command: Command| {

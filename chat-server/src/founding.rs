@@ -30,7 +30,7 @@ async fn found(node: &Node, name: &Name) -> Result<(), Refusal> {
         node,
         actor: &actor,
         from: None,
-        origin: None,
+        whence: None,
     };
     let called = RoomRef::named(name.as_str());
     match desk.resolve(&called).await {

@@ -118,6 +118,7 @@ pub struct Options {
 /// Why an import stopped before its end. What it had brought by then stays, and is known when it is
 /// repeated.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ImportError {
     /// The file can't be read.
     #[error("can't read the file: {0}")]

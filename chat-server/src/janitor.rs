@@ -80,7 +80,7 @@ async fn trim(node: &Node) -> Result<(), StoreError> {
         node,
         actor: &actor,
         from: None,
-        origin: None,
+        whence: None,
     };
     for _ in 0..TRIM_PARTS_MAX {
         let overdue = node.store().overdue(node.clock().now(), TRIMS_MAX).await?;
@@ -117,7 +117,7 @@ async fn part(node: &Node) -> Result<(), StoreError> {
             node,
             actor: &actor,
             from: None,
-            origin: None,
+            whence: None,
         };
         let left = desk
             .command(Some(&RoomRef::id(member.room)), None, Leave {}.into())

@@ -22,23 +22,25 @@ use chat_protocol::time::rfc3339_ms;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::LogFormat;
+use crate::metrics::Metrics;
 
 /// Sends the log of this process to a sink, from the first call on.
 ///
 /// The filter is in the language of `tracing-subscriber`: `info`, `chat_server=debug,warn`. Lines
-/// that had to be dropped are counted in `dropped`. What still waits when [`Flush`] is dropped is
+/// that had to be dropped are counted. What still waits when [`Flush`] is dropped is
 /// written if the sink takes it within a second.
 ///
 /// # Errors
 ///
 /// A malformed filter, or a process that logs already.
-pub fn start(
+pub(crate) fn start(
     format: LogFormat,
     filter: &str,
     sink: impl Write + Send + 'static,
-    dropped: Counter,
+    metrics: &Metrics,
 ) -> Result<Flush, LogError> {
     let filter = parsed(filter)?;
+    let dropped = metrics.log_lines_dropped.clone();
     let (lines, flush) = lines(format, sink, dropped)?;
     let started = tracing::subscriber::set_global_default(subscriber(format, filter, lines));
     started.map_err(|_| LogError::Started)?;
@@ -66,7 +68,7 @@ fn subscriber(
 /// # Errors
 ///
 /// A malformed filter.
-pub fn check_filter(filter: &str) -> Result<(), LogError> {
+pub(crate) fn check_filter(filter: &str) -> Result<(), LogError> {
     parsed(filter).map(drop)
 }
 
@@ -77,7 +79,7 @@ fn parsed(filter: &str) -> Result<EnvFilter, LogError> {
 
 /// Why there is no log.
 #[derive(Debug, thiserror::Error)]
-pub enum LogError {
+pub(crate) enum LogError {
     /// The filter is malformed.
     #[error("{0}")]
     Filter(String),
@@ -90,6 +92,7 @@ pub enum LogError {
 }
 
 /// Starts the thread that writes to a sink, and returns the two ends of its queue.
+#[expect(clippy::disallowed_methods, reason = "a sink may block")]
 fn lines(
     format: LogFormat,
     sink: impl Write + Send + 'static,
@@ -223,7 +226,7 @@ impl MakeWriter<'_> for Lines {
 
 /// Writes what still waits when it is dropped, if the sink takes it within a second.
 #[must_use = "the last lines are lost when it is dropped at once"]
-pub struct Flush {
+pub(crate) struct Flush {
     sender: SyncSender<Job>,
 }
 

@@ -17,43 +17,42 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-/// Handles to everything that is counted.
+/// Everything that is counted. Clones count the same.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct Metrics {
     /// Sessions that have said who they are.
-    pub sessions: Gauge,
+    pub(crate) sessions: Gauge,
     /// Frames that clients sent.
-    pub frames_in: Counter,
+    pub(crate) frames_in: Counter,
     /// Frames that were put into a session's outbox: an event for a hundred members counts a
     /// hundred times.
-    pub deliveries: Counter,
+    pub(crate) deliveries: Counter,
     /// Bytes that were written to sockets.
-    pub bytes_out: Counter,
+    pub(crate) bytes_out: Counter,
     /// Bytes that wait in the outboxes of all sessions.
-    pub outbox_bytes: Gauge,
+    pub(crate) outbox_bytes: Gauge,
     /// Sessions that were closed because they didn't keep up.
-    pub sessions_lagging: Counter,
+    pub(crate) sessions_lagging: Counter,
     /// Signals that were dropped because somebody didn't keep up.
-    pub signals_dropped: Counter,
+    pub(crate) signals_dropped: Counter,
     /// Batches that the store didn't take.
-    pub append_failures: Counter,
+    pub(crate) append_failures: Counter,
     /// Rooms in memory.
-    pub rooms_loaded: Gauge,
+    pub(crate) rooms_loaded: Gauge,
     /// Reads of the store for clients that catch up.
-    pub catch_up_reads: Counter,
+    pub(crate) catch_up_reads: Counter,
     /// Times that sessions missed records of a room and read them from the store.
-    pub gaps: Counter,
+    pub(crate) gaps: Counter,
     /// Connections and silent sockets for which there was no place.
-    pub connections_refused: Counter,
+    pub(crate) connections_refused: Counter,
     /// Times that the system gave no connection, such as for want of descriptors.
-    pub accepts_failed: Counter,
+    pub(crate) accepts_failed: Counter,
     /// Requests that wait for their rooms' workers.
-    pub requests_waiting: Gauge,
+    pub(crate) requests_waiting: Gauge,
     /// Ids of commands in memory by which a repeat is told.
-    pub cids_held: Gauge,
+    pub(crate) cids_held: Gauge,
     /// Log lines that were dropped because the sink didn't take them.
-    pub log_lines_dropped: Counter,
+    pub(crate) log_lines_dropped: Counter,
     requests_decided: Counter,
     append_batches: Counter,
     records_appended: Counter,
@@ -102,7 +101,7 @@ impl Metrics {
     /// Open connections that speak a dialect. Whoever counts one keeps the handle, and counts it
     /// down in the end.
     #[must_use]
-    pub fn connections(&self, dialect: Dialect) -> Gauge {
+    pub(crate) fn connections(&self, dialect: Dialect) -> Gauge {
         let spoken = Spoken {
             dialect: dialect.name(),
         };
@@ -110,12 +109,12 @@ impl Metrics {
     }
 
     /// Counts requests that were decided in one turn, whatever the answer.
-    pub fn requests_decided(&self, requests: usize) {
+    pub(crate) fn requests_decided(&self, requests: usize) {
         self.requests_decided.inc_by(whole(requests));
     }
 
     /// Counts a refused request by what its sender may do about it.
-    pub fn refused(&self, class: Class) {
+    pub(crate) fn refused(&self, class: Class) {
         let refused = Refused {
             class: label(class),
         };
@@ -123,10 +122,34 @@ impl Metrics {
     }
 
     /// Counts a batch of records that the store has answered for, and how long that took.
-    pub fn appended(&self, records: usize, took: Duration) {
+    pub(crate) fn appended(&self, records: usize, took: Duration) {
         self.append_batches.inc();
         self.records_appended.inc_by(whole(records));
         self.append_seconds.observe(took.as_secs_f64());
+    }
+
+    /// Sessions that have said who they are.
+    #[must_use]
+    pub fn sessions(&self) -> u64 {
+        u64::try_from(self.sessions.get()).unwrap_or_default()
+    }
+
+    /// Sessions so far that were closed because they didn't keep up.
+    #[must_use]
+    pub fn sessions_lagging(&self) -> u64 {
+        self.sessions_lagging.get()
+    }
+
+    /// Reads of the store so far for clients that catch up.
+    #[must_use]
+    pub fn catch_up_reads(&self) -> u64 {
+        self.catch_up_reads.get()
+    }
+
+    /// Connections and silent sockets so far for which there was no place.
+    #[must_use]
+    pub fn connections_refused(&self) -> u64 {
+        self.connections_refused.get()
     }
 
     /// Everything in the text format of OpenMetrics.

@@ -1,6 +1,8 @@
 //! One process: its workers, its store, its accounts, and what is needed to reach them.
 //!
-//! Nobody else starts threads that live as long as the server.
+//! The threads of the workers are started here, and by nobody else. What else lives as long as the
+//! server has a thread of its own where it belongs: the hashing of passwords, what a store on disk
+//! reads and writes, and the log.
 
 mod doors;
 mod errand;
@@ -24,7 +26,7 @@ use chat_protocol::close::Close;
 use chat_protocol::code::{Code, Refusal};
 
 use crate::auth::hashing::Hasher;
-use crate::auth::limiter::{GuestRules, Limiter, Origin};
+use crate::auth::limiter::{GuestRules, Limiter, Whence};
 use crate::auth::{Accounts, AuthError, Authenticator, Identity, Revocation};
 use crate::budgets::Budgets;
 use crate::bus::{Bus, Hint};
@@ -40,7 +42,7 @@ use crate::places::Places;
 use crate::reads::{Read, Reads, Source};
 use crate::status::Statuses;
 use crate::store::{Store, StoreError};
-use crate::worker::{self, Address, Inboxes, Order, Slots};
+use crate::worker::{self, Address, Inboxes, Mailboxes, Order};
 
 pub(crate) use self::errand::carry_out;
 pub(crate) use self::ready::Readiness;
@@ -61,7 +63,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) metrics: Metrics,
-    pub(crate) workers: Vec<Slots>,
+    pub(crate) workers: Vec<Mailboxes>,
     /// Live sessions of each user.
     pub(crate) sessions: Mutex<HashMap<UserId, usize>>,
     pub(crate) statuses: Statuses,
@@ -92,17 +94,18 @@ const STOP: Duration = Duration::from_secs(5);
 impl Node {
     /// Puts the parts together. Nothing happens until somebody gives each worker its inboxes.
     pub(crate) fn new(
-        make: impl FnOnce(Vec<Slots>) -> Parts,
+        make: impl FnOnce(Vec<Mailboxes>) -> Parts,
         workers: usize,
         mail_max: usize,
     ) -> (Self, Vec<Inboxes>) {
-        let (slots, inboxes): (Vec<_>, Vec<_>) = (0..workers)
+        let (boxes, inboxes): (Vec<_>, Vec<_>) = (0..workers)
             .map(|index| worker::boxes(index, mail_max))
             .unzip();
-        (Self(Arc::new(make(slots))), inboxes)
+        (Self(Arc::new(make(boxes))), inboxes)
     }
 
     /// Starts a thread for each worker.
+    #[expect(clippy::disallowed_methods, reason = "a worker is a thread")]
     pub(crate) fn start(&self, inboxes: Vec<Inboxes>) -> io::Result<()> {
         for (index, inboxes) in inboxes.into_iter().enumerate() {
             let its = self.clone();
@@ -230,19 +233,19 @@ impl Node {
         self.0.workers.len()
     }
 
-    pub(crate) fn worker(&self, index: usize) -> Option<&Slots> {
+    pub(crate) fn worker(&self, index: usize) -> Option<&Mailboxes> {
         self.0.workers.get(index)
     }
 
     /// The worker that owns a room.
-    pub(crate) fn worker_of(&self, room: RoomId) -> &Slots {
+    pub(crate) fn worker_of(&self, room: RoomId) -> &Mailboxes {
         let index = usize::try_from(room.number() % self.workers().max(1) as u64).unwrap_or(0);
         self.worker(index)
             .expect("a node has a worker for each remainder")
     }
 
     /// The worker for a connection: the one whose thread this is, else the next one.
-    pub(crate) fn worker_for_connection(&self) -> &Slots {
+    pub(crate) fn worker_for_connection(&self) -> &Mailboxes {
         let index = worker::here().unwrap_or_else(|| {
             self.0.next_worker.fetch_add(1, Ordering::Relaxed) % self.workers().max(1)
         });
@@ -267,7 +270,7 @@ impl Node {
 
     /// Who the holder of a token is.
     pub(crate) async fn authenticate(&self, token: &str) -> Result<Identity, AuthError> {
-        self.0.authenticator.authenticate(token).await
+        self.0.authenticator.authenticate(token).await?.holder()
     }
 
     /// Takes on a session of a user, unless he has too many.
@@ -314,13 +317,12 @@ impl Node {
         }
     }
 
-    /// Suspends an account, or lets it act again. Its live sessions end at once.
-    pub(crate) async fn suspend(&self, user: UserId, on: bool) -> Result<(), AuthError> {
+    /// Suspends an account. Its live sessions end at once.
+    pub(crate) async fn suspend(&self, user: UserId) -> Result<(), AuthError> {
         let node = self.clone();
         carry_out(async move {
-            if let Some(ended) = node.accounts().suspend(user, on).await? {
-                node.revoke(&ended, Close::Suspended).await;
-            }
+            let ended = node.accounts().suspend(user).await?;
+            node.revoke(&ended, Close::Suspended).await;
             Ok(())
         })
         .await
@@ -351,10 +353,10 @@ impl Node {
         let alone = chat_core::sabotage::planted("revoked_on_own_worker_only");
         #[cfg(sabotage)]
         let workers = workers.take(if alone { 1 } else { usize::MAX });
-        for slots in workers {
+        for boxes in workers {
             let order = Order::Revoke(revocation.user, revocation.grant.clone(), close);
             // Refused only if the worker ends, and its sessions with it.
-            drop(slots.orders.send(order).await);
+            drop(boxes.orders.send(order).await);
         }
     }
 
@@ -372,10 +374,10 @@ impl Node {
     /// Forgets those on this node.
     pub(crate) async fn forget_words_here(&self, erased: UserId) {
         let (order, mut done) = mpsc::channel(1);
-        for slots in &self.0.workers {
+        for boxes in &self.0.workers {
             // Refused only if the worker ends, and what it remembers with it.
             let order = Order::ForgetWords(erased, order.clone());
-            drop(slots.orders.send(order).await);
+            drop(boxes.orders.send(order).await);
         }
         drop(order);
         while done.recv().await.is_some() {}
@@ -389,7 +391,7 @@ impl Node {
     }
 
     /// Takes one command off the budget of a user who has no session.
-    pub(crate) fn spend(&self, user: UserId, from: Origin<'_>) -> Result<(), Refusal> {
+    pub(crate) fn spend(&self, user: UserId, from: Whence<'_>) -> Result<(), Refusal> {
         let spent = self.0.budgets.spend(user, self.steady_now(), self.limits());
         spent.map_err(Refusal::rate_limited)?;
         if user.is_guest() {
@@ -399,7 +401,7 @@ impl Node {
     }
 
     /// Takes up to so many commands off what all guests of an address may give; tells how many.
-    pub(crate) fn spend_as_guest(&self, from: Origin<'_>, most: u64) -> Result<u64, Refusal> {
+    pub(crate) fn spend_as_guest(&self, from: Whence<'_>, most: u64) -> Result<u64, Refusal> {
         let spent = self.limiter().act_as_guest(from, self.guest_rules(), most);
         spent.map_err(|limited| Refusal::rate_limited(limited.retry_ms))
     }
@@ -442,10 +444,10 @@ impl Node {
     /// Accepts connections on every worker.
     pub(crate) async fn accept_on(&self, listener: TcpListener, router: &axum::Router) {
         let listener = Arc::new(listener);
-        for slots in &self.0.workers {
+        for boxes in &self.0.workers {
             let order = Order::Listen(listener.clone(), router.clone());
             // Refused only if the worker ends.
-            drop(slots.orders.send(order).await);
+            drop(boxes.orders.send(order).await);
         }
     }
 
@@ -453,9 +455,9 @@ impl Node {
     pub(crate) async fn stop(&self) {
         self.0.stopping.store(true, Ordering::SeqCst);
         self.0.lines.stop();
-        for slots in &self.0.workers {
+        for boxes in &self.0.workers {
             // Refused only if the worker has ended.
-            drop(slots.orders.send(Order::Stop).await);
+            drop(boxes.orders.send(Order::Stop).await);
         }
         let began = self.clock().elapsed();
         while self.clock().elapsed().saturating_sub(began) < STOP {

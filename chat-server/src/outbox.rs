@@ -125,11 +125,16 @@ impl Outbox {
 
     /// Sends whole frames that may be lost: they are, if anything waits already.
     pub(crate) fn send_if_idle(&self, frames: &[u8]) -> bool {
-        let idle = self.corked.get() || self.waiting() == 0;
+        let idle = self.is_idle();
         if idle {
             self.send(frames);
         }
         idle
+    }
+
+    /// Whether nothing waits for the stream.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.corked.get() || self.waiting() == 0
     }
 
     /// Sends whole frames that lie in several places, with one write.
@@ -275,22 +280,19 @@ impl Outbox {
         if chat_core::sabotage::planted("flood_reads_on") {
             self.reads.set(READS_MAX);
         }
-        match &mut *self.wire.borrow_mut() {
-            Wire::Plain(stream) => stream.try_read(buffer),
-            Wire::Held => Err(io::ErrorKind::WouldBlock.into()),
-            Wire::Boxed(stream) => {
-                let task = self.task.borrow();
-                let waker = task.as_ref().unwrap_or(Waker::noop());
-                let mut buffer = ReadBuf::new(buffer);
-                match stream
-                    .as_mut()
-                    .poll_read(&mut Context::from_waker(waker), &mut buffer)
-                {
-                    Poll::Ready(Ok(())) => Ok(buffer.filled().len()),
-                    Poll::Ready(Err(error)) => Err(error),
-                    Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-                }
-            }
+        let task = self.task.borrow();
+        let mut cx = Context::from_waker(task.as_ref().unwrap_or(Waker::noop()));
+        let mut buffer = ReadBuf::new(buffer);
+        let polled = match &mut *self.wire.borrow_mut() {
+            // After a short read it knows, unasked, that there is nothing more.
+            Wire::Plain(stream) => Pin::new(stream).poll_read(&mut cx, &mut buffer),
+            Wire::Boxed(stream) => stream.as_mut().poll_read(&mut cx, &mut buffer),
+            Wire::Held => Poll::Pending,
+        };
+        match polled {
+            Poll::Ready(Ok(())) => Ok(buffer.filled().len()),
+            Poll::Ready(Err(error)) => Err(error),
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 

@@ -1,6 +1,9 @@
 //! The server as a value: built, mounted or bound, and stopped.
 
+mod serving;
+
 use std::collections::HashMap;
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
@@ -32,7 +35,10 @@ use crate::store::{self, Store, StoreError};
 use crate::websocket;
 use crate::worker::Inboxes;
 
-/// A running chat server.
+pub use self::serving::{Addresses, serve};
+
+/// A running chat server, as a handle to it: clones are the same server, and dropping them all stops
+/// nothing. It runs until [`Server::stop`].
 ///
 /// # Examples
 ///
@@ -73,6 +79,7 @@ pub struct Builder {
 
 /// Why a server can't start, or has stopped.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum RunError {
     /// The store can't be opened.
     #[error(transparent)]
@@ -251,13 +258,22 @@ impl Server {
         &self.node
     }
 
-    /// Suspends an account, or lets it act again. Its live sessions end at once.
+    /// Suspends an account. Its live sessions end at once.
     ///
     /// # Errors
     ///
     /// If there is no such account, or the store can't be written to.
-    pub async fn suspend(&self, user: UserId, on: bool) -> Result<(), AuthError> {
-        self.node.suspend(user, on).await
+    pub async fn suspend(&self, user: UserId) -> Result<(), AuthError> {
+        self.node.suspend(user).await
+    }
+
+    /// Lets a suspended account act again, once it has logged in.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such account, or the store can't be written to.
+    pub async fn reinstate(&self, user: UserId) -> Result<(), AuthError> {
+        self.node.accounts().reinstate(user).await
     }
 
     /// Erases a person, account or guest. His account, his names and his sessions end at once; the
@@ -280,6 +296,17 @@ impl Server {
     /// Stops: no more connections, what was received is answered, every session hears goodbye.
     pub async fn stop(&self) {
         self.node.stop().await;
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("config", &self.config)
+            .field("store", &self.store)
+            .field("bus", &self.bus)
+            .field("authenticators", &self.authenticators)
+            .finish_non_exhaustive()
     }
 }
 
@@ -350,7 +377,11 @@ impl Builder {
     /// [`RunError`] says what can't be had.
     pub async fn start(self) -> Result<Server, RunError> {
         let (server, inboxes) = self.prepare().await?;
-        server.node.start(inboxes).map_err(RunError::Thread)?;
+        if let Err(error) = server.node.start(inboxes) {
+            // Those that have started end again, and give the store free.
+            server.stop().await;
+            return Err(RunError::Thread(error));
+        }
         server.found().await?;
         Ok(server)
     }
@@ -436,30 +467,4 @@ impl Builder {
         let (node, inboxes) = Node::new(make, workers, mail_max);
         Ok((Server { node }, inboxes))
     }
-}
-
-/// Runs a server until `shutdown` resolves. Prints a line for each address on which it accepts
-/// connections.
-///
-/// # Errors
-///
-/// [`RunError`] says why it can't run.
-pub async fn serve(
-    config: Config,
-    metrics: Metrics,
-    shutdown: impl Future<Output = ()>,
-) -> Result<(), RunError> {
-    let (listens, admin) = (config.listen.clone(), config.admin_listen);
-    let server = Server::builder(config).metrics(metrics).start().await?;
-    for listen in listens {
-        let address = server.listen(listen).await?;
-        println!("listening on http://{address}");
-    }
-    if let Some(listen) = admin {
-        let address = server.listen_admin(listen).await?;
-        println!("listening on http://{address} for operators");
-    }
-    shutdown.await;
-    server.stop().await;
-    Ok(())
 }

@@ -30,7 +30,7 @@ use chat_protocol::answer::Answer;
 use chat_protocol::close::Close;
 use chat_protocol::code::{Code, Refusal};
 use chat_protocol::command::Token;
-use chat_protocol::dialect::{Call, Dialect, Form, Ticket};
+use chat_protocol::dialect::{Call, Dialect, Form, Ticket, UNREADABLE_MAX};
 use chat_protocol::system::System;
 use hyper::upgrade::OnUpgrade;
 use prometheus_client::metrics::gauge::Gauge;
@@ -40,7 +40,7 @@ use self::carrier::{Carrier, Passed};
 use self::seats::Seats;
 use self::straight::Sent;
 use crate::auth::Identity;
-use crate::auth::limiter::Origin;
+use crate::auth::limiter::Whence;
 use crate::budgets;
 use crate::desk::Desk;
 use crate::engineio::{Host, Line, Talk};
@@ -115,9 +115,6 @@ enum After {
 }
 
 type Performed = Result<(Answer, After), Refusal>;
-
-/// Frames that nobody can read, before a socket closes of which the dialect isn't known.
-const UNREADABLE_MAX: u32 = 10;
 
 /// Commands that a session takes off what the guests of its address may give, so that it doesn't ask
 /// for each.
@@ -397,7 +394,7 @@ impl Session {
                 // He is about to say who he is, or has a seat under his own name.
                 None => return Ok(()),
             };
-            self.credit = self.node().spend_as_guest(self.origin(), most)?;
+            self.credit = self.node().spend_as_guest(self.whence(), most)?;
         }
         self.credit -= 1;
         Ok(())
@@ -452,13 +449,13 @@ impl Session {
             node: self.node(),
             actor,
             from: Some(self.link.key),
-            origin: Some(self.origin()),
+            whence: Some(self.whence()),
         }
     }
 
     /// From where it speaks.
-    fn origin(&self) -> Origin<'_> {
-        Origin::of(self.address).on_page(self.page.as_deref())
+    fn whence(&self) -> Whence<'_> {
+        Whence::of(self.address).on_page(self.page.as_deref())
     }
 }
 

@@ -37,7 +37,10 @@
 //!     .run();
 //! assert!(report.failure.is_none(), "{report}");
 //! ```
-
+#![expect(
+    clippy::disallowed_methods,
+    reason = "its time is that of a paused clock"
+)]
 #![expect(
     clippy::indexing_slicing,
     reason = "what isn't in a JSON value reads as null"
@@ -191,14 +194,7 @@ async fn register(world: &World, number: u64) {
     let Ok(name) = chat_core::Name::new(&format!("u{number}")) else {
         return;
     };
-    let account = NewAccount {
-        name,
-        email: None,
-        handle: None,
-        password_hash: None,
-        link: None,
-        at: world.now(),
-    };
+    let account = NewAccount::new(name, world.now());
     match store.create_account(account).await {
         Ok(Created::Account(account)) => world.users.borrow_mut().push(account.user),
         refused => world

@@ -2,11 +2,12 @@
 //! them, and acknowledgements both ways.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::time::Duration;
 
 use chat_protocol::socketio::{Assembler, INVALID_NAMESPACE, Kind, MAIN, Malformed, Packet, Whole};
 use serde_json::value::RawValue;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Sleep, sleep};
 
 use crate::engineio::{self, Heard, Line};
 
@@ -44,7 +45,7 @@ pub struct Peer<'a> {
     /// The namespaces that it is in, and its name in each.
     entered: BTreeMap<String, String>,
     /// When it has to have entered one.
-    connect_by: Option<Instant>,
+    patience: Option<Pin<Box<Sleep>>>,
     next_id: u64,
 }
 
@@ -77,7 +78,7 @@ impl<'a> Peer<'a> {
             settings,
             assembler: Assembler::new(settings.attachments_max),
             entered: BTreeMap::new(),
-            connect_by: Some(Instant::now() + patience),
+            patience: Some(Box::pin(sleep(patience))),
             next_id: 0,
         }
     }
@@ -86,8 +87,12 @@ impl<'a> Peer<'a> {
     /// not be said.
     pub async fn next(&mut self) -> Option<Incoming> {
         loop {
-            let heard = match self.connect_by {
-                Some(by) => timeout_at(by, self.line.hear()).await.ok()??,
+            let heard = match &mut self.patience {
+                Some(patience) => tokio::select! {
+                    biased;
+                    heard = self.line.hear() => heard?,
+                    () = patience => return None,
+                },
                 None => self.line.hear().await?,
             };
             match self.take(heard) {
@@ -146,7 +151,7 @@ impl<'a> Peer<'a> {
         let Some(sid) = sid else {
             return self.refuse(namespace, "no name could be drawn");
         };
-        self.connect_by = None;
+        self.patience = None;
         self.send(&Packet::connected(&sid).within(namespace), &[]);
         self.entered.insert(namespace.to_owned(), sid);
     }

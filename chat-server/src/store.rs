@@ -4,6 +4,7 @@
 //! writes in the same transaction, so that every list is a plain indexed query.
 
 pub mod memory;
+#[cfg(feature = "sqlite")]
 pub mod sqlite;
 
 mod account;
@@ -18,6 +19,8 @@ use async_trait::async_trait;
 use chat_core::{Head, Idx, Key, Name, Record, Room, RoomId, Seq, Standing, Timestamp, UserId};
 use chat_protocol::answer::{MemberCard, Message, MyRoom, Page, RoomCard};
 
+pub use chat_protocol::command::Place;
+
 pub use self::account::{Account, Created, Link, NewAccount};
 pub use self::words::{
     Found, Scope, SearchQuery, Sought, WORDS_OF_MESSAGE_MAX, WORDS_OF_SEARCH_MAX,
@@ -28,7 +31,7 @@ pub use self::words::{
 /// Every method may fail with a [`StoreError`]; none may panic. An adapter is cloned handles all
 /// the way down: the server shares one behind an `Arc`.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Appends records to rooms: durable once this returns, or not there at all.
     ///
     /// Each room of the batch is a compare-and-set on its head. One room's refusal leaves the
@@ -68,12 +71,7 @@ pub trait Store: Send + Sync + 'static {
     /// Messages that say something, as they read today: room after room in the order of the query,
     /// the newest of each first. What it costs is bounded: a search that has become too long is left
     /// off, perhaps with nothing found yet, and goes on where it says.
-    async fn search(&self, query: &SearchQuery) -> Result<Found, StoreError> {
-        let _ = query;
-        Err(StoreError::Unavailable(
-            "this store can't be searched".into(),
-        ))
-    }
+    async fn search(&self, query: &SearchQuery) -> Result<Found, StoreError>;
 
     /// What decisions need of a message, and the room's head when it was read.
     async fn head(&self, room: RoomId, message: Seq) -> Result<(Seq, Option<Head>), StoreError>;
@@ -203,17 +201,11 @@ pub trait Store: Send + Sync + 'static {
     /// read no more, and whatever is appended of him is kept without any. Those that he wrote before
     /// go by and by, while the store is [tended](Store::tend), also after a crash. His number is
     /// never given again; facts that bear it stay, and no state changes.
-    async fn erase_user(&self, user: UserId, at: Timestamp) -> Result<bool, StoreError> {
-        let _ = (user, at);
-        Err(StoreError::Unavailable("this store can't erase".into()))
-    }
+    async fn erase_user(&self, user: UserId, at: Timestamp) -> Result<bool, StoreError>;
 
     /// Erased people in living rooms that aren't direct ones: those that they are members of, and
     /// those that they own.
-    async fn erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError> {
-        let _ = limit;
-        Ok(Vec::new())
-    }
+    async fn erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError>;
 
     /// Rooms that keep messages past their time, those that are so longest first, and from which
     /// record on they may keep them. A room that was trimmed is not among them for an
@@ -224,17 +216,11 @@ pub trait Store: Send + Sync + 'static {
     /// appended, nothing that was said before is read with words any more. The words go by and by,
     /// while the store is [tended](Store::tend), also after a crash. Facts stay, and state doesn't
     /// change but by that record.
-    async fn overdue(&self, now: Timestamp, limit: usize) -> Result<Vec<Overdue>, StoreError> {
-        let _ = (now, limit);
-        Ok(Vec::new())
-    }
+    async fn overdue(&self, now: Timestamp, limit: usize) -> Result<Vec<Overdue>, StoreError>;
 
     /// Does a bounded piece of standing work: erasing, taking in words that can be looked for,
     /// cleaning up. Whether there is more to do.
-    async fn tend(&self, now: Timestamp) -> Result<bool, StoreError> {
-        let _ = now;
-        Ok(false)
-    }
+    async fn tend(&self, now: Timestamp) -> Result<bool, StoreError>;
 
     /// Whether the store can be written to.
     async fn check(&self) -> Result<(), StoreError>;
@@ -248,7 +234,13 @@ pub trait Store: Send + Sync + 'static {
 pub fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
     Ok(match url {
         StoreUrl::Memory => Arc::new(memory::Memory::new()?),
+        #[cfg(feature = "sqlite")]
         StoreUrl::Sqlite(path) => Arc::new(sqlite::Sqlite::open(path)?),
+        #[cfg(not(feature = "sqlite"))]
+        StoreUrl::Sqlite(_) => {
+            let why = "SQLite is not part of this build (feature `sqlite`)";
+            return Err(StoreError::Unavailable(why.into()));
+        }
     })
 }
 
@@ -311,6 +303,7 @@ pub struct GuestMember {
 
 /// Which messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MessageQuery {
     /// The room.
     pub room: RoomId,
@@ -328,17 +321,20 @@ pub struct MessageQuery {
     pub limit: usize,
 }
 
-/// A place in a room's history.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// The newest messages.
-    Newest,
-    /// Those right before this record.
-    Before(Seq),
-    /// Those right after this record.
-    After(Seq),
-    /// Half before this record, the rest from it on.
-    Around(Seq),
+impl MessageQuery {
+    /// The newest messages of a room, for somebody who may read all of it.
+    #[must_use]
+    pub const fn newest(room: RoomId, viewer: UserId, limit: usize) -> Self {
+        Self {
+            room,
+            viewer,
+            place: Place::Newest,
+            from: Seq::new(1),
+            to: Seq::MAX,
+            thread: None,
+            limit,
+        }
+    }
 }
 
 /// An erased person who is still part of a room.
@@ -368,6 +364,7 @@ pub const TRIMMED_EVERY_MS: u64 = 60 * 60 * 1_000;
 
 /// Which listed rooms.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DirectoryQuery {
     /// Part of a name or alias, without regard to case; all rooms if absent.
     pub search: Option<String>,
@@ -379,6 +376,20 @@ pub struct DirectoryQuery {
     pub limit: usize,
     /// How many are looked at, at most, to find as many: a page may have fewer, or none, and go on.
     pub looked_at_max: usize,
+}
+
+impl DirectoryQuery {
+    /// The first rooms of an order, whatever they are called and however long they are looked for.
+    #[must_use]
+    pub const fn first(order: Order, limit: usize) -> Self {
+        Self {
+            search: None,
+            order,
+            cursor: None,
+            limit,
+            looked_at_max: usize::MAX,
+        }
+    }
 }
 
 /// The order of a list of rooms.
@@ -404,6 +415,7 @@ pub struct Marker {
 /// Why a store couldn't do its work. It is for the operator; a client hears
 /// `storage_unavailable`.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StoreError {
     /// The store can't be reached or written to at the moment.
     #[error("storage is unavailable: {0}")]

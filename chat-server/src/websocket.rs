@@ -14,10 +14,11 @@ use hyper::upgrade::Upgraded;
 use tokio::task::consume_budget;
 use tungstenite::protocol::frame::CloseFrame;
 use tungstenite::protocol::{Role, WebSocketConfig};
-use tungstenite::{Error, Message, WebSocket};
+use tungstenite::{Error, WebSocket};
 
 pub(crate) use self::peer::{Door, Opening, Service, serve};
 pub use self::peer::{Peer, Settings};
+pub use crate::message::Message;
 use crate::outbox::Outbox;
 
 /// One connection's WebSocket.
@@ -30,7 +31,7 @@ pub(crate) struct Socket {
 #[derive(Debug)]
 pub(crate) enum Read {
     /// A message, or a sign of life.
-    Message(Message),
+    Message(tungstenite::Message),
     /// A frame over the limit.
     TooLarge,
     /// The end.
@@ -55,8 +56,11 @@ pub(crate) enum Heard {
 /// How long a goodbye may take.
 pub(crate) const GOODBYE: Duration = Duration::from_secs(2);
 
+/// How long one of an application's connections may, for which a server waits that stops.
+pub(crate) const GOODBYE_STOPPING: Duration = Duration::from_millis(200);
+
 /// The bytes read at once: what is kept for each connection.
-const READ_BUFFER_BYTES: usize = 2 * 1024;
+const READ_BUFFER_BYTES: usize = 1024;
 
 impl Socket {
     /// Takes over a connection after its handshake.
@@ -112,7 +116,7 @@ impl Socket {
         loop {
             match self.protocol.read() {
                 Ok(message) => {
-                    if matches!(message, Message::Close(_)) {
+                    if matches!(message, tungstenite::Message::Close(_)) {
                         // Its answer is ready, and leaves with the next thing that is written.
                         drop(self.protocol.flush());
                     }
@@ -170,7 +174,10 @@ impl Socket {
 
     /// Sends a ping.
     pub(crate) fn ping(&mut self) {
-        drop(self.protocol.send(Message::Ping(tungstenite::Bytes::new())));
+        drop(
+            self.protocol
+                .send(tungstenite::Message::Ping(tungstenite::Bytes::new())),
+        );
     }
 
     fn fail(&mut self, code: u16) -> Read {
@@ -179,16 +186,18 @@ impl Socket {
     }
 }
 
-fn heard(message: Message) -> Heard {
+fn heard(message: tungstenite::Message) -> Heard {
     match message {
-        Message::Text(text) => Heard::Text(text, Form::Text),
+        tungstenite::Message::Text(text) => Heard::Text(text, Form::Text),
         // Some clients send their JSON as binary.
-        Message::Binary(bytes) => match tungstenite::Utf8Bytes::try_from(bytes) {
+        tungstenite::Message::Binary(bytes) => match tungstenite::Utf8Bytes::try_from(bytes) {
             Ok(text) => Heard::Text(text, Form::Binary),
             Err(_) => Heard::Unreadable,
         },
-        Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Heard::Alive,
-        Message::Close(_) => Heard::Closed,
+        tungstenite::Message::Ping(_)
+        | tungstenite::Message::Pong(_)
+        | tungstenite::Message::Frame(_) => Heard::Alive,
+        tungstenite::Message::Close(_) => Heard::Closed,
     }
 }
 

@@ -53,7 +53,7 @@ pub(crate) struct Chair {
 
 /// What can be sent to a worker from any thread.
 #[derive(Clone, Debug)]
-pub(crate) struct Slots {
+pub(crate) struct Mailboxes {
     /// Its number.
     pub(crate) index: usize,
     /// For its rooms.
@@ -130,16 +130,16 @@ pub(crate) fn here() -> Option<usize> {
 }
 
 /// The two ends of a worker's boxes.
-pub(crate) fn boxes(index: usize, mail_max: usize) -> (Slots, Inboxes) {
+pub(crate) fn boxes(index: usize, mail_max: usize) -> (Mailboxes, Inboxes) {
     let (mail, mail_in) = mpsc::channel(mail_max);
-    let (parcels, parcels_in) = mpsc::channel(1024);
-    let (arrivals, arrivals_in) = mpsc::channel(1024);
-    let (openings, openings_in) = mpsc::channel(1024);
-    let (sockets, sockets_in) = mpsc::channel(1024);
-    let (orders, orders_in) = mpsc::channel(1024);
-    let (hints, hints_in) = mpsc::channel(1024);
+    let (parcels, parcels_in) = mpsc::channel(BOX_ITEMS_MAX);
+    let (arrivals, arrivals_in) = mpsc::channel(BOX_ITEMS_MAX);
+    let (openings, openings_in) = mpsc::channel(BOX_ITEMS_MAX);
+    let (sockets, sockets_in) = mpsc::channel(BOX_ITEMS_MAX);
+    let (orders, orders_in) = mpsc::channel(BOX_ITEMS_MAX);
+    let (hints, hints_in) = mpsc::channel(BOX_ITEMS_MAX);
     (
-        Slots {
+        Mailboxes {
             index,
             mail,
             parcels,
@@ -180,10 +180,10 @@ pub(crate) async fn live(node: Node, index: usize, inboxes: Inboxes) {
     let waiting_max = node.limits().mailbox_requests_max;
     let turn = RefCell::new(Turn::new(node.engine_limits().clone(), waiting_max));
     let hub = RefCell::new(Hub::new(node.metrics().clone()));
-    let (supplies, supplied) = mpsc::channel(1024);
+    let (supplies, supplied) = mpsc::channel(BOX_ITEMS_MAX);
     let next_session = Cell::new(1);
     let all = (0..node.workers()).filter_map(|worker| node.worker(worker));
-    let ways = Ways::to(all.map(|slots| slots.parcels.clone()));
+    let ways = Ways::to(all.map(|boxes| boxes.parcels.clone()));
     let worker = Rc::new(Worker {
         node,
         index,
@@ -413,6 +413,9 @@ impl Worker {
         self.hub.borrow().head(room)
     }
 }
+
+/// What waits in each of a worker's boxes, beside requests: whoever sends more waits.
+const BOX_ITEMS_MAX: usize = 1_024;
 
 const SWEEP: Duration = Duration::from_secs(10);
 const STOP_STEP: Duration = Duration::from_millis(20);

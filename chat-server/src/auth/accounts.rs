@@ -9,10 +9,10 @@ use chat_core::{Name, Password, UserId};
 use crate::auth::error::{AuthError, TokenFault};
 use crate::auth::foreign::{self, ForeignRules};
 use crate::auth::hashing::Hasher;
-use crate::auth::limiter::{Attempt, Limiter, Origin};
+use crate::auth::limiter::{Attempt, Limiter, Whence};
 use crate::auth::link::Linker;
 use crate::auth::token::{Opened, Secret, Signer, Use};
-use crate::auth::{Authenticator, Identity, Revocation, Token, rules};
+use crate::auth::{Authenticator, Identity, Revocation, Token, Verdict, rules};
 use crate::clock::Clock;
 use crate::limits::ServerLimits;
 use crate::store::{Account, Created, NewAccount, Store, StoreError};
@@ -147,14 +147,14 @@ impl Accounts {
         &self,
         wish: &SignUp,
         password_bytes_min: usize,
-        origin: Origin<'_>,
+        whence: Whence<'_>,
     ) -> Result<SignedIn, AuthError> {
         if !self.config.sign_ups {
             return Err(AuthError::SignUpsClosed);
         }
-        self.limiter.sign_up(origin)?;
+        self.limiter.sign_up(whence)?;
         let signed_in = self.sign_up(wish, password_bytes_min).await?;
-        Ok(self.remembered(signed_in, origin))
+        Ok(self.remembered(signed_in, whence))
     }
 
     /// Makes an account and logs in to it, from nowhere in particular, as an operator does.
@@ -193,8 +193,7 @@ impl Accounts {
                 link: None,
                 at: self.clock.now(),
             })
-            .await
-            .map_err(|error| AuthError::storage(&error))?;
+            .await?;
         match created {
             Created::Account(account) => self.begin(&account),
             Created::NameTaken => Err(AuthError::NameTaken),
@@ -213,18 +212,18 @@ impl Accounts {
         &self,
         login: &str,
         password: &Password,
-        origin: Origin<'_>,
+        whence: Whence<'_>,
     ) -> Result<SignedIn, AuthError> {
         #[cfg(sabotage)]
         if chat_core::sabotage::planted("secret_logged") {
             tracing::trace!(login, password = password.expose(), "a log-in");
         }
         let account = self.find(login).await?;
-        let account = self.prove(account, login, password, origin).await?;
+        let account = self.prove(account, login, password, whence).await?;
         if account.suspended {
             return Err(AuthError::Suspended);
         }
-        Ok(self.remembered(self.begin(&account)?, origin))
+        Ok(self.remembered(self.begin(&account)?, whence))
     }
 
     /// Logs in, or makes the account if nobody has that name.
@@ -236,10 +235,10 @@ impl Accounts {
         &self,
         name: &str,
         password: &Password,
-        origin: Origin<'_>,
+        whence: Whence<'_>,
     ) -> Result<SignedIn, AuthError> {
         if self.is_registered(name).await? {
-            return self.log_in(name, password, origin).await;
+            return self.log_in(name, password, whence).await;
         }
         let wish = SignUp {
             name: name.to_owned(),
@@ -247,9 +246,9 @@ impl Accounts {
             handle: None,
             password: password.clone(),
         };
-        match self.sign_up_from(&wish, 1, origin).await {
+        match self.sign_up_from(&wish, 1, whence).await {
             // Somebody was quicker; perhaps himself.
-            Err(AuthError::NameTaken) => self.log_in(name, password, origin).await,
+            Err(AuthError::NameTaken) => self.log_in(name, password, whence).await,
             outcome => outcome,
         }
     }
@@ -265,19 +264,19 @@ impl Accounts {
         old: &Password,
         new: &Password,
         password_bytes_min: usize,
-        origin: Origin<'_>,
+        whence: Whence<'_>,
     ) -> Result<PasswordChanged, AuthError> {
         check_length(new, password_bytes_min)?;
         let account = self.account(identity).await?;
         let name = account.name.clone();
         let account = self
-            .prove(Some(account), name.as_str(), old, origin)
+            .prove(Some(account), name.as_str(), old, whence)
             .await?;
         let revocation = self.write_password(account.user, new).await?;
         let account = self.account(identity).await?;
         Ok(PasswordChanged {
             revocation,
-            signed_in: self.remembered(self.begin(&account)?, origin),
+            signed_in: self.remembered(self.begin(&account)?, whence),
         })
     }
 
@@ -291,14 +290,14 @@ impl Accounts {
         &self,
         identity: &Identity,
         password: Option<&Password>,
-        origin: Origin<'_>,
+        whence: Whence<'_>,
     ) -> Result<Revocation, AuthError> {
         let account = self.account(identity).await?;
         let user = account.user;
         if account.password_hash.is_some() {
             let password = password.ok_or(AuthError::BadCredentials)?;
             let name = account.name.clone();
-            self.prove(Some(account), name.as_str(), password, origin)
+            self.prove(Some(account), name.as_str(), password, whence)
                 .await?;
         }
         self.erase(user).await
@@ -333,16 +332,34 @@ impl Accounts {
         self.signer.sign(&claims)
     }
 
+    async fn open_token(&self, token: &str) -> Result<Identity, AuthError> {
+        let now = self.clock.now();
+        match self.signer.open(token, now)? {
+            #[cfg(sabotage)]
+            Opened::Own(claims) if chat_core::sabotage::planted("refresh_token_acts") => {
+                self.standing(&claims).await
+            }
+            Opened::Own(claims) => match claims.usage {
+                Use::Access => self.standing(&claims).await,
+                Use::Guest if claims.user()?.is_guest() => self.standing(&claims).await,
+                Use::Guest | Use::Refresh => Err(TokenFault::Use.into()),
+            },
+            Opened::Foreign(claims) => {
+                foreign::admit(&self.linker, &self.config.foreign, token, &claims, now).await
+            }
+        }
+    }
+
     async fn prove(
         &self,
         account: Option<Account>,
         login: &str,
         password: &Password,
-        origin: Origin<'_>,
+        whence: Whence<'_>,
     ) -> Result<Account, AuthError> {
         check_length(password, 1)?;
         let user = account.as_ref().map(|account| account.user);
-        let attempt = self.limiter.log_in(user, login, origin)?;
+        let attempt = self.limiter.log_in(user, login, whence)?;
         let hash = account.as_ref().and_then(|it| it.password_hash.as_deref());
         let outcome = match hash {
             Some(hash) => self.hasher.verify(password, hash).await,
@@ -389,8 +406,7 @@ impl Accounts {
     async fn write_password(&self, user: UserId, new: &Password) -> Result<Revocation, AuthError> {
         let hash = self.hasher.hash(new).await?;
         let at = self.clock.now();
-        let epoch = self.store.change_password(user, &hash, at).await;
-        let epoch = epoch.map_err(|error| AuthError::storage(&error))?;
+        let epoch = self.store.change_password(user, &hash, at).await?;
         self.linker.note_ended(user, epoch).await;
         Ok(Revocation { user, grant: None })
     }
@@ -400,34 +416,18 @@ impl Accounts {
         if login.len() > Name::BYTES_MAX {
             return Ok(None);
         }
-        let account = self.store.find_account(login).await;
-        account.map_err(|error| AuthError::storage(&error))
+        Ok(self.store.find_account(login).await?)
     }
 
     async fn account_of(&self, user: UserId) -> Result<Option<Account>, AuthError> {
-        let account = self.store.account(user).await;
-        account.map_err(|error| AuthError::storage(&error))
+        Ok(self.store.account(user).await?)
     }
 }
 
 #[async_trait]
 impl Authenticator for Accounts {
-    async fn authenticate(&self, token: &str) -> Result<Identity, AuthError> {
-        let now = self.clock.now();
-        match self.signer.open(token, now)? {
-            #[cfg(sabotage)]
-            Opened::Own(claims) if chat_core::sabotage::planted("refresh_token_acts") => {
-                self.standing(&claims).await
-            }
-            Opened::Own(claims) => match claims.usage {
-                Use::Access => self.standing(&claims).await,
-                Use::Guest if claims.user()?.is_guest() => self.standing(&claims).await,
-                Use::Guest | Use::Refresh => Err(TokenFault::Use.into()),
-            },
-            Opened::Foreign(claims) => {
-                foreign::admit(&self.linker, &self.config.foreign, token, &claims, now).await
-            }
-        }
+    async fn authenticate(&self, token: &str) -> Result<Verdict, AuthError> {
+        Verdict::of_signed(self.open_token(token).await)
     }
 }
 

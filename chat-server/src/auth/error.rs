@@ -11,6 +11,7 @@ use crate::store::StoreError;
 /// It speaks to the person. What went wrong in a store or a thread is for the operator: it is
 /// logged where it happens, and the person hears [`AuthError::Unavailable`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum AuthError {
     /// There is no token.
     #[error("log in first")]
@@ -81,6 +82,7 @@ pub enum AuthError {
 
 /// What is wrong with a token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TokenFault {
     /// It isn't three parts with dots between.
     #[error("it contains an invalid number of segments")]
@@ -112,6 +114,9 @@ pub enum TokenFault {
     /// It was made elsewhere, for a name that has a password here.
     #[error("its name belongs to an account of this server")]
     NameHeld,
+    /// Nobody knows it, and nobody can say more.
+    #[error("nobody here knows it")]
+    Unknown,
 }
 
 impl AuthError {
@@ -181,9 +186,11 @@ impl AuthError {
             | Self::Unavailable => None,
         }
     }
+}
 
-    /// Tells the operator what the store said, and the person that it isn't his fault.
-    pub(crate) fn storage(error: &StoreError) -> Self {
+/// Tells the operator what the store said, and the person that it isn't his fault.
+impl From<StoreError> for AuthError {
+    fn from(error: StoreError) -> Self {
         tracing::warn!(%error, "accounts can't be reached");
         Self::Unavailable
     }
@@ -204,19 +211,21 @@ impl TokenFault {
             Self::Future => "future",
             Self::Revoked => "revoked",
             Self::NameHeld => "name_held",
+            Self::Unknown => "unknown",
         }
     }
 
-    /// Whether somebody else may know the token: one with another key, or with tokens of another
+    /// Whether somebody else may know a signed token: one with another key, or with tokens of another
     /// form.
-    pub(crate) const fn is_of_a_stranger(&self) -> bool {
+    pub(super) const fn is_of_a_stranger(&self) -> bool {
         match self {
             Self::Segments
             | Self::Malformed
             | Self::Algorithm(_)
             | Self::Key
             | Self::Signature
-            | Self::Claims => true,
+            | Self::Claims
+            | Self::Unknown => true,
             Self::Use | Self::Future | Self::Revoked | Self::NameHeld => false,
         }
     }

@@ -16,7 +16,7 @@ use crate::auth::link::{Held, Linker, Newcomer, Pass};
 use crate::auth::token::{
     Secret, check_beginning, check_times, header, open, seconds, seconds_claim,
 };
-use crate::auth::{Authenticator, Identity};
+use crate::auth::{Authenticator, Identity, Verdict};
 use crate::clock::Clock;
 use crate::store::Store;
 
@@ -79,6 +79,7 @@ struct PublicKey {
 
 /// Why a text is no set of keys that tokens can be checked with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum BadKeySet {
     /// It is no JSON Web Key Set.
     #[error("this is no JSON Web Key Set")]
@@ -199,11 +200,8 @@ impl External {
             }
         }
     }
-}
 
-#[async_trait]
-impl Authenticator for External {
-    async fn authenticate(&self, token: &str) -> Result<Identity, AuthError> {
+    async fn holder_of(&self, token: &str) -> Result<Identity, AuthError> {
         let claims = self.open(token)?;
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
         if text("iss") != Some(&self.rules.issuer) {
@@ -229,6 +227,13 @@ impl Authenticator for External {
             ends_at: Some(seconds(ends_s)),
         };
         self.linker.admit(&newcomer, &pass).await
+    }
+}
+
+#[async_trait]
+impl Authenticator for External {
+    async fn authenticate(&self, token: &str) -> Result<Verdict, AuthError> {
+        Verdict::of_signed(self.holder_of(token).await)
     }
 }
 

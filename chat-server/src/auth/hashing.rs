@@ -49,6 +49,7 @@ impl Default for HashingCost {
 
 /// Why a password was neither hashed nor compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum HashError {
     /// The queue is full.
     #[error("too many passwords wait to be hashed")]
@@ -79,6 +80,10 @@ impl Hasher {
     /// # Errors
     ///
     /// If a thread can't be started, or the cost is none.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a hash keeps a core busy for long"
+    )]
     pub fn start(threads: usize, queue_max: usize, cost: HashingCost) -> io::Result<Self> {
         let params = Params::new(cost.memory_kib, cost.passes, 1, None)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))?;

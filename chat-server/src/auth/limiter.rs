@@ -50,7 +50,7 @@ impl From<&ServerLimits> for AttemptRules {
 
 /// From where somebody speaks.
 #[derive(Clone, Copy, Debug)]
-pub struct Origin<'a> {
+pub struct Whence<'a> {
     /// The address of the connection.
     pub address: IpAddr,
     /// What the client calls its device, if it does.
@@ -60,7 +60,7 @@ pub struct Origin<'a> {
     pub page: Option<&'a str>,
 }
 
-impl<'a> Origin<'a> {
+impl<'a> Whence<'a> {
     /// An address, without a device.
     #[must_use]
     pub const fn of(address: IpAddr) -> Self {
@@ -107,19 +107,19 @@ impl Limiter {
         self: &Arc<Self>,
         account: Option<UserId>,
         login: &str,
-        origin: Origin<'_>,
+        whence: Whence<'_>,
     ) -> Result<Attempt, RateLimited> {
         let subject = match account {
             Some(user) => Subject::Account(user),
             None => Subject::Login(self.keys.hash_one(login.trim().to_lowercase())),
         };
-        let shared = vec![Key::Subject(subject), Key::Address(network(origin.address))];
+        let shared = vec![Key::Subject(subject), Key::Address(network(whence.address))];
         #[cfg(sabotage)]
         let shared = match chat_core::sabotage::planted("accounts_unbudgeted") {
-            true => vec![Key::Address(network(origin.address))],
+            true => vec![Key::Address(network(whence.address))],
             false => shared,
         };
-        self.begin(subject, shared, self.devices(origin))
+        self.begin(subject, shared, self.devices(whence))
     }
 
     /// Begins to enter a room with a password.
@@ -131,26 +131,26 @@ impl Limiter {
         self: &Arc<Self>,
         room: RoomId,
         user: UserId,
-        origin: Origin<'_>,
+        whence: Whence<'_>,
     ) -> Result<Attempt, RateLimited> {
         let subject = Subject::Room(room);
         // The user's budget for rooms isn't the one for his log-ins, which strangers may spend.
         let shared = vec![
             Key::Subject(subject),
             Key::Entering(user),
-            Key::Address(network(origin.address)),
+            Key::Address(network(whence.address)),
         ];
         let mut devices = vec![Device::User(user)];
-        devices.extend(self.devices(origin));
+        devices.extend(self.devices(whence));
         self.begin(subject, shared, devices)
     }
 
     /// Remembers where a log-in began: by whoever knows the account's password.
-    pub fn remember(&self, account: UserId, origin: Origin<'_>, grant: Option<Arc<str>>) {
+    pub fn remember(&self, account: UserId, whence: Whence<'_>, grant: Option<&Arc<str>>) {
         let at = self.clock.now();
         let mut state = self.lock();
-        for device in self.devices(origin) {
-            let grant = grant.clone();
+        for device in self.devices(whence) {
+            let grant = grant.cloned();
             state.remember(Subject::Account(account), Known { device, at, grant });
         }
     }
@@ -162,14 +162,14 @@ impl Limiter {
     pub fn last_log_in(
         &self,
         account: UserId,
-        origin: Origin<'_>,
+        whence: Whence<'_>,
     ) -> Option<(Timestamp, Option<Arc<str>>)> {
-        let page = origin.page;
+        let page = whence.page;
         #[cfg(sabotage)]
         let page = page.filter(|_| !chat_core::sabotage::planted("page_lends_its_name"));
         let device = match page {
-            Some(page) => self.page(origin.address, page),
-            None => Device::Address(network(origin.address)),
+            Some(page) => self.page(whence.address, page),
+            None => Device::Address(network(whence.address)),
         };
         let state = self.lock();
         let known = state.success(Subject::Account(account), device)?;
@@ -182,14 +182,14 @@ impl Limiter {
     /// # Errors
     ///
     /// [`RateLimited`] if there were too many.
-    pub fn sign_up(&self, origin: Origin<'_>) -> Result<(), RateLimited> {
+    pub fn sign_up(&self, whence: Whence<'_>) -> Result<(), RateLimited> {
         #[cfg(sabotage)]
         if chat_core::sabotage::planted("sign_ups_unbudgeted") {
             return Ok(());
         }
         let burst = SIGN_UPS_BURST.max(self.rules.burst);
         self.spend_one(
-            Key::SigningUp(network(origin.address)),
+            Key::SigningUp(network(whence.address)),
             burst,
             SIGN_UP_REFILL_MS,
         )
@@ -201,10 +201,10 @@ impl Limiter {
     /// # Errors
     ///
     /// [`RateLimited`] if there were too many.
-    pub fn found(&self, origin: Origin<'_>, a_day_max: u64) -> Result<(), RateLimited> {
+    pub fn found(&self, whence: Whence<'_>, a_day_max: u64) -> Result<(), RateLimited> {
         let burst = a_day_max.saturating_mul(GUESTS_PER_ADDRESS);
         let refill_ms = DAY_MS / burst.clamp(1, DAY_MS);
-        self.spend_one(Key::Founding(network(origin.address)), burst, refill_ms)
+        self.spend_one(Key::Founding(network(whence.address)), burst, refill_ms)
     }
 
     /// Takes one password off what somebody may set for rooms: each is hashed by the threads that
@@ -312,14 +312,14 @@ impl Limiter {
         }
     }
 
-    fn devices(&self, origin: Origin<'_>) -> Vec<Device> {
+    fn devices(&self, whence: Whence<'_>) -> Vec<Device> {
         // The device's own name comes first: its budget can't be spent by neighbours behind the
         // same address.
-        let named = origin
+        let named = whence
             .device
             .map(|device| Device::Named(self.keys.hash_one(device)));
-        let address = Device::Address(network(origin.address));
-        let page = origin.page.map(|page| self.page(origin.address, page));
+        let address = Device::Address(network(whence.address));
+        let page = whence.page.map(|page| self.page(whence.address, page));
         named.into_iter().chain([address]).chain(page).collect()
     }
 

@@ -1,5 +1,6 @@
 //! Accounts of people who have their accounts elsewhere.
 
+use std::fmt;
 use std::sync::Arc;
 
 use chat_core::{Name, Timestamp, UserId};
@@ -12,7 +13,33 @@ use crate::clock::Clock;
 use crate::store::{Account, Created, Link, NewAccount, Store};
 
 /// Finds or makes the account that somebody from elsewhere is here.
-pub(super) struct Linker {
+///
+/// An application that knows its users itself keeps one, for all of them, and gives their accounts to
+/// the chat by an [`Authenticator`](crate::auth::Authenticator) of its own.
+///
+/// # Examples
+///
+/// ```
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+/// # runtime.block_on(async {
+/// use std::sync::Arc;
+///
+/// use chat_server::auth::Linker;
+/// use chat_server::clock::SystemClock;
+/// use chat_server::store::memory::Memory;
+///
+/// let linker = Linker::new(Arc::new(Memory::new()?), Arc::new(SystemClock::new()));
+/// let ann = linker.account_of("my application", "user 17", "Ann").await?;
+/// let again = linker.account_of("my application", "user 17", "Ann Smith").await?;
+/// assert_eq!(again.user, ann.user);
+///
+/// let other = linker.account_of("my application", "user 18", "Ann").await?;
+/// assert_eq!(other.name.as_str(), "Ann-2");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Linker {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     /// First sights take turns, lest two of one person at once make two accounts.
@@ -52,12 +79,37 @@ pub(super) struct Pass<'a> {
 }
 
 impl Linker {
-    pub(super) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+    /// Keeps accounts in this store.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
         Self {
             store,
             clock,
             turn: Mutex::new(()),
         }
+    }
+
+    /// The account of somebody from elsewhere: who vouches for him, what he is there for ever, and
+    /// what he is called there. It is made and linked when he is first seen, both or neither; a name
+    /// that is taken gets a suffix.
+    ///
+    /// # Errors
+    ///
+    /// If nothing of the name can be shown, or the store can't be reached.
+    pub async fn account_of(
+        &self,
+        issuer: &str,
+        id: &str,
+        name: &str,
+    ) -> Result<Account, AuthError> {
+        let newcomer = Newcomer {
+            issuer,
+            id,
+            name,
+            email: None,
+            held: Held::Suffixed,
+        };
+        self.account_for(&newcomer).await
     }
 
     /// Admits somebody from elsewhere whose token is signed and in its time.
@@ -66,13 +118,12 @@ impl Linker {
         newcomer: &Newcomer<'_>,
         pass: &Pass<'_>,
     ) -> Result<Identity, AuthError> {
-        let account = self.account_of(newcomer).await?;
+        let account = self.account_for(newcomer).await?;
         let grant = grant_of(pass.token).ok_or(TokenFault::Segments)?;
         let holds = self
             .store
             .token_holds(account.user, &grant, account.token_epoch)
-            .await
-            .map_err(|error| AuthError::storage(&error))?;
+            .await?;
         let made_at = pass.made_s.map(seconds);
         if !holds || self.is_revoked(&account, made_at).await? {
             return Err(TokenFault::Revoked.into());
@@ -81,12 +132,8 @@ impl Linker {
             return Err(AuthError::Suspended);
         }
         Ok(Identity {
-            user: account.user,
-            name: account.name,
-            grant: Some(grant.into()),
-            token_epoch: account.token_epoch,
             expires_at: pass.ends_at,
-            suspended: false,
+            ..Identity::of(&account).with_grant(grant)
         })
     }
 
@@ -107,8 +154,7 @@ impl Linker {
         let at = self
             .store
             .setting(&format!("revoked/{user}/{epoch}"), &now)
-            .await
-            .map_err(|error| AuthError::storage(&error))?;
+            .await?;
         at.parse().map_err(|_| AuthError::Unavailable)
     }
 
@@ -128,7 +174,7 @@ impl Linker {
         Ok(proved_at.is_none_or(|at| at.number() < revoked_at))
     }
 
-    async fn account_of(&self, newcomer: &Newcomer<'_>) -> Result<Account, AuthError> {
+    async fn account_for(&self, newcomer: &Newcomer<'_>) -> Result<Account, AuthError> {
         if let Some(account) = self.linked(newcomer).await? {
             return Ok(account);
         }
@@ -138,8 +184,7 @@ impl Linker {
         }
         let name = presentable(newcomer.name)?;
         if newcomer.held == Held::Refused {
-            let holder = self.store.find_account(name.as_str()).await;
-            let holder = holder.map_err(|error| AuthError::storage(&error))?;
+            let holder = self.store.find_account(name.as_str()).await?;
             if holder.is_some_and(|account| account.password_hash.is_some()) {
                 return Err(TokenFault::NameHeld.into());
             }
@@ -150,10 +195,7 @@ impl Linker {
     }
 
     async fn linked(&self, newcomer: &Newcomer<'_>) -> Result<Option<Account>, AuthError> {
-        self.store
-            .linked(newcomer.issuer, newcomer.id)
-            .await
-            .map_err(|error| AuthError::storage(&error))
+        Ok(self.store.linked(newcomer.issuer, newcomer.id).await?)
     }
 
     async fn make_account(
@@ -178,8 +220,7 @@ impl Linker {
                     }),
                     at: self.clock.now(),
                 })
-                .await
-                .map_err(|error| AuthError::storage(&error))?;
+                .await?;
             match created {
                 Created::Account(account) => return Ok(account),
                 // The address is no identity here; its first holder keeps it.
@@ -190,6 +231,12 @@ impl Linker {
                 }
             }
         }
+    }
+}
+
+impl fmt::Debug for Linker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Linker").finish_non_exhaustive()
     }
 }
 
@@ -204,7 +251,7 @@ pub(crate) fn presentable(name: &str) -> Result<Name, AuthError> {
 pub(crate) fn suffixed(name: &Name, tries: u32) -> Result<Name, AuthError> {
     let suffix = match tries {
         0..10 => (tries + 1).to_string(),
-        10..20 => drawn_hex::<4>().map_err(|error| AuthError::storage(&error))?,
+        10..20 => drawn_hex::<4>()?,
         _ => return Err(AuthError::NameTaken),
     };
     rules::name("name", &format!("{name}-{suffix}"))

@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
 
+use crate::auth::hashing::{Hasher, HashingCost};
+use crate::auth::limiter::{AttemptRules, Limiter};
+use crate::auth::{Accounts, AccountsConfig, AuthError, SignUp};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, StoreUrl};
+use crate::store::{Store, StoreError};
 use chat_core::Password;
-use chat_server::auth::hashing::{Hasher, HashingCost};
-use chat_server::auth::limiter::{AttemptRules, Limiter};
-use chat_server::auth::{Accounts, AccountsConfig, AuthError, SignUp};
-use chat_server::clock::{Clock, SystemClock};
-use chat_server::config::{Config, StoreUrl};
-use chat_server::store::{Store, StoreError};
 use clap::{Args, Subcommand};
 
 use super::failure::Failure;
@@ -106,7 +106,11 @@ pub(crate) fn run(options: &Options, user: User) -> Result<(), Failure> {
         } => with(&config, async |store, accounts| {
             let account = store.find_account(&name).await?;
             let account = account.ok_or(AuthError::UserNotFound)?;
-            accounts.suspend(account.user, !lift).await?;
+            match lift {
+                true => accounts.reinstate(account.user).await?,
+                // The server that runs, if one does, hears of it when it looks next.
+                false => drop(accounts.suspend(account.user).await?),
+            }
             Ok(())
         }),
         User::Erase { name } => with(&config, async |store, accounts| {
@@ -155,7 +159,7 @@ fn with<T>(
         return Err(Failure::Usage(why));
     }
     serve::runtime()?.block_on(async {
-        let store = chat_server::store::open(&config.store)?;
+        let store = crate::store::open(&config.store)?;
         let accounts = accounts(Arc::clone(&store), config).await?;
         work(store, accounts).await
     })

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-use chat_server::config::{self, Config, ConfigError, File, Given, Setting};
+use crate::config::{self, Config, ConfigError, File, Given, Setting};
 
 use super::options::Options;
 
@@ -22,7 +22,7 @@ pub(crate) fn log_filter() -> Result<String, ConfigError> {
     let mut filter = "info".to_owned();
     for name in ["CHAT_LOG", "RUST_LOG"] {
         if let Some(text) = variable(name)? {
-            chat_server::logs::check_filter(&text)
+            crate::logs::check_filter(&text)
                 .map_err(|error| ConfigError::new(name, error.to_string()))?;
             filter = text;
             break;

@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
-use chat_server::config::ConfigError;
-use chat_server::logs::LogError;
-use chat_server::store::StoreError;
+use crate::config::ConfigError;
+use crate::logs::LogError;
+use crate::store::StoreError;
 
-use chat_server::RunError;
+use crate::RunError;
 
 /// Why the program ends without having done what was asked for.
 #[derive(Debug, thiserror::Error)]

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use chat_server::config::Config;
+use crate::config::Config;
 
 use super::failure::Failure;
 use super::options::Options;
@@ -164,11 +164,13 @@ mod tests {
 
     #[test]
     fn a_server_that_listens_everywhere_is_asked_at_home() {
-        let mut config = Config::default();
-        config.listen = vec![
-            "rooms=127.0.0.1:1".parse().unwrap(),
-            "0.0.0.0:81".parse().unwrap(),
-        ];
+        let mut config = Config {
+            listen: vec![
+                "rooms=127.0.0.1:1".parse().unwrap(),
+                "0.0.0.0:81".parse().unwrap(),
+            ],
+            ..Config::default()
+        };
         assert_eq!(
             Target::configured(&config).unwrap().authority,
             "127.0.0.1:81"

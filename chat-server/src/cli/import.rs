@@ -6,10 +6,10 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use chat_server::auth::hashing::{Hasher, HashingCost};
-use chat_server::clock::{Clock, SystemClock};
-use chat_server::config::StoreUrl;
-use chat_server::import::{self, Count, HASHES_AT_ONCE, ImportError, Note, Report, Source};
+use crate::auth::hashing::{Hasher, HashingCost};
+use crate::clock::{Clock, SystemClock};
+use crate::config::StoreUrl;
+use crate::import::{self, Count, HASHES_AT_ONCE, ImportError, Note, Report, Source};
 use clap::Args;
 use serde::Serialize;
 
@@ -80,7 +80,7 @@ pub(crate) fn run(options: &Options, wish: &Import) -> Result<(), Failure> {
         now: SystemClock::new().now(),
     };
     let report = serve::runtime()?.block_on(async {
-        let store = chat_server::store::open(&config.store)?;
+        let store = crate::store::open(&config.store)?;
         let tell = &mut |note| desk.take(&note);
         import::import(store.as_ref(), &hasher, &rules, file, tell).await
     })?;

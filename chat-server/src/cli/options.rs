@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use chat_server::config::{Given, Setting};
+use crate::config::{Given, Setting};
 use clap::Args;
 
 /// What the command line says about settings. It has no debug form: it may hold a secret.

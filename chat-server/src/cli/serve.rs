@@ -4,9 +4,10 @@ use std::io;
 use std::process;
 use std::thread;
 
-use chat_server::clock::{Clock, SystemClock};
-use chat_server::logs;
-use chat_server::metrics::Metrics;
+use crate::Addresses;
+use crate::clock::{Clock, SystemClock};
+use crate::logs;
+use crate::metrics::Metrics;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
@@ -19,20 +20,31 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let config = environment::load(options)?;
     let filter = environment::log_filter()?;
     let metrics = Metrics::new(SystemClock::new().now());
-    let dropped = metrics.log_lines_dropped.clone();
-    let _flush = logs::start(config.log_format, &filter, io::stderr(), dropped)?;
+    let _flush = logs::start(config.log_format, &filter, io::stderr(), &metrics)?;
 
     let shutdown = signals()?;
     runtime()?.block_on(async {
-        chat_server::serve(config, metrics, async {
+        let shutdown = async {
             // A sender that is gone means that no signal can come any more.
             if shutdown.await.is_err() {
                 std::future::pending::<()>().await;
             }
-        })
-        .await
+        };
+        crate::serve(config, metrics, say_where, shutdown).await
     })?;
     Ok(())
+}
+
+/// Says where connections are accepted. That nobody hears it doesn't keep the server from it.
+fn say_where(at: &Addresses) {
+    let public = at.public.iter();
+    let public = public.map(|address| format!("listening on http://{address}\n"));
+    let admin = at.admin.iter();
+    let admin = admin.map(|address| format!("listening on http://{address} for operators\n"));
+    let lines: String = public.chain(admin).collect();
+    if let Err(failure) = super::print(&lines) {
+        tracing::warn!(%failure, "nobody can be told where connections are accepted");
+    }
 }
 
 /// A runtime for this thread.
@@ -42,6 +54,10 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
 }
 
 /// Hears signals on a thread of its own, so that the second one works whatever the server does.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the second signal has to work whatever the workers do"
+)]
 fn signals() -> Result<oneshot::Receiver<()>, Failure> {
     let (tell, told) = oneshot::channel();
     let runtime = runtime()?;

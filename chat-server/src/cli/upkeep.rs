@@ -3,10 +3,10 @@
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use chat_server::clock::{Clock, SystemClock};
-use chat_server::config::StoreUrl;
-use chat_server::store::StoreError;
-use chat_server::store::sqlite::upkeep::{self, BackupError, ExportError, Verified};
+use crate::clock::{Clock, SystemClock};
+use crate::config::StoreUrl;
+use crate::store::StoreError;
+use crate::store::sqlite::upkeep::{self, BackupError, ExportError, Verified};
 use clap::Args;
 
 use super::failure::Failure;

@@ -6,16 +6,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use super::{ConfigError, Given, Loaded, Setting};
+use super::merge::Loaded;
+use super::{ConfigError, Given, Setting};
 use crate::limits::ServerLimits;
 
 /// A configuration file that has been read from disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct File {
+pub(crate) struct File {
     /// Its name, for what is said about it.
-    pub name: String,
+    pub(crate) name: String,
     /// Its text, in TOML.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 impl File {
@@ -30,6 +31,11 @@ impl File {
             match (setting, key.as_str()) {
                 (Some(setting), _) => {
                     let texts = texts(&value).map_err(|why| self.error(&key, &why))?;
+                    // That speed is bounded at all is the default. How, the tables below say, and
+                    // one of their bounds may be off alone.
+                    if setting == Setting::RateLimits && texts == ["on"] {
+                        continue;
+                    }
                     given.set(setting, format!("{}: {key}", self.name), texts);
                 }
                 (None, "limits") => {
@@ -65,7 +71,8 @@ impl File {
         let mut merged =
             Table::try_from(T::default()).map_err(|error| self.error(name, &error.to_string()))?;
         for (key, value) in given {
-            let Some(place) = merged.get_mut(&key) else {
+            let known = !SETTINGS.contains(&key.as_str());
+            let Some(place) = merged.get_mut(&key).filter(|_| known) else {
                 warnings.push(self.unknown(&format!("{name}.{key}")));
                 continue;
             };
@@ -136,6 +143,9 @@ fn within_bounds(key: &str, default: &Value, value: &Value, zeroes: &[&str]) -> 
         )),
     }
 }
+
+/// What is a setting of its own, and no key of a table.
+const SETTINGS: &[&str] = &["rate_limits"];
 
 /// Limits of the engine for which zero means: none at all.
 const ENGINE_ZEROES: &[&str] = &[
@@ -210,7 +220,10 @@ mod tests {
         assert_eq!(keys(&table), settings);
         let limits = Table::try_from(Limits::default()).unwrap();
         assert_eq!(keys(table["limits"].as_table().unwrap()), keys(&limits));
-        let limits = Table::try_from(ServerLimits::default()).unwrap();
+        let mut limits = Table::try_from(ServerLimits::default()).unwrap();
+        for setting in SETTINGS {
+            limits.remove(*setting);
+        }
         assert_eq!(
             keys(table["server_limits"].as_table().unwrap()),
             keys(&limits)
@@ -225,6 +238,25 @@ mod tests {
             "chat.toml: unknown key listn",
         ];
         assert_eq!(loaded.warnings, said);
+    }
+
+    #[test]
+    fn speed_is_unbounded_as_a_whole_or_for_posts_alone() {
+        let bounded = |text: &str| {
+            let config = loaded(text).unwrap().config;
+            (
+                config.limits.posts_limited,
+                config.server_limits.rate_limits,
+            )
+        };
+        assert_eq!(bounded("rate_limits = true"), (true, true));
+        assert_eq!(bounded("rate_limits = false"), (false, false));
+        let posts = "rate_limits = true\n[limits]\nposts_limited = false";
+        assert_eq!(bounded(posts), (false, true));
+        let warned = loaded("[server_limits]\nrate_limits = false").unwrap();
+        let said = ["chat.toml: unknown key server_limits.rate_limits"];
+        assert_eq!(warned.warnings, said);
+        assert!(warned.config.server_limits.rate_limits);
     }
 
     #[test]

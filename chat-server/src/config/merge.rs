@@ -7,7 +7,7 @@ use super::{Config, File, Setting};
 /// What one place says about the settings: the words of the command line, or those of the
 /// environment.
 #[derive(Clone, Default)]
-pub struct Given(BTreeMap<Setting, Words>);
+pub(crate) struct Given(BTreeMap<Setting, Words>);
 
 /// A setting as it was written, and where.
 #[derive(Clone)]
@@ -18,7 +18,7 @@ struct Words {
 
 impl Given {
     /// Notes what a setting is to be, and under which name it was given: `--store`, `CHAT_STORE`.
-    pub fn set(&mut self, setting: Setting, source: impl Into<String>, texts: Vec<String>) {
+    pub(crate) fn set(&mut self, setting: Setting, source: impl Into<String>, texts: Vec<String>) {
         let source = source.into();
         self.0.insert(setting, Words { source, texts });
     }
@@ -26,29 +26,26 @@ impl Given {
 
 /// A configuration, and what its author should hear about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Loaded {
+pub(crate) struct Loaded {
     /// The configuration.
-    pub config: Config,
+    pub(crate) config: Config,
     /// Things that are odd but work, such as unknown keys: one line each.
-    pub warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// What is wrong with a configuration, in one line: under which name, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {why}")]
-#[non_exhaustive]
-pub struct ConfigError {
+pub(crate) struct ConfigError {
     /// The flag, the variable, or the file and its key.
-    pub place: String,
+    pub(crate) place: String,
     /// What is wrong there.
-    pub why: String,
+    pub(crate) why: String,
 }
 
 impl ConfigError {
     /// A problem and its place.
-    #[must_use]
-    pub fn new(place: impl Into<String>, why: impl Into<String>) -> Self {
+    pub(crate) fn new(place: impl Into<String>, why: impl Into<String>) -> Self {
         // One line, whatever a parser or a stranger's file put into it.
         let words = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
         Self {
@@ -63,22 +60,11 @@ impl ConfigError {
 /// # Errors
 ///
 /// A malformed value that no stronger place overrides, or a file that isn't TOML.
-///
-/// # Examples
-///
-/// ```
-/// use chat_server::config::{self, File, Given, Setting, StoreUrl};
-///
-/// let file = File { name: "chat.toml".into(), text: "store = 'sqlite:a.db'\nguests = false".into() };
-/// let mut flags = Given::default();
-/// flags.set(Setting::Store, "--store", vec!["memory:".into()]);
-///
-/// let loaded = config::load(flags, Given::default(), Some(&file))?;
-/// assert_eq!(loaded.config.store, StoreUrl::Memory);
-/// assert!(!loaded.config.guests);
-/// # Ok::<(), config::ConfigError>(())
-/// ```
-pub fn load(flags: Given, environment: Given, file: Option<&File>) -> Result<Loaded, ConfigError> {
+pub(crate) fn load(
+    flags: Given,
+    environment: Given,
+    file: Option<&File>,
+) -> Result<Loaded, ConfigError> {
     let mut loaded = Loaded {
         config: Config::default(),
         warnings: Vec::new(),
@@ -134,6 +120,17 @@ mod tests {
         assert_eq!(workers(flag(), variable()), 3);
         assert_eq!(workers(Given::default(), variable()), 2);
         assert_eq!(workers(Given::default(), Given::default()), 1);
+    }
+
+    #[test]
+    fn rate_limits_of_a_flag_beat_whatever_the_file_says_of_them() {
+        let file = file("rate_limits = false\n[limits]\nposts_limited = false");
+        for (word, on) in [("on", true), ("off", false)] {
+            let flags = given(Setting::RateLimits, "--rate-limits", word);
+            let loaded = load(flags, Given::default(), Some(&file)).unwrap();
+            assert_eq!(loaded.config.limits.posts_limited, on, "{word}");
+            assert_eq!(loaded.config.server_limits.rate_limits, on, "{word}");
+        }
     }
 
     #[test]

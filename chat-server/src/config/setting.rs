@@ -7,13 +7,9 @@ use chat_core::Name;
 use super::{ActionsNames, Config, Listen, LogFormat, Network, RegisteredNames, Secret};
 
 /// One setting. Its flag is `--jwt-ttl-hours`, its variable `CHAT_JWT_TTL_HOURS` and its key
-/// `jwt_ttl_hours`, for example.
+/// `jwt_ttl_hours`, for example. What it means is described where it ends up, in [`Config`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(
-    missing_docs,
-    reason = "each is described where it ends up, in `Config`"
-)]
-pub enum Setting {
+pub(crate) enum Setting {
     Listen,
     AdminListen,
     AdminToken,
@@ -39,7 +35,7 @@ pub enum Setting {
 
 impl Setting {
     /// Every setting.
-    pub const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::Listen,
         Self::AdminListen,
         Self::AdminToken,
@@ -65,7 +61,7 @@ impl Setting {
 
     /// Its key in the file.
     #[must_use]
-    pub const fn key(self) -> &'static str {
+    pub(crate) const fn key(self) -> &'static str {
         match self {
             Self::Listen => "listen",
             Self::AdminListen => "admin_listen",
@@ -93,14 +89,14 @@ impl Setting {
 
     /// Its variable in the environment.
     #[must_use]
-    pub fn variable(self) -> String {
+    pub(crate) fn variable(self) -> String {
         format!("CHAT_{}", self.key().to_ascii_uppercase())
     }
 
     /// Names of variables that other programs use for it, weaker than its own; the first that is
     /// set counts.
     #[must_use]
-    pub const fn honoured(self) -> &'static [&'static str] {
+    pub(crate) const fn honoured(self) -> &'static [&'static str] {
         match self {
             Self::Listen => &["PORT", "APP_PORT"],
             Self::JwtSecret => &["JWT_SECRET"],
@@ -128,17 +124,8 @@ impl Setting {
 
     /// Whether a variable with `_FILE` behind its name may name a file that holds it.
     #[must_use]
-    pub const fn is_secret(self) -> bool {
+    pub(crate) const fn is_secret(self) -> bool {
         matches!(self, Self::JwtSecret | Self::AdminToken)
-    }
-
-    /// Whether it takes several values, separated by commas where they stand in one text.
-    #[must_use]
-    pub const fn is_list(self) -> bool {
-        matches!(
-            self,
-            Self::Listen | Self::Origins | Self::TrustedProxies | Self::Groups
-        )
     }
 
     /// Puts a value as it was written into a configuration, or says what is wrong with it.
@@ -153,11 +140,7 @@ impl Setting {
             Self::Guests => config.guests = switch(single(texts)?)?,
             Self::SignUps => config.sign_ups = switch(single(texts)?)?,
             Self::RegisteredNames => config.registered_names = registered(single(texts)?)?,
-            Self::RateLimits => {
-                if !switch(single(texts)?)? {
-                    config.lift_rate_limits();
-                }
-            }
+            Self::RateLimits => config.set_rate_limits(switch(single(texts)?)?),
             Self::JwtSecret => config.jwt_secret = Some(secret(single(texts)?)?),
             Self::JwtTtlHours => config.jwt_ttl_hours = hours(single(texts)?)?,
             Self::Origins => {
@@ -327,10 +310,14 @@ mod tests {
     }
 
     #[test]
-    fn rate_limits_off_lifts_those_of_the_engine_too() {
-        let config = applied(Setting::RateLimits, "off").unwrap();
-        assert!(!config.limits.posts_limited);
-        assert!(!config.server_limits.rate_limits);
+    fn rate_limits_are_those_of_the_engine_too() {
+        let mut config = Config::default();
+        for (text, on) in [("off", false), ("on", true)] {
+            let applied = Setting::RateLimits.apply(&[text.to_owned()], &mut config);
+            assert_eq!(applied, Ok(()));
+            assert_eq!(config.limits.posts_limited, on);
+            assert_eq!(config.server_limits.rate_limits, on);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 /// Which store keeps rooms and accounts.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum StoreUrl {
     /// The memory of this process, `memory:`: gone when it ends.
     Memory,
@@ -55,6 +56,7 @@ impl fmt::Display for StoreUrl {
 
 /// How nodes hear of each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BusUrl {
     /// There is one node, `local:`.
     Local,

@@ -6,14 +6,14 @@ use chat_protocol::code::{Code, Refusal};
 use chat_protocol::room_ref::RoomRef;
 
 use super::Desk;
-use crate::auth::limiter::Origin;
+use crate::auth::limiter::Whence;
 
 impl Desk<'_> {
     /// Carries out a command that came from there: one that brings a room's password is an attempt
     /// at it, and costs something if it is wrong.
     pub(crate) async fn command_from(
         &self,
-        origin: Origin<'_>,
+        whence: Whence<'_>,
         room: Option<&RoomRef>,
         cid: Option<Cid>,
         command: Command,
@@ -22,7 +22,7 @@ impl Desk<'_> {
             return self.command(room, cid, command).await;
         };
         let room = self.resolve(room).await?;
-        let attempt = self.node.limiter().enter(room, self.actor.id, origin);
+        let attempt = self.node.limiter().enter(room, self.actor.id, whence);
         let attempt = attempt.map_err(|limited| Refusal::rate_limited(limited.retry_ms))?;
         let entered = self.command(Some(&RoomRef::id(room)), cid, command).await;
         match &entered {

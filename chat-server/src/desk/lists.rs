@@ -11,7 +11,7 @@ use chat_protocol::room_ref::RoomRef;
 use serde::Serialize;
 
 use super::parts::fitting;
-use super::{Desk, ROOMS_LOOKED_AT_MAX, mixed_up, no_room, unavailable};
+use super::{Desk, ROOMS_LOOKED_AT_MAX, mixed_up, no_room};
 use crate::mail::{Look, Sight};
 use crate::store::{DirectoryQuery, Order};
 
@@ -26,23 +26,13 @@ impl Desk<'_> {
         if let Some(refusal) = refused {
             return Err(refusal);
         }
-        let card = self
-            .node
-            .store()
-            .card(room)
-            .await
-            .map_err(|error| unavailable(&error))?;
+        let card = self.node.store().card(room).await?;
         card.map(|card| Answer::Room(Box::new(card)))
             .ok_or_else(no_room)
     }
 
     pub(super) async fn rooms(&self, after: Option<RoomId>) -> Result<Answer, Refusal> {
-        let items = self
-            .node
-            .store()
-            .rooms_of(self.actor.id)
-            .await
-            .map_err(|error| unavailable(&error))?;
+        let items = self.node.store().rooms_of(self.actor.id).await?;
         let id = |mine: &MyRoom| mine.room.id;
         Ok(Answer::Rooms(self.part(items, after, id)))
     }
@@ -61,15 +51,10 @@ impl Desk<'_> {
             limit,
             looked_at_max: ROOMS_LOOKED_AT_MAX,
         };
-        self.node
-            .store()
-            .directory(&query)
-            .await
-            .map(|page| {
-                let cursor = |card: &RoomCard| card.id.to_string();
-                Answer::Directory(fitting(page, self.node.page_bytes_max(), cursor))
-            })
-            .map_err(|error| unavailable(&error))
+        let page = self.node.store().directory(&query).await?;
+        let cursor = |card: &RoomCard| card.id.to_string();
+        let page = fitting(page, self.node.page_bytes_max(), cursor);
+        Ok(Answer::Directory(page))
     }
 
     pub(super) async fn members(
@@ -93,12 +78,7 @@ impl Desk<'_> {
         after: Option<UserId>,
         limit: usize,
     ) -> Result<Page<MemberCard>, Refusal> {
-        let items = self
-            .node
-            .store()
-            .members(room, after, limit)
-            .await
-            .map_err(|error| unavailable(&error))?;
+        let items = self.node.store().members(room, after, limit).await?;
         let full = items.len() >= limit;
         let next = items
             .last()
@@ -165,12 +145,7 @@ impl Desk<'_> {
         let room = self.resolve(room).await?;
         self.readable(room, Permission::ListMembers).await?;
         let limit = self.node.limits().page_items_max;
-        let markers = self
-            .node
-            .store()
-            .markers(room, after, limit)
-            .await
-            .map_err(|error| unavailable(&error))?;
+        let markers = self.node.store().markers(room, after, limit).await?;
         let full = markers.len() >= limit;
         let items: Vec<MarkerCard> = markers
             .into_iter()
@@ -230,12 +205,7 @@ impl Desk<'_> {
         if name.as_str().contains('@') {
             return Err(Refusal::new(Code::UserNotFound));
         }
-        let account = self
-            .node
-            .store()
-            .find_account(name.as_str())
-            .await
-            .map_err(|error| unavailable(&error))?;
+        let account = self.node.store().find_account(name.as_str()).await?;
         let account = account.ok_or_else(|| Refusal::new(Code::UserNotFound))?;
         let author = chat_core::Author {
             id: account.user,
@@ -248,11 +218,7 @@ impl Desk<'_> {
         if user == self.actor.id {
             return Err(Refusal::bad_argument("user"));
         }
-        self.node
-            .store()
-            .set_block(self.actor.id, user, on)
-            .await
-            .map_err(|error| unavailable(&error))?;
+        self.node.store().set_block(self.actor.id, user, on).await?;
         Ok(Answer::Accepted {})
     }
 }

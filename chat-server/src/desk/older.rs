@@ -10,8 +10,8 @@ use chat_protocol::command::{Lobby, SignUp, Token};
 use chat_protocol::room_ref::RoomRef;
 use chat_protocol::spelling::Spelling;
 
-use super::{Desk, ROOMS_LOOKED_AT_MAX, no_room, unavailable};
-use crate::auth::limiter::Origin;
+use super::{Desk, ROOMS_LOOKED_AT_MAX, no_room};
+use crate::auth::limiter::Whence;
 use crate::auth::{self, Identity, SignedIn};
 use crate::node::Node;
 use crate::store::{DirectoryQuery, MessageQuery, Order, Place};
@@ -74,8 +74,11 @@ impl Desk<'_> {
     }
 
     async fn named(&self, name: &Name) -> Result<Option<RoomId>, Refusal> {
-        let holder = self.node.store().holder(&Key::Alias(name.skeleton())).await;
-        let holder = holder.map_err(|error| unavailable(&error))?;
+        let holder = self
+            .node
+            .store()
+            .holder(&Key::Alias(name.skeleton()))
+            .await?;
         Ok(holder.map(|holder| holder.room))
     }
 
@@ -96,8 +99,7 @@ impl Desk<'_> {
                 limit: LOBBY_ROOMS_MAX,
                 looked_at_max: ROOMS_LOOKED_AT_MAX,
             };
-            let page = self.node.store().directory(&query).await;
-            let page = page.map_err(|error| unavailable(&error))?;
+            let page = self.node.store().directory(&query).await?;
             let found = page.items.iter().find(is_called).map(|card| card.id);
             cursor = page.next;
             if found.is_some() || cursor.is_none() {
@@ -187,8 +189,7 @@ impl Desk<'_> {
             limit: lobby.limit.min(LOBBY_ROOMS_MAX),
             looked_at_max: ROOMS_LOOKED_AT_MAX,
         };
-        let page = self.node.store().directory(&query).await;
-        let cards = page.map_err(|error| unavailable(&error))?.items;
+        let cards = self.node.store().directory(&query).await?.items;
         let people = if lobby.people {
             let rooms: Vec<RoomId> = cards.iter().map(|card| card.id).collect();
             self.people(&rooms).await?
@@ -221,16 +222,14 @@ impl Desk<'_> {
             thread: None,
             limit: self.node.page(Some(limit)),
         };
-        let messages = self.node.store().messages(&query).await;
-        let messages = messages.map_err(|error| unavailable(&error))?;
+        let messages = self.node.store().messages(&query).await?;
         Ok(Answer::Transcript(Box::new(Transcript { room, messages })))
     }
 }
 
 /// What anybody may know of a room; none if there is no such room.
 pub(crate) async fn card(node: &Node, room: RoomId) -> Result<Option<RoomCard>, Refusal> {
-    let card = node.store().card(room).await;
-    card.map_err(|error| unavailable(&error))
+    Ok(node.store().card(room).await?)
 }
 
 /// What somebody hears who isn't in a room: no word of one that only its members may know of.
@@ -249,13 +248,13 @@ pub(crate) async fn log_in(
     login: &str,
     password: &chat_core::Password,
     make: bool,
-    origin: Origin<'_>,
+    whence: Whence<'_>,
 ) -> Result<SignedIn, Refusal> {
     let accounts = node.accounts();
     let signed_in = if make {
-        accounts.log_in_or_sign_up(login, password, origin).await
+        accounts.log_in_or_sign_up(login, password, whence).await
     } else {
-        accounts.log_in(login, password, origin).await
+        accounts.log_in(login, password, whence).await
     };
     Ok(accounts.lasting(signed_in?).await?)
 }
@@ -264,7 +263,7 @@ pub(crate) async fn log_in(
 pub(crate) async fn sign_up(
     node: &Node,
     wish: &SignUp,
-    origin: Origin<'_>,
+    whence: Whence<'_>,
 ) -> Result<SignedIn, Refusal> {
     let wish = auth::SignUp {
         name: wish.name.clone(),
@@ -273,7 +272,7 @@ pub(crate) async fn sign_up(
         password: wish.password.clone(),
     };
     let accounts = node.accounts();
-    let signed_in = accounts.sign_up_from(&wish, 1, origin).await?;
+    let signed_in = accounts.sign_up_from(&wish, 1, whence).await?;
     Ok(accounts.lasting(signed_in).await?)
 }
 
@@ -300,7 +299,6 @@ pub(crate) async fn signed_in(
 
 /// The rooms that somebody is a member of.
 pub(crate) async fn rooms_of(node: &Node, user: UserId) -> Result<Vec<RoomCard>, Refusal> {
-    let rooms = node.store().rooms_of(user).await;
-    let rooms = rooms.map_err(|error| unavailable(&error))?;
+    let rooms = node.store().rooms_of(user).await?;
     Ok(rooms.into_iter().map(|mine| mine.room).collect())
 }

@@ -152,7 +152,7 @@ mod tests {
             node,
             actor: &actor,
             from: None,
-            origin: None,
+            whence: None,
         };
         let rooms: Vec<RoomId> = (1..=150).map(RoomId::new).collect();
         let before = decided(node);

@@ -6,23 +6,18 @@ use std::sync::Arc;
 use chat_core::{Permission, Record, RoomId, Seq};
 use chat_protocol::answer::{Answer, Message, Page, Records};
 use chat_protocol::code::{Code, Refusal};
-use chat_protocol::command::{self, History};
+use chat_protocol::command::{History, Place};
 use chat_protocol::room_ref::RoomRef;
 
+use super::Desk;
 use super::parts::{self, fitting};
-use super::{Desk, unavailable};
-use crate::store::{MessageQuery, Place};
+use crate::store::MessageQuery;
 
 impl Desk<'_> {
     pub(super) async fn history(&self, history: &History) -> Result<Answer, Refusal> {
         let room = self.resolve(&history.room).await?;
         let (from, to) = self.readable(room, Permission::Read).await?;
-        let place = match history.place {
-            command::Place::Newest => Place::Newest,
-            command::Place::Before(seq) => Place::Before(seq),
-            command::Place::After(seq) => Place::After(seq),
-            command::Place::Around(seq) => Place::Around(seq),
-        };
+        let place = history.place;
         let limit = self.node.page(history.limit);
         let thread = history.thread;
         let viewer = self.actor.id;
@@ -35,12 +30,7 @@ impl Desk<'_> {
             thread,
             limit,
         };
-        let items = self
-            .node
-            .store()
-            .messages(&query)
-            .await
-            .map_err(|error| unavailable(&error))?;
+        let items = self.node.store().messages(&query).await?;
         let bytes_max = self.node.page_bytes_max();
         Ok(Answer::History(parts::messages(
             items, place, limit, bytes_max,
@@ -63,12 +53,7 @@ impl Desk<'_> {
             thread: None,
             limit: 1,
         };
-        let mut found = self
-            .node
-            .store()
-            .messages(&query)
-            .await
-            .map_err(|error| unavailable(&error))?;
+        let mut found = self.node.store().messages(&query).await?;
         Ok(found.pop())
     }
 
@@ -143,8 +128,7 @@ impl Desk<'_> {
         let mut after = range.start;
         while events.len() < limit {
             let piece = limit.saturating_sub(events.len()).min(PIECE);
-            let records = self.node.store().records(room, after, piece).await;
-            let records = records.map_err(|error| unavailable(&error))?;
+            let records = self.node.store().records(room, after, piece).await?;
             let ended = records.len() < piece;
             let records = records.into_iter().filter(|it| it.seq <= range.end);
             let (all, left) = parts::take_on(&mut events, records, bytes_left);

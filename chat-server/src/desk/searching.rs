@@ -5,8 +5,8 @@ use chat_protocol::answer::{Answer, FoundCard, Page};
 use chat_protocol::code::{Code, Refusal};
 use chat_protocol::room_ref::RoomRef;
 
+use super::Desk;
 use super::parts::fitting;
-use super::{Desk, unavailable};
 use crate::store::{Scope, SearchQuery, Sought};
 
 /// Rooms that are looked into at once; the answer says where to go on.
@@ -52,8 +52,7 @@ impl Desk<'_> {
             rooms: from_there(rooms, begin),
             limit: self.node.page(limit),
         };
-        let found = self.node.store().search(&query).await;
-        let found = found.map_err(|error| unavailable(&error))?;
+        let found = self.node.store().search(&query).await?;
         let next = found.next.or(more);
         let page = Page {
             items: found
@@ -87,8 +86,7 @@ impl Desk<'_> {
         &self,
         from: Option<RoomId>,
     ) -> Result<(Vec<Scope>, Option<(RoomId, Seq)>), Refusal> {
-        let mine = self.node.store().rooms_of(self.actor.id).await;
-        let mine = mine.map_err(|error| unavailable(&error))?;
+        let mine = self.node.store().rooms_of(self.actor.id).await?;
         let mut rooms = mine
             .into_iter()
             .map(|it| it.room)

@@ -18,8 +18,9 @@ use super::polling::{Polling, Served};
 use super::probe::{self, Probe, RELEASE, Trial};
 use super::registry::{Caller, Errand, Membership, Opening, Said};
 use super::{Refused, Settings};
+use crate::message::Message;
 use crate::outbox::{Outbox, State, Wire};
-use crate::websocket::{GOODBYE, Read, Socket};
+use crate::websocket::{GOODBYE, GOODBYE_STOPPING, Read, Socket};
 use crate::worker::Worker;
 
 /// One Engine.IO session, as an application on the server sees it: messages in, messages out.
@@ -39,15 +40,6 @@ pub struct Line {
     heartbeat: Heartbeat,
     fate: Fate,
     caller: Caller,
-}
-
-/// A message of an application.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Message {
-    /// A text.
-    Text(String),
-    /// Bytes.
-    Binary(Vec<u8>),
 }
 
 /// What is heard of a session.
@@ -86,9 +78,6 @@ enum Sort {
     Nothing,
     Bad,
 }
-
-/// How long a goodbye may take for which the server waits.
-const GOODBYE_STOPPING: Duration = Duration::from_millis(200);
 
 const CLOSE: &[u8] = b"1";
 const PING: &[u8] = b"2";

@@ -11,7 +11,7 @@ use chat_core::Password;
 use chat_protocol::code::{Code, Refusal};
 use serde::Deserialize;
 
-use crate::http::auth::{bearer, origin};
+use crate::http::auth::{bearer, whence};
 use crate::http::problem::Problem;
 use crate::node::{Node, RECONNECT_MS, carry_out};
 
@@ -46,10 +46,10 @@ async fn erase(State(node): State<Node>, request: Request) -> Result<StatusCode,
             .map_err(|_| Refusal::bad_frame("the body is not the JSON that is asked for here"))?,
     };
     carry_out(async move {
-        let origin = origin(&extensions, wish.device.as_deref());
+        let whence = whence(&extensions, wish.device.as_deref());
         let ended = node
             .accounts()
-            .erase_own(&identity, wish.password.as_ref(), origin)
+            .erase_own(&identity, wish.password.as_ref(), whence)
             .await?;
         crate::erasing::part(&node, &ended).await;
         Ok(StatusCode::NO_CONTENT)

@@ -50,9 +50,12 @@ async fn suspend(
     let body = body.map_err(|_| unread())?;
     let Suspension { name, lift } = serde_json::from_slice(&body).map_err(|_| unread())?;
     let account = node.store().find_account(&name).await;
-    let account = account.map_err(|error| AuthError::storage(&error))?;
+    let account = account.map_err(AuthError::from)?;
     let account = account.ok_or(AuthError::UserNotFound)?;
-    node.suspend(account.user, !lift).await?;
+    match lift {
+        true => node.accounts().reinstate(account.user).await?,
+        false => node.suspend(account.user).await?,
+    }
     tracing::info!(user = %account.user, suspended = !lift, "an operator decided on an account");
     Ok(StatusCode::NO_CONTENT)
 }

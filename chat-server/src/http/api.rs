@@ -17,9 +17,9 @@ use chat_protocol::room_ref::RoomRef;
 use serde::Deserialize;
 
 use crate::auth::Identity;
-use crate::auth::limiter::Origin;
+use crate::auth::limiter::Whence;
 use crate::desk::Desk;
-use crate::http::auth::{bearer, origin};
+use crate::http::auth::{bearer, whence};
 use crate::http::problem::Problem;
 use crate::node::Node;
 
@@ -59,12 +59,12 @@ async fn commands(
     let mut calls = Vec::new();
     Dialect::Native.decode(text, Form::Text, &mut calls);
     if calls.is_empty() || calls.len() > CALLS_MAX {
-        return Err(Refusal::bad_frame("a request holds 1 to 100 frames").into());
+        return Err(Refusal::bad_frame(format!("a request holds 1 to {CALLS_MAX} frames")).into());
     }
     if key.is_some() && calls.len() > 1 {
         return Err(Refusal::bad_frame("an idempotency key goes with one frame").into());
     }
-    let from = origin(&extensions, None);
+    let from = whence(&extensions, None);
     let mut replies = Vec::new();
     for call in calls {
         let Call { ticket, op } = call;
@@ -92,7 +92,7 @@ async fn rooms(
     let identity = who(&node, &headers).await?;
     let Query(part) = part.map_err(|_| Refusal::bad_argument("after"))?;
     let after = part.after;
-    let from = origin(&extensions, None);
+    let from = whence(&extensions, None);
     Ok(ok(
         &query(&node, &identity, from, Op::Rooms { after }).await?
     ))
@@ -142,7 +142,7 @@ async fn messages(
         thread: thread.transpose()?,
         limit: range.limit,
     };
-    let from = origin(&extensions, None);
+    let from = whence(&extensions, None);
     Ok(ok(
         &query(&node, &identity, from, Op::History(history)).await?
     ))
@@ -189,7 +189,7 @@ async fn search(
             .transpose()?,
         limit: search.limit,
     };
-    let from = origin(&extensions, None);
+    let from = whence(&extensions, None);
     Ok(ok(&query(&node, &identity, from, op).await?))
 }
 
@@ -197,7 +197,7 @@ async fn search(
 async fn perform(
     node: &Node,
     identity: &Identity,
-    from: Origin<'_>,
+    from: Whence<'_>,
     op: Op,
 ) -> Result<Answer, Refusal> {
     let Op::InRoom { room, cid, command } = op else {
@@ -206,7 +206,7 @@ async fn perform(
     node.spend(identity.user, from)?;
     let actor = identity.actor();
     let desk = Desk {
-        origin: Some(from),
+        whence: Some(from),
         ..desk(node, &actor)
     };
     desk.command_from(from, room.as_ref(), cid, command).await
@@ -215,7 +215,7 @@ async fn perform(
 async fn query(
     node: &Node,
     identity: &Identity,
-    from: Origin<'_>,
+    from: Whence<'_>,
     op: Op,
 ) -> Result<Answer, Refusal> {
     node.spend(identity.user, from)?;
@@ -229,7 +229,7 @@ fn desk<'a>(node: &'a Node, actor: &'a Actor) -> Desk<'a> {
         node,
         actor,
         from: None,
-        origin: None,
+        whence: None,
     }
 }
 

@@ -18,7 +18,7 @@ use chat_protocol::Refusal;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::auth::limiter::{GuestRules, Origin};
+use crate::auth::limiter::{GuestRules, Whence};
 use crate::auth::{
     Accounts, AuthError, Authenticator, Identity, Revocation, SignUp, SignedIn, Token,
 };
@@ -158,7 +158,7 @@ async fn sign_up(
     body: Body,
 ) -> Result<(StatusCode, Response), Problem> {
     let body: SignUpBody = routes.read(body)?;
-    let origin = origin(&extensions, body.device.as_deref());
+    let whence = whence(&extensions, body.device.as_deref());
     let wish = SignUp {
         name: body.name,
         email: body.email,
@@ -167,7 +167,7 @@ async fn sign_up(
     };
     let signed_in = routes
         .accounts
-        .sign_up_from(&wish, routes.password_bytes_min, origin)
+        .sign_up_from(&wish, routes.password_bytes_min, whence)
         .await?;
     Ok((StatusCode::CREATED, routes.tokens(signed_in).await?))
 }
@@ -178,9 +178,9 @@ async fn log_in(
     body: Body,
 ) -> Result<Response, Problem> {
     let body: LogInBody = routes.read(body)?;
-    let origin = origin(&extensions, body.device.as_deref());
+    let whence = whence(&extensions, body.device.as_deref());
     let accounts = &routes.accounts;
-    let signed_in = accounts.log_in(&body.login, &body.password, origin).await?;
+    let signed_in = accounts.log_in(&body.login, &body.password, whence).await?;
     routes.tokens(signed_in).await
 }
 
@@ -218,11 +218,11 @@ async fn change_password(
     let identity = routes.identity(&headers).await?;
     let body: PasswordBody = routes.read(body)?;
     carry_out(async move {
-        let origin = origin(&extensions, body.device.as_deref());
+        let whence = whence(&extensions, body.device.as_deref());
         let bytes_min = routes.password_bytes_min;
         let changed = routes
             .accounts
-            .change_password(&identity, &body.old, &body.new, bytes_min, origin)
+            .change_password(&identity, &body.old, &body.new, bytes_min, whence)
             .await?;
         (routes.on_revoked)(changed.revocation).await;
         routes.tokens(changed.signed_in).await
@@ -236,10 +236,10 @@ async fn admit_guest(
     body: Body,
 ) -> Result<Response, Problem> {
     let body: GuestBody = routes.read(body)?;
-    let origin = origin(&extensions, None);
+    let whence = whence(&extensions, None);
     let admitted = routes
         .accounts
-        .guest_from(&body.name, origin, routes.guests);
+        .guest_from(&body.name, whence, routes.guests);
     let (identity, token) = admitted.await?;
     Ok(unstored(TokensBody {
         expires_at: identity.expires_at,
@@ -268,7 +268,7 @@ impl Routes {
 
     async fn identity(&self, headers: &HeaderMap) -> Result<Identity, Problem> {
         let token = bearer(headers)?;
-        Ok(self.authenticator.authenticate(token).await?)
+        Ok(self.authenticator.authenticate(token).await?.holder()?)
     }
 
     async fn user(&self, identity: Identity) -> Result<UserBody, Problem> {
@@ -314,9 +314,9 @@ fn unstored(body: impl Serialize) -> Response {
 }
 
 /// From where a request comes.
-pub(super) fn origin<'a>(extensions: &Extensions, device: Option<&'a str>) -> Origin<'a> {
+pub(super) fn whence<'a>(extensions: &Extensions, device: Option<&'a str>) -> Whence<'a> {
     let info = extensions.get::<ConnectInfo<SocketAddr>>();
-    Origin {
+    Whence {
         address: info.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip()),
         device,
         page: None,

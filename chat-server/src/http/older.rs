@@ -22,7 +22,7 @@ use chat_protocol::room_ref::RoomRef;
 use http_body_util::{BodyExt, Limited};
 
 use crate::auth::Identity;
-use crate::auth::limiter::Origin;
+use crate::auth::limiter::Whence;
 use crate::desk::{Desk, no_room, older};
 use crate::http::upgrade::{address, foreign_page};
 use crate::node::{Node, RECONNECT_MS};
@@ -95,7 +95,7 @@ async fn reply(node: &Node, site: Site, request: Request) -> Reply {
     let address = address(&request);
     let (head, body) = request.into_parts();
     let page = foreign_page(&head.headers, &node.config().origins);
-    let origin = Origin::of(address).on_page(page.as_deref());
+    let whence = Whence::of(address).on_page(page.as_deref());
     let bytes_max = node.limits().http_body_bytes_max;
     let Ok(body) = Limited::new(body, bytes_max).collect().await else {
         return site.refuse(&Refusal::too_large(bytes_max as u64));
@@ -111,7 +111,7 @@ async fn reply(node: &Node, site: Site, request: Request) -> Reply {
         Ok(asked) => asked,
         Err(reply) => return reply,
     };
-    let answer = Counter { node, origin }.answer(proof, op).await;
+    let answer = Counter { node, whence }.answer(proof, op).await;
     if let Err(refusal) = &answer {
         node.metrics().refused(refusal.class);
     }
@@ -147,7 +147,7 @@ fn decoded(path: &str) -> Option<String> {
 /// Where somebody is served who has no socket.
 pub(super) struct Counter<'a> {
     pub(super) node: &'a Node,
-    pub(super) origin: Origin<'a>,
+    pub(super) whence: Whence<'a>,
 }
 
 impl Counter<'_> {
@@ -157,7 +157,7 @@ impl Counter<'_> {
             Proof::Unasked => None,
             proof @ (Proof::Missing | Proof::Token(_)) => Some(self.who(&proof).await?),
         };
-        let (node, origin) = (self.node, self.origin);
+        let (node, whence) = (self.node, self.whence);
         let op = op?;
         let signed_in = if let Op::LogIn {
             login,
@@ -165,9 +165,9 @@ impl Counter<'_> {
             make,
         } = &op
         {
-            older::log_in(node, login, password, *make, origin).await?
+            older::log_in(node, login, password, *make, whence).await?
         } else if let Op::SignUp(wish) = &op {
-            older::sign_up(node, wish, origin).await?
+            older::sign_up(node, wish, whence).await?
         } else {
             let identity = identity.ok_or_else(|| Refusal::new(Code::Unauthenticated))?;
             return self.perform(&identity.actor(), op).await;
@@ -185,7 +185,7 @@ impl Counter<'_> {
         if identity.suspended {
             return Err(Refusal::new(Code::Suspended));
         }
-        self.node.spend(identity.user, self.origin)?;
+        self.node.spend(identity.user, self.whence)?;
         Ok(identity)
     }
 
@@ -213,7 +213,7 @@ impl Counter<'_> {
             node: self.node,
             actor,
             from: None,
-            origin: Some(self.origin),
+            whence: Some(self.whence),
         }
     }
 
@@ -234,7 +234,7 @@ impl Counter<'_> {
         let password = wish.password.clone();
         let join = Join { password }.into();
         let joined = desk
-            .command_from(self.origin, Some(&RoomRef::id(room)), None, join)
+            .command_from(self.whence, Some(&RoomRef::id(room)), None, join)
             .await?;
         let already = matches!(joined, Answer::Done { dup: true, .. });
         let card = older::card(self.node, room).await?;

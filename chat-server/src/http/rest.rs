@@ -11,7 +11,7 @@ use chat_protocol::http::Proof;
 use chat_protocol::room_ref::RoomRef;
 use chat_protocol::spelling::Spelling;
 
-use crate::auth::limiter::Origin;
+use crate::auth::limiter::Whence;
 use crate::http::older::{Counter, authorization};
 use crate::node::Node;
 
@@ -59,7 +59,7 @@ pub(super) async fn admit(
     };
     let counter = Counter {
         node,
-        origin: Origin::of(address),
+        whence: Whence::of(address),
     };
     let actor = counter.who(&proof).await?.actor();
     let room = wanted.room.filter(|room| !room.is_empty());

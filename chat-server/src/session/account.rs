@@ -76,13 +76,13 @@ impl Session {
         make: bool,
     ) -> Performed {
         let ended = self.worker.hub.borrow().ended();
-        let origin = self.origin();
+        let whence = self.whence();
         #[cfg(sabotage)]
-        let origin = match chat_core::sabotage::planted("limiter_per_transport") {
-            true => crate::auth::limiter::Origin::of(std::net::Ipv4Addr::UNSPECIFIED.into()),
-            false => origin,
+        let whence = match chat_core::sabotage::planted("limiter_per_transport") {
+            true => crate::auth::limiter::Whence::of(std::net::Ipv4Addr::UNSPECIFIED.into()),
+            false => whence,
         };
-        let signed_in = older::log_in(self.node(), login, password, make, origin).await;
+        let signed_in = older::log_in(self.node(), login, password, make, whence).await;
         let signed_in = match signed_in {
             Ok(signed_in) => signed_in,
             Err(refusal) => return Err(self.told_apart(refusal, login).await?),
@@ -94,8 +94,8 @@ impl Session {
     /// Makes an account, is its owner from then on, and joins what is open of the rooms it wants.
     pub(super) async fn sign_up(&mut self, wish: &SignUp) -> Performed {
         let ended = self.worker.hub.borrow().ended();
-        let origin = self.origin();
-        let signed_in = older::sign_up(self.node(), wish, origin).await?;
+        let whence = self.whence();
+        let signed_in = older::sign_up(self.node(), wish, whence).await?;
         let mut card = self.signed_in(signed_in, ended).await?;
         if !wish.rooms.is_empty() {
             let actor = self.actor()?;
@@ -184,14 +184,7 @@ impl Session {
 
     /// A guest of this socket's own.
     fn stranger(&self) -> Identity {
-        let draw = self.node().draw();
-        Identity {
-            user: UserId::guest(draw),
-            name: Name::new("guest").expect("a plain word is a name"),
-            grant: None,
-            token_epoch: 0,
-            expires_at: None,
-            suspended: false,
-        }
+        let name = Name::new("guest").expect("a plain word is a name");
+        Identity::new(UserId::guest(self.node().draw()), name)
     }
 }

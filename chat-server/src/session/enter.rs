@@ -112,9 +112,9 @@ impl Session {
         } else {
             Join { password }.into()
         };
-        let origin = self.origin();
+        let whence = self.whence();
         self.desk(actor)
-            .command_from(origin, Some(&RoomRef::id(room)), None, command)
+            .command_from(whence, Some(&RoomRef::id(room)), None, command)
             .await?;
         if actor.id.is_guest() {
             self.seats.visit(room, actor.id);
@@ -245,7 +245,7 @@ impl Session {
         }
         let by_address =
             rule == NameRule::Address && node.config().actions_names == ActionsNames::Session;
-        let here = async || accounts.here_from(name.as_str(), self.origin()).await;
+        let here = async || accounts.here_from(name.as_str(), self.whence()).await;
         let ended = self.worker.hub.borrow().ended();
         if by_address && let Some(identity) = here().await? {
             self.come_by(&identity);

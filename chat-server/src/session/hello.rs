@@ -10,7 +10,6 @@ use chat_protocol::command::{Hello, Subscribe, Token};
 
 use super::{After, Performed, Session, unauthenticated};
 use crate::auth::Identity;
-use crate::desk::unavailable;
 use crate::hub::News;
 
 /// A position that a client remembers: the epoch it was heard in, and the record.
@@ -110,7 +109,7 @@ impl Session {
             (Some(token), _) => Ok((self.node().authenticate(token).await?, None)),
             (None, Some(guest)) => {
                 let (accounts, rules) = (self.node().accounts(), self.node().guest_rules());
-                let guest = accounts.guest_from(guest.name.as_str(), self.origin(), rules);
+                let guest = accounts.guest_from(guest.name.as_str(), self.whence(), rules);
                 let (identity, token) = guest.await?;
                 Ok((identity, Some(token.expose().to_owned())))
             }
@@ -128,13 +127,7 @@ impl Session {
         match &hello.subscribe {
             Subscribe::Mine => {
                 let user = self.actor()?.id;
-                for mine in self
-                    .node()
-                    .store()
-                    .rooms_of(user)
-                    .await
-                    .map_err(|error| unavailable(&error))?
-                {
+                for mine in self.node().store().rooms_of(user).await? {
                     wanted.entry(mine.room.id).or_default();
                 }
             }
@@ -197,12 +190,7 @@ impl Session {
         let most = self.node().limits().catch_up_records_max;
         let why = if at > head {
             Some(ResetReason::Ahead)
-        } else if known != epoch
-            && !store
-                .continues(room, &known, at)
-                .await
-                .map_err(|error| unavailable(&error))?
-        {
+        } else if known != epoch && !store.continues(room, &known, at).await? {
             Some(ResetReason::EpochChanged)
         } else if head.number() - at.number() > most {
             Some(ResetReason::TooFar)

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use super::{After, Performed, Session, unauthenticated};
 use crate::auth::Identity;
 use crate::bus::Hint;
-use crate::desk::{self, parts, unavailable};
+use crate::desk::{self, parts};
 use crate::hub::{News, Sitter};
 use crate::mail::{Mail, Reply, Wish};
 use crate::store::{MessageQuery, Place};
@@ -117,7 +117,7 @@ impl Session {
         let room = target.map(RoomRef::id);
         let answer = self
             .desk(&actor)
-            .command_from(self.origin(), room.as_ref(), cid, command)
+            .command_from(self.whence(), room.as_ref(), cid, command)
             .await;
         if let (Ok(_), Some(room), true) = (&answer, target, visits) {
             self.seats.visit(room, actor.id);
@@ -312,12 +312,7 @@ impl Session {
             thread: None,
             limit,
         };
-        let messages = self
-            .node()
-            .store()
-            .messages(&query)
-            .await
-            .map_err(|error| unavailable(&error))?;
+        let messages = self.node().store().messages(&query).await?;
         let bytes_max = self.node().page_bytes_max();
         let messages = parts::messages(messages, Place::Newest, limit, bytes_max).items;
         Ok(Snapshot {
@@ -404,9 +399,9 @@ impl Session {
                 .publish(signals.map(Hint::Passing).collect());
         }
         for (worker, round) in rounds {
-            if let Some(slots) = self.node().worker(worker) {
+            if let Some(boxes) = self.node().worker(worker) {
                 // Dropped if that worker is busy: a status is only a signal.
-                drop(slots.hints.try_send(Told::Here(self.link.key, round)));
+                drop(boxes.hints.try_send(Told::Here(self.link.key, round)));
             }
         }
         Ok((Answer::Accepted {}, After::Nothing))

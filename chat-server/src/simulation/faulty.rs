@@ -34,6 +34,7 @@ pub(super) enum Health {
 pub(super) struct Ward(Arc<Mutex<(Health, Dice)>>);
 
 /// A store whose health changes.
+#[derive(Debug)]
 pub(super) struct Faulty {
     inner: Arc<dyn Store>,
     ward: Ward,

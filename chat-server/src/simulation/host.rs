@@ -18,7 +18,7 @@ use super::faulty::{Faulty, Ward};
 use super::ledger::Ledger;
 use super::network::{Cable, End, Weather, connection};
 use super::trace::Trace;
-use crate::auth::{AuthError, Authenticator, Identity, TokenFault};
+use crate::auth::{AuthError, Authenticator, Identity, TokenFault, Verdict};
 use crate::config::Config;
 use crate::listener::Caller;
 use crate::node::Node;
@@ -233,17 +233,13 @@ struct Badges;
 
 #[async_trait]
 impl Authenticator for Badges {
-    async fn authenticate(&self, token: &str) -> Result<Identity, AuthError> {
+    async fn authenticate(&self, token: &str) -> Result<Verdict, AuthError> {
         let number = token.strip_prefix("badge-").and_then(|it| it.parse().ok());
-        let number: u64 = number.ok_or(TokenFault::Malformed)?;
-        let name = Name::new(&format!("u{number}")).map_err(|_| TokenFault::Malformed)?;
-        Ok(Identity {
-            user: UserId::new(number),
-            name,
-            grant: Some(token.into()),
-            token_epoch: 0,
-            expires_at: None,
-            suspended: false,
-        })
+        let Some(number) = number else {
+            return Ok(Verdict::NotMine(TokenFault::Unknown));
+        };
+        let name = Name::new(&format!("u{number}")).map_err(|_| TokenFault::Claims)?;
+        let identity = Identity::new(UserId::new(number), name).with_grant(token);
+        Ok(Verdict::Holder(identity))
     }
 }

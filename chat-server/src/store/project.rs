@@ -1,10 +1,8 @@
 //! What adapters have in common: how records look in lists.
 
-use std::borrow::Cow;
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
-use chat_core::{Event, Record, Room, RoomId, Seq, UserId};
+#[cfg(feature = "sqlite")]
+pub(super) use self::erased::{kept, without_names};
+use chat_core::{Event, RoomId, Seq};
 use chat_protocol::answer::Page;
 
 use super::{Append, StoreError};
@@ -60,25 +58,38 @@ pub(super) fn check_dense(append: &Append) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// A record as it is kept: one of somebody who was erased without words.
-pub(super) fn kept<'a>(record: &'a Arc<Record>, erased: &BTreeSet<UserId>) -> Cow<'a, Arc<Record>> {
-    if erased.contains(&record.by.id) {
-        let mut bare = Record::clone(record);
-        drop(bare.take_words());
-        Cow::Owned(Arc::new(bare))
-    } else {
-        Cow::Borrowed(record)
-    }
-}
+/// What is kept of people who were erased, on disk.
+#[cfg(feature = "sqlite")]
+mod erased {
+    use std::borrow::Cow;
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
 
-/// A room without the names that erased people have in it.
-pub(super) fn without_names(mut room: Room, erased: &BTreeSet<UserId>) -> Room {
-    for user in erased {
-        if let Some(member) = room.members.get_mut(user) {
-            member.nickname = None;
+    use chat_core::{Record, Room, UserId};
+
+    /// A record as it is kept: one of somebody who was erased without words.
+    pub(in crate::store) fn kept<'a>(
+        record: &'a Arc<Record>,
+        erased: &BTreeSet<UserId>,
+    ) -> Cow<'a, Arc<Record>> {
+        if erased.contains(&record.by.id) {
+            let mut bare = Record::clone(record);
+            drop(bare.take_words());
+            Cow::Owned(Arc::new(bare))
+        } else {
+            Cow::Borrowed(record)
         }
     }
-    room
+
+    /// A room without the names that erased people have in it.
+    pub(in crate::store) fn without_names(mut room: Room, erased: &BTreeSet<UserId>) -> Room {
+        for user in erased {
+            if let Some(member) = room.members.get_mut(user) {
+                member.nickname = None;
+            }
+        }
+        room
+    }
 }
 
 /// The milliseconds of a number of days.

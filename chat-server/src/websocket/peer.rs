@@ -17,8 +17,7 @@ use chat_protocol::code::{Code, Refusal};
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::watch;
 
-use super::{GOODBYE, Read, Socket};
-use crate::engineio::Message;
+use super::{GOODBYE, GOODBYE_STOPPING, Message, Read, Socket};
 use crate::http::problem::Problem;
 use crate::http::upgrade::{accept_key, address, is_upgrade, is_welcome, place, switch};
 use crate::node::{Node, RECONNECT_MS};
@@ -74,9 +73,6 @@ enum Woken {
     Silence,
     Stop,
 }
-
-/// How long a client may take to close, too, when the server waits for it.
-const GOODBYE_STOPPING: Duration = Duration::from_millis(200);
 
 impl Peer {
     /// The next message; none when the connection has ended.

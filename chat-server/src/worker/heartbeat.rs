@@ -49,7 +49,7 @@ impl Worker {
             rooms += 1;
             cids += room.cids_held();
         }
-        let mail = self.node.worker(self.index).map(|slots| &slots.mail);
+        let mail = self.node.worker(self.index).map(|boxes| &boxes.mail);
         let requests = mail.map_or(0, |mail| mail.max_capacity() - mail.capacity());
         let metrics = self.node.metrics();
         for (gauge, count, told) in [

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chat_core::{Password, Timestamp};
 use chat_server::auth::hashing::{Hasher, HashingCost};
-use chat_server::auth::limiter::{AttemptRules, Limiter, Origin};
+use chat_server::auth::limiter::{AttemptRules, Limiter, Whence};
 use chat_server::auth::{
     Accounts, AccountsConfig, AuthError, Authenticator, Identity, Secret, SignUp, SignedIn,
     TokenFault,
@@ -89,7 +89,7 @@ impl House {
     }
 
     async fn who(&self, token: &str) -> Result<Identity, AuthError> {
-        self.accounts.authenticate(token).await
+        self.accounts.authenticate(token).await?.holder()
     }
 
     fn pass(&self, seconds: u64) {
@@ -118,8 +118,8 @@ fn password_of(name: &str) -> Password {
     Password::new(format!("sesame of {name}"))
 }
 
-fn from(number: u32) -> Origin<'static> {
-    Origin::of(IpAddr::from((0x0a00_0000 + number).to_be_bytes()))
+fn from(number: u32) -> Whence<'static> {
+    Whence::of(IpAddr::from((0x0a00_0000 + number).to_be_bytes()))
 }
 
 #[tokio::test]
@@ -300,8 +300,8 @@ async fn a_suspended_account_is_out_until_it_may_act_again() {
     let house = House::open().await;
     let ann = house.sign_up("ann").await;
     let accounts = &house.accounts;
-    let revocation = accounts.suspend(ann.identity.user, true).await.unwrap();
-    assert!(ann.identity.falls_under(&revocation.unwrap()));
+    let revocation = accounts.suspend(ann.identity.user).await.unwrap();
+    assert!(ann.identity.falls_under(&revocation));
     let refused = house.who(ann.access.expose()).await;
     assert_eq!(refused.unwrap_err(), AuthError::Suspended);
     let refused = house.log_in("ann", "sesame of ann").await;
@@ -310,8 +310,7 @@ async fn a_suspended_account_is_out_until_it_may_act_again() {
     let refused = house.log_in("ann", "guess").await;
     assert_eq!(refused.unwrap_err(), AuthError::BadCredentials);
 
-    let lifted = accounts.suspend(ann.identity.user, false).await.unwrap();
-    assert_eq!(lifted, None);
+    accounts.reinstate(ann.identity.user).await.unwrap();
     assert!(house.who(ann.access.expose()).await.is_err());
     house.log_in("ann", "sesame of ann").await.unwrap();
 }
@@ -372,7 +371,7 @@ async fn who_made_an_account_here_counts_as_logged_in_from_here() {
     let address = from(1).address;
     assert!(
         accounts
-            .here_from("john", Origin::of(address))
+            .here_from("john", Whence::of(address))
             .await
             .unwrap()
             .is_some()
@@ -388,7 +387,7 @@ async fn an_address_is_trusted_for_the_life_of_a_token() {
     assert!(
         house
             .accounts
-            .here_from("ann", Origin::of(home))
+            .here_from("ann", Whence::of(home))
             .await
             .unwrap()
             .is_some()
@@ -396,7 +395,7 @@ async fn an_address_is_trusted_for_the_life_of_a_token() {
     assert!(
         house
             .accounts
-            .here_from("ann", Origin::of(cafe))
+            .here_from("ann", Whence::of(cafe))
             .await
             .unwrap()
             .is_none()
@@ -405,7 +404,7 @@ async fn an_address_is_trusted_for_the_life_of_a_token() {
     assert!(
         house
             .accounts
-            .here_from("ann", Origin::of(home))
+            .here_from("ann", Whence::of(home))
             .await
             .unwrap()
             .is_some()
@@ -414,7 +413,7 @@ async fn an_address_is_trusted_for_the_life_of_a_token() {
     assert!(
         house
             .accounts
-            .here_from("ann", Origin::of(home))
+            .here_from("ann", Whence::of(home))
             .await
             .unwrap()
             .is_none()

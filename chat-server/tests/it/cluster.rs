@@ -314,7 +314,7 @@ async fn what_ends_a_log_in_ends_its_sessions_on_every_node() {
         stays.ok("rooms", json!({})).await;
 
         let user = cat.id.try_into().unwrap();
-        pair.one.server.suspend(user, true).await.unwrap();
+        pair.one.server.suspend(user).await.unwrap();
         ends_within(&mut c, 4503, most).await;
         stays.ok("rooms", json!({})).await;
         pair.stop().await;

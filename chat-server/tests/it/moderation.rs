@@ -96,7 +96,7 @@ async fn who_is_suspended_or_logged_out_is_cut_off_whatever_he_speaks() {
             let began = Instant::now();
             if suspended {
                 let id = account.id.try_into().unwrap();
-                world.server.suspend(id, true).await.unwrap();
+                world.server.suspend(id).await.unwrap();
             } else {
                 let all = r#"{"all":true}"#;
                 let out = by(&world, &account, "POST", "/v1/auth/logout", all).await;

@@ -4,6 +4,10 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use axum::routing::get;
+use chat_server::clock::{Clock, SystemClock};
+use chat_server::config::{Config, Listen, StoreUrl};
+use chat_server::metrics::Metrics;
+use chat_server::{Addresses, RunError, serve, store};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -44,4 +48,23 @@ async fn an_application_that_mounts_the_server_has_its_sockets_too() {
     let page = http(address, "GET", "/", &[], b"").await;
     assert_eq!(page.status, 200);
     host.abort();
+}
+
+#[tokio::test]
+async fn a_server_that_finds_an_address_taken_gives_everything_else_back() {
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let store = StoreUrl::Sqlite(folder.path().join("chat.db"));
+    let mut config = Config::default();
+    config.store = store.clone();
+    config.listen = vec![
+        Listen::local(0),
+        Listen::local(taken.local_addr().unwrap().port()),
+    ];
+    let metrics = Metrics::new(SystemClock::new().now());
+    let listening = |_: &Addresses| panic!("it doesn't listen everywhere");
+    let failed = serve(config, metrics, listening, std::future::pending()).await;
+    assert!(matches!(failed, Err(RunError::Listen { .. })), "{failed:?}");
+    // Nobody holds the file any more.
+    store::open(&store).unwrap();
 }

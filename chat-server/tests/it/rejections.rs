@@ -206,7 +206,7 @@ async fn between_two_people(reached: &mut Reached) {
         .insert(code_of(&said.json(), Code::BadCredentials));
     world
         .server
-        .suspend(bob.id.try_into().unwrap(), true)
+        .suspend(bob.id.try_into().unwrap())
         .await
         .unwrap();
     let right = json!({"login": "bob", "password": PASSWORD}).to_string();

@@ -64,7 +64,7 @@ async fn what_ends_a_log_in_ends_its_sessions_within_a_second() {
     let mut c = world.enter_on(0, &cat).await;
     world
         .server
-        .suspend(cat.id.try_into().unwrap(), true)
+        .suspend(cat.id.try_into().unwrap())
         .await
         .unwrap();
     assert_eq!(c.system("bye").await["code"], 4503);
@@ -96,7 +96,7 @@ async fn a_log_in_that_ends_takes_the_sockets_of_older_dialects_along() {
             );
         } else {
             let bob = bob.id.try_into().unwrap();
-            world.server.suspend(bob, true).await.unwrap();
+            world.server.suspend(bob).await.unwrap();
         }
         while old.hear().await.is_ok() {}
         assert!(began.elapsed() < Duration::from_secs(1), "{end}");
@@ -282,7 +282,7 @@ async fn who_answers_no_ping_is_given_up() {
     a.ok("hello", json!({"guest": {"name": "Gus"}})).await;
     let mut mute = world.connect().await;
     mute.ok("hello", json!({"guest": {"name": "Max"}})).await;
-    let sessions = || world.server.node().metrics().sessions.get();
+    let sessions = || world.server.node().metrics().sessions();
     // One reads, and so answers pings; the other doesn't even do that.
     while sessions() == 2 {
         a.system("ping").await;

@@ -1,6 +1,10 @@
 //! A server for those who test whether it speaks WebSocket: every message comes back as it was
 //! sent, over the same sockets that the chat runs on.
 //!
+//! ```text
+//! cargo run -p chat-examples --bin echo
+//! ```
+//!
 //! The Autobahn suite (`wstest -m fuzzingclient`, cases 1 to 7, 9 and 10) fails in nothing. Its
 //! cases 6.4.3 and 6.4.4 come out as not strict: a text is checked with each of its frames, so that
 //! a frame that begins badly is refused only when all of it is there. Bounds on frames make that a

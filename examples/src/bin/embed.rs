@@ -21,13 +21,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use chat_core::Name;
 use chat_examples::draw_cid;
 use chat_server::Server;
-use chat_server::auth::{AuthError, Authenticator, Identity, Revocation, TokenFault};
-use chat_server::clock::{Clock, SystemClock};
+use chat_server::auth::{
+    AuthError, Authenticator, Identity, Linker, Revocation, TokenFault, Verdict,
+};
+use chat_server::clock::SystemClock;
 use chat_server::config::{Config, StoreUrl};
-use chat_server::store::{self, Account, Created, NewAccount, Store, StoreError};
+use chat_server::store;
 use clap::Parser;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
@@ -52,7 +53,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let store = store::open(&config.store)?;
     let users = Arc::new(Users {
         sessions: Mutex::default(),
-        store: store.clone(),
+        accounts: Linker::new(store.clone(), Arc::new(SystemClock::new())),
     });
     let chat = Server::builder(config)
         .store(store)
@@ -114,7 +115,7 @@ async fn log_in(State(app): State<App>, Json(body): Json<LogIn>) -> Json<Session
 
 /// Who leaves the application leaves the chat.
 async fn log_out(State(app): State<App>, Json(body): Json<Session>) -> StatusCode {
-    let Ok(identity) = app.users.authenticate(&body.session).await else {
+    let Ok(Verdict::Holder(identity)) = app.users.authenticate(&body.session).await else {
         return StatusCode::UNAUTHORIZED;
     };
     app.users.sessions().remove(&body.session);
@@ -128,78 +129,32 @@ async fn log_out(State(app): State<App>, Json(body): Json<Session>) -> StatusCod
 }
 
 /// The application's users.
+#[derive(Debug)]
 struct Users {
     /// Who is logged in, by session.
     sessions: Mutex<HashMap<String, String>>,
-    /// The chat's store: it numbers people, and remembers who of the application is which number.
-    store: Arc<dyn Store>,
+    /// The chat numbers people, and remembers who of the application is which number.
+    accounts: Linker,
 }
 
 impl Users {
     fn sessions(&self) -> std::sync::MutexGuard<'_, HashMap<String, String>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// The chat's account of one of the application's users, made when he comes first.
-    async fn account(&self, user: &str) -> Result<Account, AuthError> {
-        if let Some(account) = self
-            .store
-            .linked(ISSUER, user)
-            .await
-            .map_err(|why| unavailable(&why))?
-        {
-            return Ok(account);
-        }
-        let bad = |_| AuthError::BadArgument {
-            field: "name",
-            why: "can't be shown",
-        };
-        let account = NewAccount {
-            name: Name::new(user).map_err(bad)?,
-            email: None,
-            handle: None,
-            // He logs in to the application, never to the chat.
-            password_hash: None,
-            link: None,
-            at: SystemClock::new().now(),
-        };
-        let created = self
-            .store
-            .create_account(account)
-            .await
-            .map_err(|why| unavailable(&why))?;
-        let Created::Account(account) = created else {
-            return Err(AuthError::NameTaken);
-        };
-        self.store
-            .link(ISSUER, user, account.user)
-            .await
-            .map_err(|why| unavailable(&why))?;
-        Ok(account)
-    }
 }
 
 #[async_trait]
 impl Authenticator for Users {
-    async fn authenticate(&self, token: &str) -> Result<Identity, AuthError> {
+    async fn authenticate(&self, token: &str) -> Result<Verdict, AuthError> {
         let user = self.sessions().get(token).cloned();
-        let user = user.ok_or(AuthError::TokenInvalid(TokenFault::Key))?;
-        let account = self.account(&user).await?;
-        Ok(Identity {
-            user: account.user,
-            name: account.name,
-            // What `log_out` ends.
-            grant: Some(token.into()),
-            token_epoch: account.token_epoch,
-            expires_at: None,
-            suspended: account.suspended,
-        })
+        let Some(user) = user else {
+            return Ok(Verdict::NotMine(TokenFault::Unknown));
+        };
+        // Here a user's name is his for ever, so it names him, and the chat shows it.
+        let account = self.accounts.account_of(ISSUER, &user, &user).await?;
+        // The session is a log-in of its own, which `log_out` ends.
+        Ok(Verdict::Holder(Identity::of(&account).with_grant(token)))
     }
-}
-
-fn unavailable(error: &StoreError) -> AuthError {
-    eprintln!("embed: {error}");
-    AuthError::Unavailable
 }
 
 /// Under which the chat's store knows the application.

@@ -4,6 +4,10 @@
 //! `/socket.io/` has the namespaces `/` and `/custom`. Whoever enters hears `auth` with what he
 //! said of himself; `message` is answered by `message-back`, and `message-with-ack` is acknowledged,
 //! each with the same arguments. `/engine.io/` gives every message back.
+//!
+//! ```text
+//! cargo run -p chat-examples --bin socketio_conformance
+//! ```
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio::time::{Sleep, sleep, timeout};
 use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
 use tokio_tungstenite::tungstenite::http::Uri;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -59,7 +59,7 @@ impl Line {
                 Some(Ok(message)) => message,
                 Some(Err(_)) | None => return Poll::Ready(Heard::End(self.code)),
             };
-            self.patience.as_mut().reset(Instant::now() + self.silence);
+            self.patience.set(sleep(self.silence));
             match message {
                 Message::Text(text) => return Poll::Ready(Heard::Text(text.to_string())),
                 Message::Close(frame) => self.code = frame.map_or(NO_CODE, |it| it.code.into()),

@@ -9,7 +9,7 @@ use chat_benches::batches::{append, keep};
 use chat_benches::crowd::{body, engine, fill};
 use chat_core::{Name, RoomId, Timestamp, UserId};
 use chat_server::Server;
-use chat_server::auth::{AuthError, Authenticator, Identity, TokenFault};
+use chat_server::auth::{AuthError, Authenticator, Identity, TokenFault, Verdict};
 use chat_server::clock::ManualClock;
 use chat_server::config::{Config, Listen};
 use chat_server::store::memory::Memory;
@@ -231,18 +231,12 @@ struct Badges;
 
 #[async_trait]
 impl Authenticator for Badges {
-    async fn authenticate(&self, token: &str) -> Result<Identity, AuthError> {
+    async fn authenticate(&self, token: &str) -> Result<Verdict, AuthError> {
         let number = token.strip_prefix("badge-").and_then(|it| it.parse().ok());
-        let number: u64 = number.ok_or(TokenFault::Malformed)?;
-        let name = Name::new(&format!("u{number}")).map_err(|_| TokenFault::Malformed)?;
-        Ok(Identity {
-            user: UserId::new(number),
-            name,
-            grant: None,
-            token_epoch: 0,
-            expires_at: None,
-            suspended: false,
-        })
+        let user = number.and_then(|it: u64| UserId::try_from(it).ok());
+        let user = user.ok_or(TokenFault::Malformed)?;
+        let name = Name::new(&format!("u{user}")).map_err(|_| TokenFault::Malformed)?;
+        Ok(Verdict::Holder(Identity::new(user, name)))
     }
 }
 

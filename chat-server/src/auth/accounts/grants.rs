@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chat_core::{Name, Timestamp, UserId};
 
 use crate::auth::accounts::{Accounts, SignedIn};
-use crate::auth::limiter::{GuestRules, Origin};
+use crate::auth::limiter::{GuestRules, Whence};
 use crate::auth::token::{Claims, Opened, Use, drawn_hex};
 use crate::auth::{AuthError, Identity, Revocation, Token, TokenFault, rules};
 use crate::store::Account;
@@ -44,10 +44,7 @@ impl Accounts {
         let access = Claims::new(&identity, Use::Access, now, ends_at);
         let access = access.with_email(account.email.as_deref());
         Ok(SignedIn {
-            identity: Identity {
-                expires_at: Some(access.expires_at()),
-                ..identity
-            },
+            identity: identity.until(access.expires_at()),
             access: self.signer.sign(&access)?,
             refresh,
         })
@@ -63,39 +60,32 @@ impl Accounts {
     pub async fn here_from(
         &self,
         login: &str,
-        origin: Origin<'_>,
+        whence: Whence<'_>,
     ) -> Result<Option<Identity>, AuthError> {
         let Some(account) = self.find(login).await? else {
             return Ok(None);
         };
         let (user, epoch) = (account.user, account.token_epoch);
-        let Some((last, Some(grant))) = self.limiter.last_log_in(user, origin) else {
+        let Some((last, Some(grant))) = self.limiter.last_log_in(user, whence) else {
             return Ok(None);
         };
         let ends_at = last.plus_ms(self.config.lasting_ms());
         if self.clock.now() >= ends_at || account.suspended {
             return Ok(None);
         }
-        let holds = self.store.token_holds(user, &grant, epoch).await;
-        let holds = holds.map_err(|error| AuthError::storage(&error))?;
+        let holds = self.store.token_holds(user, &grant, epoch).await?;
         if !holds || self.linker.is_revoked(&account, Some(last)).await? {
             return Ok(None);
         }
-        Ok(Some(Identity {
-            user,
-            name: account.name,
-            grant: Some(grant),
-            token_epoch: epoch,
-            expires_at: Some(ends_at),
-            suspended: false,
-        }))
+        let identity = Identity::of(&account).with_grant(grant);
+        Ok(Some(identity.until(ends_at)))
     }
 
     /// Remembers from where a log-in began.
-    pub(super) fn remembered(&self, signed_in: SignedIn, origin: Origin<'_>) -> SignedIn {
+    pub(super) fn remembered(&self, signed_in: SignedIn, whence: Whence<'_>) -> SignedIn {
         let identity = &signed_in.identity;
         self.limiter
-            .remember(identity.user, origin, identity.grant.clone());
+            .remember(identity.user, whence, identity.grant.as_ref());
         signed_in
     }
 
@@ -110,10 +100,7 @@ impl Accounts {
                 let longest_ms = self.config.grant_ms.max(self.config.guest_token_ms);
                 let until = self.clock.now().plus_ms(longest_ms);
                 let until = identity.expires_at.map_or(until, |ends| ends.max(until));
-                self.store
-                    .revoke_grant(identity.user, grant, until)
-                    .await
-                    .map_err(|error| AuthError::storage(&error))?;
+                self.store.revoke_grant(identity.user, grant, until).await?;
                 Ok(Revocation {
                     user: identity.user,
                     grant: Some(Arc::clone(grant)),
@@ -127,10 +114,10 @@ impl Accounts {
     pub(crate) async fn guest_from(
         &self,
         name: &str,
-        origin: Origin<'_>,
+        whence: Whence<'_>,
         rules: GuestRules,
     ) -> Result<(Identity, Token), AuthError> {
-        self.limiter.arrive(origin, rules)?;
+        self.limiter.arrive(whence, rules)?;
         self.guest(name).await
     }
 
@@ -150,26 +137,15 @@ impl Accounts {
         let now = self.clock.now();
         let ends_at = now.plus_ms(self.config.guest_token_ms);
         let draw = getrandom::u64().map_err(|_| AuthError::Unavailable)?;
-        let identity = Identity {
-            user: UserId::guest(draw),
-            name,
-            grant: Some(drawn_grant()?),
-            token_epoch: 0,
-            expires_at: Some(ends_at),
-            suspended: false,
-        };
+        let identity = Identity::new(UserId::guest(draw), name).with_grant(drawn_grant()?);
         let claims = Claims::new(&identity, Use::Guest, now, ends_at);
-        let identity = Identity {
-            expires_at: Some(claims.expires_at()),
-            ..identity
-        };
+        let identity = identity.until(claims.expires_at());
         let token = self.signer.sign(&claims)?;
         Ok((identity, token))
     }
 
     pub(super) async fn revoke_all(&self, user: UserId) -> Result<Revocation, AuthError> {
-        let epoch = self.store.raise_token_epoch(user).await;
-        let epoch = epoch.map_err(|error| AuthError::storage(&error))?;
+        let epoch = self.store.raise_token_epoch(user).await?;
         if !user.is_guest() {
             self.linker.note_ended(user, epoch).await;
         }
@@ -177,14 +153,7 @@ impl Accounts {
     }
 
     pub(super) fn begin(&self, account: &Account) -> Result<SignedIn, AuthError> {
-        let identity = Identity {
-            user: account.user,
-            name: account.name.clone(),
-            grant: Some(drawn_grant()?),
-            token_epoch: account.token_epoch,
-            expires_at: None,
-            suspended: account.suspended,
-        };
+        let identity = Identity::of(account).with_grant(drawn_grant()?);
         let grant_ends = self.clock.now().plus_ms(self.config.grant_ms);
         self.tokens(identity, grant_ends)
     }
@@ -195,10 +164,7 @@ impl Accounts {
         let refresh = Claims::new(&identity, Use::Refresh, now, grant_ends);
         let access = Claims::new(&identity, Use::Access, now, access_ends);
         Ok(SignedIn {
-            identity: Identity {
-                expires_at: Some(access.expires_at()),
-                ..identity
-            },
+            identity: identity.until(access.expires_at()),
             access: self.signer.sign(&access)?,
             refresh: self.signer.sign(&refresh)?,
         })
@@ -220,18 +186,19 @@ impl Accounts {
             }
             account.name
         };
-        let holds = self.store.token_holds(user, &claims.gid, claims.epo).await;
-        if !holds.map_err(|error| AuthError::storage(&error))? {
+        if !self
+            .store
+            .token_holds(user, &claims.gid, claims.epo)
+            .await?
+        {
             return Err(TokenFault::Revoked.into());
         }
-        Ok(Identity {
-            user,
-            name,
-            grant: Some(claims.gid.as_str().into()),
+        let identity = Identity {
             token_epoch: claims.epo,
-            expires_at: Some(claims.expires_at()),
-            suspended: false,
-        })
+            ..Identity::new(user, name)
+        };
+        let identity = identity.with_grant(claims.gid.as_str());
+        Ok(identity.until(claims.expires_at()))
     }
 
     async fn guest_name(&self, claims: &Claims) -> Result<Name, AuthError> {
@@ -247,6 +214,6 @@ impl Accounts {
 }
 
 fn drawn_grant() -> Result<Arc<str>, AuthError> {
-    let drawn = drawn_hex::<12>().map_err(|error| AuthError::storage(&error))?;
+    let drawn = drawn_hex::<12>()?;
     Ok(drawn.into())
 }

@@ -17,24 +17,30 @@ impl Accounts {
         self.write_password(account.user, new).await
     }
 
-    /// Suspends an account, or lets it act again. What has ended is told if it was suspended.
+    /// Suspends an account. All its log-ins end.
     ///
     /// # Errors
     ///
     /// If there is no such account.
-    pub async fn suspend(&self, user: UserId, on: bool) -> Result<Option<Revocation>, AuthError> {
-        self.account_of(user)
-            .await?
-            .ok_or(AuthError::UserNotFound)?;
-        self.store
-            .set_suspended(user, on, self.clock.now())
-            .await
-            .map_err(|error| AuthError::storage(&error))?;
-        if on {
-            self.revoke_all(user).await.map(Some)
-        } else {
-            Ok(None)
-        }
+    pub async fn suspend(&self, user: UserId) -> Result<Revocation, AuthError> {
+        self.set_suspended(user, true).await?;
+        self.revoke_all(user).await
+    }
+
+    /// Lets a suspended account act again, once it has logged in.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such account.
+    pub async fn reinstate(&self, user: UserId) -> Result<(), AuthError> {
+        self.set_suspended(user, false).await
+    }
+
+    async fn set_suspended(&self, user: UserId, on: bool) -> Result<(), AuthError> {
+        let account = self.account_of(user).await?;
+        account.ok_or(AuthError::UserNotFound)?;
+        let at = self.clock.now();
+        Ok(self.store.set_suspended(user, on, at).await?)
     }
 
     /// Erases a person, account or guest: his account and his names are gone at once, his words by
@@ -44,10 +50,7 @@ impl Accounts {
     ///
     /// If the store can't be written to.
     pub async fn erase(&self, user: UserId) -> Result<Revocation, AuthError> {
-        self.store
-            .erase_user(user, self.clock.now())
-            .await
-            .map_err(|error| AuthError::storage(&error))?;
+        self.store.erase_user(user, self.clock.now()).await?;
         Ok(Revocation { user, grant: None })
     }
 
@@ -75,9 +78,6 @@ impl Accounts {
     /// If there is no such account.
     pub async fn link(&self, issuer: &str, id: &str, login: &str) -> Result<(), AuthError> {
         let account = self.find(login).await?.ok_or(AuthError::UserNotFound)?;
-        self.store
-            .link(issuer, id, account.user)
-            .await
-            .map_err(|error| AuthError::storage(&error))
+        Ok(self.store.link(issuer, id, account.user).await?)
     }
 }

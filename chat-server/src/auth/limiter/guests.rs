@@ -1,7 +1,7 @@
 //! What the guests of one address may do together: each has budgets of his own, and becomes another
 //! guest for nothing.
 
-use super::{Key, Limiter, Origin, RateLimited, network};
+use super::{Key, Limiter, RateLimited, Whence, network};
 use crate::limits::ServerLimits;
 
 /// How much that is: at once, and the milliseconds until there is one more.
@@ -24,13 +24,13 @@ impl From<&ServerLimits> for GuestRules {
 
 impl Limiter {
     /// Takes one guest off what an address may become.
-    pub(crate) fn arrive(&self, origin: Origin<'_>, rules: GuestRules) -> Result<(), RateLimited> {
+    pub(crate) fn arrive(&self, whence: Whence<'_>, rules: GuestRules) -> Result<(), RateLimited> {
         #[cfg(sabotage)]
         if chat_core::sabotage::planted("guests_unbudgeted") {
             return Ok(());
         }
         self.spend_one(
-            Key::Arriving(network(origin.address)),
+            Key::Arriving(network(whence.address)),
             rules.arrivals.0,
             rules.arrivals.1,
         )
@@ -39,11 +39,11 @@ impl Limiter {
     /// Takes one entry into a room off what the guests of an address may do.
     pub(crate) fn enter_as_guest(
         &self,
-        origin: Origin<'_>,
+        whence: Whence<'_>,
         rules: GuestRules,
     ) -> Result<(), RateLimited> {
         self.spend_one(
-            Key::Entered(network(origin.address)),
+            Key::Entered(network(whence.address)),
             rules.entries.0,
             rules.entries.1,
         )
@@ -52,11 +52,11 @@ impl Limiter {
     /// Takes up to so many commands off what the guests of an address may give; tells how many.
     pub(crate) fn act_as_guest(
         &self,
-        origin: Origin<'_>,
+        whence: Whence<'_>,
         rules: GuestRules,
         most: u64,
     ) -> Result<u64, RateLimited> {
-        let key = Key::Acting(network(origin.address));
+        let key = Key::Acting(network(whence.address));
         self.spend(key, rules.commands, most)
     }
 }

@@ -20,12 +20,12 @@ fn limiter() -> (Arc<ManualClock>, Arc<Limiter>) {
     (clock, limiter)
 }
 
-fn from(number: u32) -> Origin<'static> {
-    Origin::of(IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + number)))
+fn from(number: u32) -> Whence<'static> {
+    Whence::of(IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + number)))
 }
 
-fn wrong(limiter: &Arc<Limiter>, user: UserId, origin: Origin<'_>) -> bool {
-    let attempt = limiter.log_in(Some(user), "", origin);
+fn wrong(limiter: &Arc<Limiter>, user: UserId, whence: Whence<'_>) -> bool {
+    let attempt = limiter.log_in(Some(user), "", whence);
     attempt.map(Attempt::fail).is_ok()
 }
 
@@ -66,12 +66,12 @@ fn names_that_nobody_has_run_out_like_others() {
 #[test]
 fn neighbours_in_one_ipv6_network_share_a_budget() {
     let (_, limiter) = limiter();
-    let address = |last: u16| Origin::of(IpAddr::from([0x2001, 0xdb8, 1, 2, 9, 9, 9, last]));
+    let address = |last: u16| Whence::of(IpAddr::from([0x2001, 0xdb8, 1, 2, 9, 9, 9, last]));
     let tried = (1..50).filter(|n| wrong(&limiter, UserId::new(u64::from(*n)), address(*n)));
     assert_eq!(tried.count(), 5);
-    let elsewhere = Origin::of(IpAddr::from([0x2001, 0xdb8, 1, 3, 0, 0, 0, 1]));
+    let elsewhere = Whence::of(IpAddr::from([0x2001, 0xdb8, 1, 3, 0, 0, 0, 1]));
     assert!(wrong(&limiter, ANN, elsewhere));
-    let mapped = Origin::of("::ffff:10.0.0.7".parse().unwrap());
+    let mapped = Whence::of("::ffff:10.0.0.7".parse().unwrap());
     assert_eq!(network(mapped.address), from(7).address);
 }
 
@@ -135,7 +135,7 @@ fn who_was_right_before_is_not_locked_out_by_strangers() {
 #[test]
 fn a_named_device_is_not_locked_out_by_its_neighbours() {
     let (_, limiter) = limiter();
-    let named = Origin {
+    let named = Whence {
         page: None,
         device: Some("d0a7"),
         ..from(1)

@@ -21,7 +21,7 @@ pub(super) struct Accounts {
 }
 
 impl Accounts {
-    pub(super) fn create(&mut self, wish: NewAccount) -> Created {
+    pub(super) fn create(&mut self, mut wish: NewAccount) -> Created {
         let name = wish.name.skeleton();
         let handle = wish.handle.as_ref().map(Name::skeleton);
         let email = wish.email.as_deref().map(fold_email);
@@ -49,19 +49,13 @@ impl Accounts {
                 .map(|login| (login, user)),
         );
         self.emails.extend(email.map(|email| (email, user)));
+        let link = wish.link.take();
         let account = Account {
-            user,
-            name: wish.name,
-            email: wish.email,
-            handle: wish.handle,
-            password_hash: wish.password_hash,
-            suspended: false,
             token_epoch: self.epoch(user),
-            created_at: wish.at,
-            updated_at: wish.at,
+            ..Account::new(user, wish)
         };
         self.accounts.insert(user, account.clone());
-        if let Some(it) = wish.link {
+        if let Some(it) = link {
             self.link(&it.issuer, &it.foreign, user);
         }
         Created::Account(account)

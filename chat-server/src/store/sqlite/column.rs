@@ -1,5 +1,7 @@
 //! Between columns and the core's own values.
 
+use std::str::FromStr;
+
 use rusqlite::Row;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -34,9 +36,11 @@ fn narrow<T: TryFrom<u64>>(number: i64) -> Result<T> {
 }
 
 /// A name or text that its type checks again.
-pub(super) fn text<T: TryFrom<String>>(row: &Row<'_>, column: usize) -> Result<Option<T>> {
-    row.get::<_, Option<String>>(column)?
-        .map(|text| T::try_from(text).map_err(|_| Fault::damaged("a name or text is not valid")))
+pub(super) fn text<T: FromStr>(row: &Row<'_>, column: usize) -> Result<Option<T>> {
+    let invalid = || Fault::damaged("a name or text is not valid");
+    let text = row.get_ref(column)?.as_str_or_null();
+    text.map_err(|_| invalid())?
+        .map(|text| text.parse().map_err(|_| invalid()))
         .transpose()
 }
 

@@ -22,6 +22,7 @@ pub(super) struct Readers {
 
 impl Readers {
     /// Starts a thread for each connection.
+    #[expect(clippy::disallowed_methods, reason = "SQLite blocks")]
     pub(super) fn start(connections: Vec<Connection>) -> Result<Self> {
         let (queue, jobs) = mpsc::channel::<Job>(QUEUE_JOBS_MAX);
         let jobs = Arc::new(Mutex::new(jobs));

@@ -79,6 +79,7 @@ struct Work<F, T> {
 
 impl Writer {
     /// Starts the thread. It ends when the last sender is gone and the queue is empty.
+    #[expect(clippy::disallowed_methods, reason = "SQLite blocks")]
     pub(super) fn start(desk: Desk) -> Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE_JOBS_MAX);
         let thread = std::thread::Builder::new()

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use chat_core::{Name, Password};
+use chat_server::auth::AuthError;
 use chat_server::auth::hashing::{Hasher, HashingCost};
-use chat_server::auth::{AuthError, Authenticator};
 use chat_server::store::{Created, NewAccount, Store};
 
 use super::{DAY, House};
@@ -14,14 +14,7 @@ const HASH: &str = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW
 
 impl House {
     async fn bring(&self, name: &str) {
-        let account = NewAccount {
-            name: Name::new(name).unwrap(),
-            email: None,
-            handle: None,
-            password_hash: Some(HASH.into()),
-            link: None,
-            at: DAY,
-        };
+        let account = NewAccount::new(Name::new(name).unwrap(), DAY).with_password_hash(HASH);
         let made = self.store.create_account(account).await.unwrap();
         assert!(matches!(made, Created::Account(_)));
     }
@@ -48,10 +41,7 @@ async fn a_hash_from_elsewhere_gives_way_at_the_first_log_in_and_ends_none() {
     assert!(house.log_in("ann", "U*V").await.is_err());
     for signed_in in [&operators, &first, &second] {
         let token = signed_in.access.expose();
-        assert_eq!(
-            house.accounts.authenticate(token).await.unwrap(),
-            signed_in.identity
-        );
+        assert_eq!(house.who(token).await.unwrap(), signed_in.identity);
     }
 }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chat_server::auth::TokenFault::{Claims, Key, NameHeld, Revoked, Signature};
 use chat_server::auth::{
     AnyOf, AuthError, Authenticator, BadKeySet, External, ExternalKeys, ExternalRules, Identity,
-    KeyFile, KeySet, Secret, TokenFault,
+    KeyFile, KeySet, Secret, TokenFault, Verdict,
 };
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
@@ -242,7 +242,7 @@ async fn an_identity_provider_signs_with_any_of_its_keys() {
     let mut users = Vec::new();
     for (algorithm, key) in keys() {
         let token = token(algorithm, &format!("{algorithm:?}"), &key, &ann_there());
-        users.push(external.authenticate(&token).await.unwrap().user);
+        users.push(who(&external, &token).await.unwrap().user);
     }
     users.dedup();
     assert_eq!(users.len(), 1);
@@ -254,14 +254,14 @@ async fn a_key_is_good_for_its_own_algorithm_and_name() {
     let external = published(&house);
     let [(_, rsa), (_, ec), _] = keys();
     let confused = token(Algorithm::ES256, "RS256", &ec, &ann_there());
-    let refused = external.authenticate(&confused).await.unwrap_err();
+    let refused = who(&external, &confused).await.unwrap_err();
     let fault = TokenFault::Algorithm("ES256".into());
     assert_eq!(refused, AuthError::TokenInvalid(fault));
     let unknown = token(Algorithm::RS256, "nobody", &rsa, &ann_there());
-    let refused = external.authenticate(&unknown).await.unwrap_err();
+    let refused = who(&external, &unknown).await.unwrap_err();
     assert_eq!(refused, AuthError::TokenInvalid(Key));
     let unnamed = encode(&Header::new(Algorithm::RS256), &ann_there(), &rsa).unwrap();
-    let refused = external.authenticate(&unnamed).await.unwrap_err();
+    let refused = who(&external, &unnamed).await.unwrap_err();
     assert_eq!(refused, AuthError::TokenInvalid(Key));
 }
 
@@ -279,7 +279,7 @@ async fn a_public_key_is_never_a_secret() {
         let key = EncodingKey::from_secret(&secret);
         for kid in ["RS256", "ES256", "EdDSA"] {
             let token = token(Algorithm::HS256, kid, &key, &ann_there());
-            let refused = external.authenticate(&token).await.unwrap_err();
+            let refused = who(&external, &token).await.unwrap_err();
             let fault = TokenFault::Algorithm("HS256".into());
             assert_eq!(refused, AuthError::TokenInvalid(fault));
         }
@@ -311,13 +311,13 @@ async fn a_name_that_is_taken_gets_a_suffix() {
     let external = external(&house, ExternalKeys::Shared(secret));
     let key = EncodingKey::from_secret(b"shared with the app");
     let token = |claims: &Value| encode(&Header::default(), claims, &key).unwrap();
-    let there = external.authenticate(&token(&ann_there())).await.unwrap();
+    let there = who(&external, &token(&ann_there())).await.unwrap();
     assert_ne!(there.user, here.identity.user);
     assert_eq!(there.name.as_str(), "Ann-2");
     let mut mail = ann_there();
     mail["sub"] = json!("u-2");
     mail["name"] = json!("ann@example.org");
-    let mail = external.authenticate(&token(&mail)).await.unwrap();
+    let mail = who(&external, &token(&mail)).await.unwrap();
     assert_eq!(mail.name.as_str(), "ann-3");
 }
 
@@ -330,7 +330,7 @@ async fn claims_of_another_issuer_audience_or_time_are_refused() {
         let mut claims = ann_there();
         claims[name] = value;
         let token = token(Algorithm::RS256, "RS256", &rsa, &claims);
-        external.authenticate(&token).await.unwrap_err()
+        who(&external, &token).await.unwrap_err()
     };
     for (name, value) in [
         ("iss", json!("https://evil.example.org")),
@@ -358,7 +358,7 @@ async fn claims_of_another_issuer_audience_or_time_are_refused() {
     let keys = KeySet::from_json(&key_set().to_string()).unwrap();
     let keys = ExternalKeys::Public(keys);
     let strict = External::new(house.store.clone(), house.clock.clone(), keys, audience);
-    let refused = strict.authenticate(&ours).await.unwrap_err();
+    let refused = who(&strict, &ours).await.unwrap_err();
     assert_eq!(refused, AuthError::TokenInvalid(Claims));
 }
 
@@ -369,34 +369,51 @@ async fn several_authenticators_are_asked_in_turn() {
     let any = AnyOf::new(vec![house.accounts.clone(), Arc::new(published(&house))]);
     let [(_, rsa), _, _] = keys();
     let there = token(Algorithm::RS256, "RS256", &rsa, &ann_there());
-    let here = any.authenticate(ann.access.expose()).await.unwrap();
+    let here = who(&any, ann.access.expose()).await.unwrap();
     assert_eq!(here.user, ann.identity.user);
-    let there = any.authenticate(&there).await.unwrap();
+    let there = who(&any, &there).await.unwrap();
     assert_eq!(there.name.as_str(), "ann-2".replace('a', "A"));
     house.accounts.log_out(&ann.identity, false).await.unwrap();
-    let refused = any.authenticate(ann.access.expose()).await.unwrap_err();
+    let refused = who(&any, ann.access.expose()).await.unwrap_err();
     assert_eq!(refused, AuthError::TokenInvalid(Revoked));
     let stranger = encode(
         &Header::default(),
         &ann_there(),
         &EncodingKey::from_secret(b"x"),
     );
-    let refused = any.authenticate(&stranger.unwrap()).await.unwrap_err();
+    let refused = who(&any, &stranger.unwrap()).await.unwrap_err();
     assert!(matches!(
         refused,
         AuthError::TokenInvalid(Signature | Key | TokenFault::Algorithm(_))
     ));
 }
 
+async fn who(authenticator: &dyn Authenticator, token: &str) -> Result<Identity, AuthError> {
+    authenticator.authenticate(token).await?.holder()
+}
+
+/// Takes every token for one of its own.
+#[derive(Debug)]
+struct Everybody(Identity);
+
+#[async_trait]
+impl Authenticator for Everybody {
+    async fn authenticate(&self, _: &str) -> Result<Verdict, AuthError> {
+        Ok(Verdict::Holder(self.0.clone()))
+    }
+}
+
 /// An application that gives its users tokens of a form of its own.
+#[derive(Debug)]
 struct Sessions(Identity);
 
 #[async_trait]
 impl Authenticator for Sessions {
-    async fn authenticate(&self, token: &str) -> Result<Identity, AuthError> {
+    async fn authenticate(&self, token: &str) -> Result<Verdict, AuthError> {
         match token {
-            "one-word" | "not.a.jwt" => Ok(self.0.clone()),
-            _ => Err(AuthError::TokenInvalid(Key)),
+            "one-word" | "not.a.jwt" => Ok(Verdict::Holder(self.0.clone())),
+            "handed-back" => Err(AuthError::BadCredentials),
+            _ => Ok(Verdict::NotMine(TokenFault::Unknown)),
         }
     }
 }
@@ -410,10 +427,25 @@ async fn a_token_that_is_no_jwt_is_shown_to_the_next() {
         Arc::new(Sessions(ann.clone())),
     ]);
     for token in ["one-word", "not.a.jwt"] {
-        assert_eq!(any.authenticate(token).await, Ok(ann.clone()), "{token}");
+        assert_eq!(who(&any, token).await, Ok(ann.clone()), "{token}");
     }
-    let refused = any.authenticate("another").await;
-    assert_eq!(refused, Err(AuthError::TokenInvalid(Key)));
+    // Nobody knows it; the house can say why it isn't one of its own.
+    let refused = who(&any, "another").await;
+    assert_eq!(refused, Err(AuthError::TokenInvalid(TokenFault::Segments)));
+    let alone = AnyOf::new(vec![Arc::new(Sessions(ann))]);
+    let refused = who(&alone, "another").await;
+    assert_eq!(refused, Err(AuthError::TokenInvalid(TokenFault::Unknown)));
+}
+
+#[tokio::test]
+async fn whatever_speaks_against_a_token_of_ones_own_nobody_else_is_asked() {
+    let house = House::open().await;
+    let ann = house.sign_up("ann").await.identity;
+    let admits_all = Arc::new(Everybody(ann.clone()));
+    let any = AnyOf::new(vec![Arc::new(Sessions(ann.clone())), admits_all]);
+    assert_eq!(who(&any, "another").await, Ok(ann));
+    let refused = who(&any, "handed-back").await;
+    assert_eq!(refused, Err(AuthError::BadCredentials));
 }
 
 #[tokio::test]
@@ -429,25 +461,22 @@ async fn a_key_that_is_added_to_the_file_counts_without_a_restart() {
     let external = external(&house, ExternalKeys::File(file));
     let [(_, rsa), (_, ec), _] = keys();
     let by = |algorithm, key| token(algorithm, &format!("{algorithm:?}"), key, &ann_there());
-    external
-        .authenticate(&by(Algorithm::RS256, &rsa))
-        .await
-        .unwrap();
+    who(&external, &by(Algorithm::RS256, &rsa)).await.unwrap();
     let unknown = AuthError::TokenInvalid(Key);
-    let early = external.authenticate(&by(Algorithm::ES256, &ec)).await;
+    let early = who(&external, &by(Algorithm::ES256, &ec)).await;
     assert_eq!(early.unwrap_err(), unknown);
     std::fs::write(&path, all.to_string()).unwrap();
     // It was looked for just before, and anybody may name keys that there aren't.
-    let soon = external.authenticate(&by(Algorithm::ES256, &ec)).await;
+    let soon = who(&external, &by(Algorithm::ES256, &ec)).await;
     assert_eq!(soon.unwrap_err(), unknown);
     house.pass(60);
     let fresh = json!({"iss": "https://id.example.org", "sub": "u-1", "exp": NOW_S + 600});
     let late = token(Algorithm::ES256, "ES256", &ec, &fresh);
-    external.authenticate(&late).await.unwrap();
+    who(&external, &late).await.unwrap();
     // What can't be read leaves the keys as they are.
     std::fs::write(&path, "{").unwrap();
     house.pass(60);
     let odd = token(Algorithm::ES256, "nobody", &ec, &fresh);
-    assert_eq!(external.authenticate(&odd).await.unwrap_err(), unknown);
-    external.authenticate(&late).await.unwrap();
+    assert_eq!(who(&external, &odd).await.unwrap_err(), unknown);
+    who(&external, &late).await.unwrap();
 }

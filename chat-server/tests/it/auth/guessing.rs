@@ -2,13 +2,13 @@
 
 use chat_core::Password;
 use chat_server::auth::AuthError;
-use chat_server::auth::limiter::Origin;
+use chat_server::auth::limiter::Whence;
 
 use super::{House, from, password_of};
 
-async fn guess(house: &House, login: &str, origin: Origin<'_>) -> AuthError {
+async fn guess(house: &House, login: &str, whence: Whence<'_>) -> AuthError {
     let guess = Password::new("guess");
-    let outcome = house.accounts.log_in(login, &guess, origin).await;
+    let outcome = house.accounts.log_in(login, &guess, whence).await;
     outcome.unwrap_err()
 }
 

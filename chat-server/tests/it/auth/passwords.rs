@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use chat_core::{Password, UserId};
 use chat_server::auth::AuthError;
 use chat_server::auth::hashing::{HashError, Hasher, HashingCost};
-use chat_server::auth::limiter::Origin;
+use chat_server::auth::limiter::Whence;
 use chat_server::store::Store;
 
 use super::{House, from, wish};
@@ -59,10 +59,10 @@ async fn every_byte_of_a_password_counts_and_too_many_are_refused_unhashed() {
         let who = house.who(known.access.expose()).await.unwrap();
         let hashed = house.hasher.done();
         for login in ["user8", "nobody"] {
-            let origin = from(7);
+            let whence = from(7);
             house
                 .accounts
-                .log_in(login, &word, origin)
+                .log_in(login, &word, whence)
                 .await
                 .unwrap_err();
         }
@@ -90,7 +90,7 @@ async fn whatever_is_wrong_with_a_log_in_costs_one_hash_and_says_the_same() {
     whole.handle = Some("ann1".to_owned());
     house.accounts.sign_up(&whole, 8).await.unwrap();
     let sue = house.sign_up("sue").await.identity.user;
-    house.accounts.suspend(sue, true).await.unwrap();
+    house.accounts.suspend(sue).await.unwrap();
     // Somebody who has his account elsewhere has no password here.
     let token = super::elsewhere_token("tim");
     house.who(&token).await.unwrap();
@@ -166,10 +166,10 @@ async fn times_of_an_unknown_user_and_a_wrong_password_are_alike() {
     let mut times = [Vec::new(), Vec::new()];
     for round in 0..ROUNDS {
         for (login, times) in ["ann", "nobody"].into_iter().zip(&mut times) {
-            let origin: Origin<'static> = from(1_000 + u32::try_from(round).unwrap());
+            let whence: Whence<'static> = from(1_000 + u32::try_from(round).unwrap());
             let began = Instant::now();
             let guess = Password::new("a guess");
-            drop(house.accounts.log_in(login, &guess, origin).await);
+            drop(house.accounts.log_in(login, &guess, whence).await);
             times.push(began.elapsed());
         }
         // So that the account's budget is full again.
@@ -194,11 +194,5 @@ async fn a_guests_number_has_no_password() {
         .accounts
         .change_password(&guest, &old, &new, 8, from(1));
     assert_eq!(change.await.unwrap_err(), AuthError::AccountNeeded);
-    assert!(
-        house
-            .accounts
-            .suspend(UserId::guest(7), true)
-            .await
-            .is_err()
-    );
+    assert!(house.accounts.suspend(UserId::guest(7)).await.is_err());
 }

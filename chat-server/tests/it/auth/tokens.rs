@@ -185,7 +185,7 @@ async fn ended_log_ins_raised_epochs_and_suspensions_end_tokens() {
     house.who(&signed(&access())).await.unwrap();
     accounts.log_out(&ann.identity, true).await.unwrap();
     assert_eq!(refusal(&house, &signed(&access())).await, Revoked.into());
-    accounts.suspend(ann.identity.user, true).await.unwrap();
+    accounts.suspend(ann.identity.user).await.unwrap();
     assert_eq!(
         refusal(&house, &signed(&access())).await,
         AuthError::Suspended

@@ -109,7 +109,7 @@ async fn each_address_has_its_share_and_hears_when_it_is_used_up() {
             break;
         }
     }
-    let shown = world.server.node().metrics().connections_refused.get();
+    let shown = world.server.node().metrics().connections_refused();
     assert!(shown >= refused + full, "{shown} are shown");
     world.stop().await;
 }

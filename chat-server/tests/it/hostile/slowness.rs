@@ -177,7 +177,7 @@ async fn half_a_frame_is_no_sign_of_life() {
 async fn who_vanishes_without_a_word_is_given_up() {
     let world = World::with(listening()).await;
     let mut canary = Canary::at(world.address).await;
-    let sessions = || world.server.node().metrics().sessions.get();
+    let sessions = || world.server.node().metrics().sessions();
     let before = sessions();
     let mut gone = Vec::new();
     for _ in 0..5 {

@@ -182,7 +182,7 @@ async fn who_comes_and_goes_without_end_leaves_nothing_behind() {
     }
     let here = a.ok("presence", json!({"room": room})).await;
     assert_eq!(here["items"].as_array().unwrap().len(), 1, "{here}");
-    let sessions = world.server.node().metrics().sessions.get();
+    let sessions = world.server.node().metrics().sessions();
     // Ann's, and the canary's two: the last guest may still be on his way out.
     assert!((3..=4).contains(&sessions), "{sessions}");
     canary.sings().await;

@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 use crate::world::PATIENCE;
 
+#[derive(Debug)]
 pub(crate) struct Watched {
     inner: Memory,
     /// Reads of each room, of its log or as a whole.

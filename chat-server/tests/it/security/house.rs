@@ -250,7 +250,7 @@ impl House {
             Standing::Suspended => {
                 self.join_everywhere(&account).await;
                 let user = account.id.try_into().unwrap();
-                self.world.server.suspend(user, true).await.unwrap();
+                self.world.server.suspend(user).await.unwrap();
             }
             Standing::LoggedOut => {
                 self.join_everywhere(&account).await;

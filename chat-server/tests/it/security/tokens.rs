@@ -334,7 +334,7 @@ async fn what_has_ended_opens_no_door() {
     let all = by(&world, &bob, "POST", "/v1/auth/logout", r#"{"all":true}"#).await;
     assert_eq!(all.status, 204);
     let user = cat.id.try_into().unwrap();
-    world.server.suspend(user, true).await.unwrap();
+    world.server.suspend(user).await.unwrap();
     for (what, account) in [
         ("logged out", &ann),
         ("an old epoch", &bob),

@@ -10,14 +10,7 @@ use super::Any;
 use super::stage::{ALICE, BOB, Stage, keep, name, text};
 
 fn wanted(called: &str) -> NewAccount {
-    NewAccount {
-        name: name(called),
-        email: None,
-        handle: None,
-        password_hash: Some("hash".into()),
-        link: None,
-        at: Timestamp::new(7),
-    }
+    NewAccount::new(name(called), Timestamp::new(7)).with_password_hash("hash")
 }
 
 async fn made(store: &Any, wish: NewAccount) -> Account {
@@ -28,20 +21,12 @@ async fn made(store: &Any, wish: NewAccount) -> Account {
 }
 
 pub(super) async fn names_and_handles_are_unique_together(store: Any) {
-    let alice = NewAccount {
-        email: Some("Alice@Example.org".into()),
-        handle: Some(name("al")),
-        ..wanted("Alice")
-    };
+    let alice = wanted("Alice")
+        .with_email("Alice@Example.org")
+        .with_handle(name("al"));
     let alice = made(&store, alice).await;
-    let with_handle = |handle: &str, it| NewAccount {
-        handle: Some(name(handle)),
-        ..it
-    };
-    let with_email = |email: &str, it| NewAccount {
-        email: Some(email.into()),
-        ..it
-    };
+    let with_handle = |handle: &str, it: NewAccount| it.with_handle(name(handle));
+    let with_email = |email: &str, it: NewAccount| it.with_email(email);
     for (wish, answer) in [
         (wanted("ALICE"), Created::NameTaken),
         (wanted("\u{430}lice"), Created::NameTaken),
@@ -66,11 +51,9 @@ pub(super) async fn names_and_handles_are_unique_together(store: Any) {
 }
 
 pub(super) async fn an_account_is_found_by_any_of_its_names(store: Any) {
-    let wish = NewAccount {
-        email: Some("Alice@Example.org".into()),
-        handle: Some(name("al")),
-        ..wanted("Alice")
-    };
+    let wish = wanted("Alice")
+        .with_email("Alice@Example.org")
+        .with_handle(name("al"));
     let alice = made(&store, wish).await;
     for login in [
         "alice",
@@ -185,10 +168,7 @@ pub(super) async fn an_account_is_made_with_its_link(store: Any) {
         issuer: "there".into(),
         foreign: foreign.into(),
     };
-    let linked = |called: &str, foreign: &str| NewAccount {
-        link: Some(there(foreign)),
-        ..wanted(called)
-    };
+    let linked = |called: &str, foreign: &str| wanted(called).with_link(there(foreign));
     let alice = made(&store, linked("alice", "7")).await;
     let found = store.linked("there", "7").await.unwrap();
     assert_eq!(found, Some(alice.clone()));

@@ -17,17 +17,11 @@ pub(super) async fn people(store: &Any) {
 }
 
 async fn sign_up(store: &Any, called: &str) -> Created {
-    let account = NewAccount {
-        name: name(called),
-        email: Some(format!("{called}@example.org")),
-        handle: Some(name(&format!("{called}-h"))),
-        password_hash: Some(format!("hash of {called}")),
-        link: Some(Link {
-            issuer: "rest".into(),
-            foreign: called.into(),
-        }),
-        at: Timestamp::new(7),
-    };
+    let account = NewAccount::new(name(called), Timestamp::new(7))
+        .with_email(format!("{called}@example.org"))
+        .with_handle(name(&format!("{called}-h")))
+        .with_password_hash(format!("hash of {called}"))
+        .with_link(Link::new("rest", called));
     store.create_account(account).await.unwrap()
 }
 

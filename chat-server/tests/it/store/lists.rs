@@ -65,13 +65,9 @@ pub(super) async fn a_card_follows_its_room(store: Any) {
 }
 
 fn listed(order: Order, limit: usize) -> DirectoryQuery {
-    DirectoryQuery {
-        search: None,
-        order,
-        cursor: None,
-        limit,
-        looked_at_max: 100,
-    }
+    let mut query = DirectoryQuery::first(order, limit);
+    query.looked_at_max = 100;
+    query
 }
 
 /// All rooms of a list, part by part.
@@ -109,10 +105,8 @@ pub(super) async fn the_directory_shows_listed_rooms_in_parts(store: Any) {
             [7, 5, 4, 2, 1]
         );
     }
-    let odd = DirectoryQuery {
-        cursor: Some("; --".into()),
-        ..listed(Order::Oldest, 9)
-    };
+    let mut odd = listed(Order::Oldest, 9);
+    odd.cursor = Some("; --".into());
     let page = store.directory(&odd).await.unwrap();
     assert!(page.items.is_empty() && page.next.is_none());
 }
@@ -134,10 +128,8 @@ pub(super) async fn the_directory_is_searched_by_name_and_alias(store: Any) {
         ("bonn", vec![3]),
         ("", vec![1, 2, 3]),
     ] {
-        let query = DirectoryQuery {
-            search: Some(search.into()),
-            ..listed(Order::Oldest, 2)
-        };
+        let mut query = listed(Order::Oldest, 2);
+        query.search = Some(search.into());
         assert_eq!(walk(&store, query).await, expected, "{search}");
     }
 }
@@ -148,10 +140,11 @@ pub(super) async fn a_search_for_rooms_looks_at_so_many_and_says_where_to_go_on(
         let title = if number % 4 == 0 { "den" } else { "hall" };
         stage.create(number, CreateRoom::named(name(title))).await;
     }
-    let query = |limit, looked_at_max| DirectoryQuery {
-        search: Some("den".into()),
-        looked_at_max,
-        ..listed(Order::Oldest, limit)
+    let query = |limit, looked_at_max| {
+        let mut query = listed(Order::Oldest, limit);
+        query.search = Some("den".into());
+        query.looked_at_max = looked_at_max;
+        query
     };
     for (limit, looked_at_max, found, next) in [
         (5, 3, vec![], Some("3")),
@@ -254,14 +247,7 @@ pub(super) async fn who_has_gone_is_listed_no_more(store: Any) {
 
 pub(super) async fn the_peer_of_a_direct_room_is_known_by_name(store: Any) {
     for user in ["alice", "bob"] {
-        let account = NewAccount {
-            name: name(user),
-            email: None,
-            handle: None,
-            password_hash: None,
-            link: None,
-            at: Timestamp::new(1),
-        };
+        let account = NewAccount::new(name(user), Timestamp::new(1));
         assert!(matches!(
             store.create_account(account).await.unwrap(),
             Created::Account(_)

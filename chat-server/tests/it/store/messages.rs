@@ -31,10 +31,10 @@ async fn seqs(store: &Any, query: MessageQuery) -> Vec<u64> {
 pub(super) async fn a_page_ends_where_it_was_asked_to(store: Any) {
     let mut stage = Stage::new(Arc::clone(&store));
     let den = ten_lines(&mut stage).await;
-    let at = |place, limit| MessageQuery {
-        place,
-        limit,
-        ..all(den)
+    let at = |place, limit| {
+        let mut query = all(den);
+        (query.place, query.limit) = (place, limit);
+        query
     };
     for (place, limit, expected) in [
         (Place::Newest, 3, vec![10, 11, 12]),
@@ -77,19 +77,12 @@ pub(super) async fn nothing_outside_the_bounds_is_shown(store: Any) {
         Place::Around(Seq::new(7)),
         Place::Around(Seq::new(2)),
     ] {
-        let query = MessageQuery {
-            place,
-            from,
-            to,
-            ..all(den)
-        };
+        let mut query = all(den);
+        (query.place, query.from, query.to) = (place, from, to);
         assert_eq!(seqs(&store, query).await, [5, 6, 7, 8], "{place:?}");
     }
-    let nothing = MessageQuery {
-        from: to,
-        to: from,
-        ..all(den)
-    };
+    let mut nothing = all(den);
+    (nothing.from, nothing.to) = (to, from);
     assert!(seqs(&store, nothing).await.is_empty());
 }
 
@@ -105,11 +98,10 @@ pub(super) async fn a_thread_is_its_first_message_and_the_answers(store: Any) {
         };
         stage.act(den, ALICE, answer).await;
     }
-    let thread = |place, limit| MessageQuery {
-        thread: Some(root),
-        place,
-        limit,
-        ..all(den)
+    let thread = |place, limit| {
+        let mut query = all(den);
+        (query.thread, query.place, query.limit) = (Some(root), place, limit);
+        query
     };
     assert_eq!(
         seqs(&store, thread(Place::Newest, 9)).await,
@@ -121,19 +113,14 @@ pub(super) async fn a_thread_is_its_first_message_and_the_answers(store: Any) {
         seqs(&store, thread(Place::Before(Seq::new(16)), 9)).await,
         [5, 14]
     );
-    let late = MessageQuery {
-        from: Seq::new(6),
-        ..thread(Place::Newest, 9)
-    };
+    let mut late = thread(Place::Newest, 9);
+    late.from = Seq::new(6);
     assert_eq!(seqs(&store, late).await, [14, 16, 18]);
 }
 
 async fn message(store: &Any, room: RoomId, seq: Seq) -> Message {
-    let query = MessageQuery {
-        from: seq,
-        to: seq,
-        ..all(room)
-    };
+    let mut query = all(room);
+    (query.from, query.to) = (seq, seq);
     store.messages(&query).await.unwrap().remove(0)
 }
 

@@ -203,7 +203,7 @@ async fn read_all(path: &Path, truth: &[(RoomId, Vec<Arc<Record>>)]) -> usize {
         Err(StoreError::Damaged(_) | StoreError::Newer { .. } | StoreError::Unavailable(_)) => {
             return 1;
         }
-        Err(error @ StoreError::Locked(_)) => panic!("{error}"),
+        Err(error) => panic!("{error}"),
     };
     let mut refusals = 0;
     for (den, records) in truth {

@@ -7,7 +7,7 @@ use chat_core::{
     Actor, Cid, Decision, Engine, Facts, Limits, MessageFact, Name, Need, Record, Request, RoomId,
     Seq, Standing, Text, Timestamp, UserId,
 };
-use chat_server::store::{Append, Appended, MessageQuery, Place};
+use chat_server::store::{Append, Appended, MessageQuery};
 
 use super::Any;
 
@@ -157,13 +157,5 @@ pub(super) fn wish(records: &[&Arc<Record>]) -> Append {
 
 /// Everything in a room, as Alice sees it.
 pub(super) fn all(room: RoomId) -> MessageQuery {
-    MessageQuery {
-        room,
-        viewer: ALICE,
-        place: Place::Newest,
-        from: Seq::new(1),
-        to: Seq::MAX,
-        thread: None,
-        limit: 10_000,
-    }
+    MessageQuery::newest(room, ALICE, 10_000)
 }

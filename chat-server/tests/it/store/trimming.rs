@@ -8,9 +8,7 @@ use chat_core::commands::{
 use chat_core::{Record, Retention, Room, RoomId, Seq, Timestamp, Words};
 use chat_server::simulation::Dice;
 use chat_server::store::sqlite::{Sqlite, upkeep};
-use chat_server::store::{
-    Marker, MessageQuery, Overdue, Place, Scope, SearchQuery, Sought, TRIMMED_EVERY_MS,
-};
+use chat_server::store::{Marker, Overdue, Place, Scope, SearchQuery, Sought, TRIMMED_EVERY_MS};
 
 use super::Any;
 use super::searching::{NOW, tend};
@@ -120,15 +118,14 @@ async fn shows(store: &Any, den: RoomId, early: Seq, kept: [Seq; 2]) {
         Place::Around(early),
     ];
     for place in places {
-        let query = MessageQuery { place, ..all(den) };
+        let mut query = all(den);
+        query.place = place;
         let shown = store.messages(&query).await.unwrap();
         let shown: Vec<_> = shown.iter().map(|it| it.seq).collect();
         assert_eq!(shown, kept, "{place:?}");
     }
-    let thread = MessageQuery {
-        thread: Some(early),
-        ..all(den)
-    };
+    let mut thread = all(den);
+    thread.thread = Some(early);
     let thread = store.messages(&thread).await.unwrap();
     assert_eq!(thread.len(), 1, "the answer alone");
     let newest_first = [kept[1].number(), kept[0].number()];

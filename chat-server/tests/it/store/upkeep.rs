@@ -112,17 +112,11 @@ async fn found(store: &Any) {
 
 async fn people(store: &Any) {
     for (called, link) in [("alice", None), ("bob", Some("rest"))] {
-        let account = NewAccount {
-            name: name(called),
-            email: Some(format!("{called}@Example.org")),
-            handle: Some(name(&format!("{called}-h"))),
-            password_hash: Some("hash".into()),
-            link: link.map(|issuer| Link {
-                issuer: issuer.into(),
-                foreign: "7".into(),
-            }),
-            at: Timestamp::new(7),
-        };
+        let mut account = NewAccount::new(name(called), Timestamp::new(7))
+            .with_email(format!("{called}@Example.org"))
+            .with_handle(name(&format!("{called}-h")))
+            .with_password_hash("hash");
+        account.link = link.map(|issuer| Link::new(issuer, "7"));
         let made = store.create_account(account).await.unwrap();
         assert!(matches!(made, Created::Account(_)), "{made:?}");
     }

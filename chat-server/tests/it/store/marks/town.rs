@@ -103,17 +103,11 @@ impl Town {
             let by = UserId::new(number);
             let (called, handle) = (self.name_of(by), self.name_of(by));
             let (address, foreign) = (self.name_of(by), self.name_of(by));
-            let account = NewAccount {
-                name: called,
-                email: Some(format!("{}@example.org", address.as_str())),
-                handle: Some(handle),
-                password_hash: Some(self.words(by)),
-                link: Some(Link {
-                    issuer: "rest".into(),
-                    foreign: foreign.as_str().into(),
-                }),
-                at: NOW,
-            };
+            let account = NewAccount::new(called, NOW)
+                .with_email(format!("{}@example.org", address.as_str()))
+                .with_handle(handle)
+                .with_password_hash(self.words(by))
+                .with_link(Link::new("rest", foreign.as_str()));
             let made = self.store.create_account(account).await.unwrap();
             assert!(matches!(made, Created::Account(it) if it.user == by));
         }
