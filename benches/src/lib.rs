@@ -6,6 +6,7 @@
 //! * [`plain`] is the yardstick of the store: SQLite alone, inserting the same rows.
 //! * [`words`] are what is said, in every dialect.
 //! * [`versus`] puts our server and those of others to the same work.
+//! * [`scale`] has our server alone do more and more.
 //! * [`cost`] measures where no statistics of one contender alone will do.
 //! * [`load`] drives whole servers over sockets, and counts what every member hears.
 
@@ -14,5 +15,6 @@ pub mod cost;
 pub mod crowd;
 pub mod load;
 pub mod plain;
+pub mod scale;
 pub mod versus;
 pub mod words;

@@ -7,7 +7,7 @@ use super::histogram::Histogram;
 use super::ledger::Faults;
 use super::options::{Options, spelled};
 use super::plan::{Pace, Plan};
-use super::process::Memory;
+use super::process::{Memory, Written};
 use super::tally::Tally;
 
 /// The result of a run.
@@ -115,6 +115,9 @@ pub struct Usage {
     /// Its memory at the end.
     #[serde(flatten)]
     pub memory: Memory,
+    /// What it wrote.
+    #[serde(flatten)]
+    pub written: Written,
 }
 
 /// What the load generator used.
@@ -259,6 +262,7 @@ impl Usage {
             cpu_s_per_million: per(cpu_s * 1e6, deliveries as f64),
             cpu_share: per(cpu_s, span_s),
             memory,
+            written: Written::default(),
         }
     }
 }

@@ -17,6 +17,29 @@ pub struct Memory {
     pub private_bytes: u64,
 }
 
+/// What processes wrote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Written {
+    /// Bytes that the disk is to take, in whole pages.
+    #[serde(rename = "disk_write_bytes")]
+    pub disk_bytes: u64,
+    /// Calls of `write` and its kin, to files, sockets and whatever else.
+    #[serde(rename = "write_calls")]
+    pub calls: u64,
+}
+
+impl Written {
+    /// What was written since an earlier look.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Self {
+        Self {
+            disk_bytes: self.disk_bytes.saturating_sub(earlier.disk_bytes),
+            calls: self.calls.saturating_sub(earlier.calls),
+        }
+    }
+}
+
 impl Processes {
     /// These processes.
     ///
@@ -42,6 +65,16 @@ impl Processes {
     pub fn cpu_s(&self) -> f64 {
         let ticks: u64 = self.0.iter().filter_map(|pid| ticks(*pid)).sum();
         ticks as f64 / TICKS_A_SECOND
+    }
+
+    /// What they wrote so far; nothing where the system doesn't tell.
+    #[must_use]
+    pub fn written(&self) -> Written {
+        let sum = |key| self.0.iter().map(|pid| io(*pid, key)).sum();
+        Written {
+            disk_bytes: sum("write_bytes"),
+            calls: sum("syscw"),
+        }
     }
 
     /// What they hold in memory.
@@ -76,6 +109,15 @@ fn ticks(pid: u32) -> Option<u64> {
     Some(times.next()?.ok()? + times.next()?.ok()?)
 }
 
+/// A number of `/proc/PID/io`.
+fn io(pid: u32, key: &str) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
+    let mut lines = text.lines().filter_map(|line| line.split_once(": "));
+    let line = lines.find(|(name, _)| *name == key);
+    line.and_then(|(_, number)| number.parse().ok())
+        .unwrap_or(0)
+}
+
 fn kibibytes(path: &str, keys: &[&str]) -> u64 {
     let text = fs::read_to_string(path).unwrap_or_default();
     let lines = text
@@ -89,6 +131,8 @@ fn kibibytes(path: &str, keys: &[&str]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     #[test]
@@ -99,5 +143,18 @@ mod tests {
         assert!(memory.private_bytes > 100_000, "{memory:?}");
         assert!(own.cpu_s() <= own_cpu_s());
         assert!(Processes::watch(&[u32::MAX]).is_err());
+    }
+
+    #[test]
+    fn what_a_process_writes_is_counted() {
+        let own = Processes::watch(&[std::process::id()]).unwrap();
+        let before = own.written();
+        let mut file = tempfile::tempfile().unwrap();
+        for _ in 0..10 {
+            file.write_all(b"x").unwrap();
+        }
+        let written = own.written().since(before);
+        assert!(written.calls >= 10, "{written:?}");
+        assert_eq!(Processes::default().written(), Written::default());
     }
 }

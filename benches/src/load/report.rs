@@ -1,7 +1,7 @@
 //! Results as one page that needs nothing else: no script, no font, no other file.
 
 mod figures;
-mod plot;
+pub(crate) mod plot;
 
 use std::fmt::Arguments;
 
@@ -36,12 +36,16 @@ pub fn page(outcomes: &[Outcome]) -> String {
         );
     }
     body += &said(outcomes);
+    document(&format!("chat-load: {}", names.join(", ")), &body)
+}
+
+/// A page with this title, which is HTML already, and this body.
+pub(crate) fn document(title: &str, body: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>chat-load: {}</title>\n<style>\n{CSS}</style>\n</head>\n<body>\n<main>\n{body}\
-         </main>\n</body>\n</html>\n",
-        names.join(", ")
+         <title>{title}</title>\n<style>\n{CSS}</style>\n</head>\n<body>\n<main>\n{body}\
+         </main>\n</body>\n</html>\n"
     )
 }
 
@@ -252,7 +256,8 @@ fn said(outcomes: &[Outcome]) -> String {
     text
 }
 
-fn section(title: &str, meaning: &str, content: &str) -> String {
+/// A part of a page.
+pub(crate) fn section(title: &str, meaning: &str, content: &str) -> String {
     format!("<section>\n<h2>{title}</h2>\n<p>{meaning}</p>\n{content}</section>\n")
 }
 
@@ -262,7 +267,7 @@ fn line(text: &mut String, words: Arguments<'_>) {
 }
 
 /// Text that stands for itself in HTML.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::new();
     for letter in text.chars() {
         match letter {

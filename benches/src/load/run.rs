@@ -86,7 +86,7 @@ fn talk(
         progress.show(swarm.now_ns(), 0.0, || "warming up".to_owned());
     }
 
-    let (cpu_s, own_s) = (server.cpu_s(), own_cpu_s());
+    let (cpu_s, own_s, written) = (server.cpu_s(), own_cpu_s(), server.written());
     let span_ns = nanoseconds(options.duration);
     let begin_ns = swarm.now_ns();
     talk.tally.begin(begin_ns);
@@ -109,7 +109,10 @@ fn talk(
     talk.tally.end();
     outcome.count(&talk.tally, swarm.now_ns() - begin_ns);
     let cpu_s = server.cpu_s() - cpu_s;
-    let usage = || Usage::new(cpu_s, outcome.deliveries, outcome.span_s, server.memory());
+    let usage = || Usage {
+        written: server.written().since(written),
+        ..Usage::new(cpu_s, outcome.deliveries, outcome.span_s, server.memory())
+    };
     outcome.server = (!server.is_empty()).then(usage);
     outcome.generator = Share::new(own_cpu_s() - own_s, outcome.span_s);
 

@@ -25,6 +25,12 @@ pub fn places() -> (Place, Place) {
     }
 }
 
+/// Wherever the system puts a program.
+#[must_use]
+pub fn anywhere() -> Place {
+    Place::on(&format!("0-{}", processors() - 1))
+}
+
 /// The machine in a few words.
 #[must_use]
 pub fn described() -> String {

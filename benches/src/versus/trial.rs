@@ -15,11 +15,16 @@ use super::programs::{LOAD, Programs, SERVER};
 use super::shape::{Doing, Shape};
 
 /// Our server's bounds on speed stay in force, so that their price is in the figures. They are raised
-/// to where a few members who talk as fast as they are heard don't reach them.
+/// to where a few members who talk as fast as they are heard, and thousands of guests of one address,
+/// don't reach them.
 pub const LIMITS: &str = "[limits]
-posts_burst = 1000000000
+posts_burst = 43200
+rooms_created_a_day_max = 1000000
 [server_limits]
 commands_burst = 1000000000
+guests_burst = 1000000000
+guest_joins_burst = 1000000000
+guest_commands_burst = 1000000000
 ";
 
 /// Source addresses of the load: our server takes 10 000 connections of each.
@@ -81,20 +86,9 @@ impl Ground {
         round: usize,
         dir: &Path,
     ) -> Result<Trial, String> {
-        let command = self.contender(contender, dir)?;
-        let mut server = Running::start(command, &dir.join("server.log"))?;
-        let port = server.port(PATIENCE)?;
-        let command = self.load(contender, shape, port, server.pid())?;
-        let mut load = Running::start(command, &dir.join("load.log"))?;
-        let Pace {
-            warm_up_s,
-            span_s,
-            hold_s,
-        } = self.pace;
-        let asked = Duration::from_secs_f64(warm_up_s + span_s + hold_s);
-        let said = load.output(PATIENCE + asked)?;
-        let told = |error| format!("no result ({error}): {}", load.complaint());
-        let load: Value = serde_json::from_str(&said).map_err(told)?;
+        let server = self.contender(contender, dir)?;
+        let load = self.work(server, self.flags(contender, shape), dir)?;
+        let told = |error| format!("no result ({error})");
         Ok(Trial {
             shape: shape.name,
             contender: contender.name,
@@ -104,16 +98,59 @@ impl Ground {
         })
     }
 
+    /// Starts a server, and the load with these flags; what the load generator says of them. The
+    /// folder is for what both complain of.
+    ///
+    /// # Errors
+    ///
+    /// Why it says nothing.
+    pub fn work(
+        &self,
+        server: Command,
+        flags: Vec<(&str, String)>,
+        dir: &Path,
+    ) -> Result<Value, String> {
+        let mut server = Running::start(server, &dir.join("server.log"))?;
+        let port = server.port(PATIENCE)?;
+        let mut command = self.load.command(self.programs.executable(LOAD)?);
+        let own = [
+            ("--pid", server.pid().to_string()),
+            ("--sources", SOURCES.to_string()),
+            ("--url", format!("ws://127.0.0.1:{port}")),
+        ];
+        for (flag, value) in own.into_iter().chain(flags) {
+            command.arg(flag).arg(value);
+        }
+        let mut load = Running::start(command, &dir.join("load.log"))?;
+        let Pace {
+            warm_up_s,
+            span_s,
+            hold_s,
+        } = self.pace;
+        let asked = Duration::from_secs_f64(warm_up_s + span_s + hold_s);
+        let said = load.output(PATIENCE + asked)?;
+        let told = |error| format!("no result ({error}): {}", load.complaint());
+        serde_json::from_str(&said).map_err(told)
+    }
+
+    /// Our server with this store and so many workers, on any free port. The folder is for its files.
+    ///
+    /// # Errors
+    ///
+    /// That it is missing, or its files can't be written.
+    pub fn chat(&self, store: Store, workers: usize, dir: &Path) -> Result<Command, String> {
+        let config = dir.join("chat.toml");
+        let text = configuration(store, workers, dir);
+        fs::write(&config, text).map_err(|error| error.to_string())?;
+        let mut command = self.server.command(self.programs.executable(SERVER)?);
+        command.arg("--config").arg(config).current_dir(dir);
+        Ok(command)
+    }
+
     /// What starts a contender on any free port.
     fn contender(&self, contender: &Contender, dir: &Path) -> Result<Command, String> {
         match contender.program {
-            Program::Chat(store) => {
-                let config = dir.join("chat.toml");
-                fs::write(&config, configuration(store, dir)).map_err(|error| error.to_string())?;
-                let mut command = self.server.command(self.programs.executable(SERVER)?);
-                command.arg("--config").arg(config).current_dir(dir);
-                Ok(command)
-            }
+            Program::Chat(store) => self.chat(store, 1, dir),
             Program::Rust(name, mode) => {
                 let mut command = self.server.command(self.programs.executable(name)?);
                 command.args(["0", mode]);
@@ -127,20 +164,11 @@ impl Ground {
         }
     }
 
-    fn load(
-        &self,
-        contender: &Contender,
-        shape: Shape,
-        port: u16,
-        pid: u32,
-    ) -> Result<Command, String> {
+    fn flags(&self, contender: &Contender, shape: Shape) -> Vec<(&'static str, String)> {
         let pace = self.pace;
         let mut words = vec![
-            ("--url", format!("ws://127.0.0.1:{port}")),
             ("--driver", contender.driver.to_owned()),
             ("--label", contender.name.to_owned()),
-            ("--pid", pid.to_string()),
-            ("--sources", SOURCES.to_string()),
             ("--connections", shape.connections.to_string()),
             ("--rooms", shape.rooms.to_string()),
         ];
@@ -156,19 +184,15 @@ impl Ground {
                 ("--hold", pace.hold_s.to_string()),
             ]),
         }
-        let mut command = self.load.command(self.programs.executable(LOAD)?);
-        for (flag, value) in words {
-            command.arg(flag).arg(value);
-        }
-        Ok(command)
+        words
     }
 }
 
 /// The file that our server is started with.
-fn configuration(store: Store, dir: &Path) -> String {
+fn configuration(store: Store, workers: usize, dir: &Path) -> String {
     let store = match store {
         Store::Memory => "memory:".to_owned(),
         Store::Sqlite => format!("sqlite:{}", dir.join("chat.db").display()),
     };
-    format!("listen = [\"127.0.0.1:0\"]\nworkers = \"1\"\nstore = {store:?}\n{LIMITS}")
+    format!("listen = [\"127.0.0.1:0\"]\nworkers = \"{workers}\"\nstore = {store:?}\n{LIMITS}")
 }

@@ -1,22 +1,23 @@
 //! Curves and bars as SVG, coloured by the page.
 
+use super::figures::count;
 use super::line;
 
 /// Colours that the page has.
-pub(super) const COLOURS: usize = 8;
+pub(crate) const COLOURS: usize = 8;
 
 /// Curves over two axes.
 #[derive(Debug)]
-pub(super) struct Plot {
-    pub(super) title: String,
-    pub(super) x: Axis,
-    pub(super) y: Axis,
-    pub(super) series: Vec<Series>,
+pub(crate) struct Plot {
+    pub(crate) title: String,
+    pub(crate) x: Axis,
+    pub(crate) y: Axis,
+    pub(crate) series: Vec<Series>,
 }
 
 /// From where to where, and what is written beside it.
 #[derive(Debug)]
-pub(super) struct Axis {
+pub(crate) struct Axis {
     from: f64,
     to: f64,
     ticks: Vec<(f64, String)>,
@@ -24,23 +25,23 @@ pub(super) struct Axis {
 
 /// One curve.
 #[derive(Debug)]
-pub(super) struct Series {
-    pub(super) colour: usize,
-    pub(super) points: Vec<(f64, f64)>,
+pub(crate) struct Series {
+    pub(crate) colour: usize,
+    pub(crate) points: Vec<(f64, f64)>,
 }
 
 /// One bar.
 #[derive(Debug)]
-pub(super) struct Bar {
-    pub(super) colour: usize,
-    pub(super) label: String,
-    pub(super) value: f64,
-    pub(super) shown: String,
+pub(crate) struct Bar {
+    pub(crate) colour: usize,
+    pub(crate) label: String,
+    pub(crate) value: f64,
+    pub(crate) shown: String,
 }
 
 impl Axis {
     /// An axis on which whole numbers have these names.
-    pub(super) fn named(from: f64, to: f64, names: &[&str]) -> Self {
+    pub(crate) fn named(from: f64, to: f64, names: &[&str]) -> Self {
         let ticks = names.iter().enumerate();
         let ticks = ticks.map(|(at, name)| (at as f64, (*name).to_owned()));
         Self {
@@ -50,8 +51,19 @@ impl Axis {
         }
     }
 
+    /// A logarithmic axis on which these numbers stand; where one of them lies is its logarithm.
+    pub(crate) fn logarithmic(numbers: &[usize]) -> Self {
+        let places = || numbers.iter().map(|number| (*number as f64).log10());
+        let names = numbers.iter().map(|number| count(*number as f64));
+        Self {
+            from: places().fold(f64::INFINITY, f64::min),
+            to: places().fold(f64::NEG_INFINITY, f64::max),
+            ticks: places().zip(names).collect(),
+        }
+    }
+
     /// An axis from 0 to something round above this, with some round numbers on it.
-    pub(super) fn counted(most: f64, unit: &str) -> Self {
+    pub(crate) fn counted(most: f64, unit: &str) -> Self {
         let least = (most / 5.0).max(1e-6);
         let power = 10_f64.powf(least.log10().floor());
         let steps = [1.0, 2.0, 2.5, 5.0, 10.0].map(|step| step * power);
@@ -72,7 +84,9 @@ impl Axis {
 
     /// Where a value lies, from 0 to 1.
     fn part(&self, value: f64) -> f64 {
-        ((value - self.from) / (self.to - self.from)).clamp(0.0, 1.0)
+        // Where there is one place only, everything is there.
+        let length = (self.to - self.from).max(f64::MIN_POSITIVE);
+        ((value - self.from) / length).clamp(0.0, 1.0)
     }
 }
 
@@ -82,7 +96,7 @@ fn round(value: f64) -> f64 {
 }
 
 /// The largest values of all curves.
-pub(super) fn most(series: &[Series]) -> (f64, f64) {
+pub(crate) fn most(series: &[Series]) -> (f64, f64) {
     let points = series.iter().flat_map(|series| &series.points);
     points.fold((0.0, 0.0), |most, point| {
         (most.0.max(point.0), most.1.max(point.1))
@@ -91,7 +105,7 @@ pub(super) fn most(series: &[Series]) -> (f64, f64) {
 
 impl Plot {
     /// The plot as it is drawn.
-    pub(super) fn svg(&self) -> String {
+    pub(crate) fn svg(&self) -> String {
         let mut svg = format!(
             "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">\n",
             self.title
@@ -151,7 +165,7 @@ impl Plot {
 }
 
 /// Bars from 0, one below the other.
-pub(super) fn bars(title: &str, bars: &[Bar]) -> String {
+pub(crate) fn bars(title: &str, bars: &[Bar]) -> String {
     let height = bars.len() as f64 * BAR;
     let most = bars
         .iter()
@@ -222,6 +236,18 @@ mod tests {
                 "{axis:?}"
             );
         }
+    }
+
+    #[test]
+    fn numbers_on_a_logarithmic_axis_are_as_far_apart_as_they_are_times_each_other() {
+        let axis = Axis::logarithmic(&[10, 100, 1_000]);
+        let parts = [10.0_f64, 100.0, 1_000.0].map(|number| axis.part(number.log10()));
+        assert!(
+            parts[0].abs() < 1e-9 && (parts[1] - 0.5).abs() < 1e-9,
+            "{parts:?}"
+        );
+        assert_eq!(axis.ticks[2].1, "1.00 k");
+        assert!(Axis::logarithmic(&[7]).part(0.8).is_finite());
     }
 
     #[test]
