@@ -6,6 +6,7 @@
 //! * [`plain`] is the yardstick of the store: SQLite alone, inserting the same rows.
 //! * [`words`] are what is said, in every dialect.
 //! * [`versus`] puts our server and those of others to the same work.
+//! * [`many`] holds much in a store beside little.
 //! * [`cost`] measures where no statistics of one contender alone will do.
 //! * [`load`] drives whole servers over sockets, and counts what every member hears.
 
@@ -13,6 +14,7 @@ pub mod batches;
 pub mod cost;
 pub mod crowd;
 pub mod load;
+pub mod many;
 pub mod plain;
 pub mod versus;
 pub mod words;
