@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chat_core::{Engine, Record, RoomId};
+use chat_server::store::Store;
 use chat_server::store::sqlite::Sqlite;
-use chat_server::store::{Append, Store};
 use tokio::runtime::Runtime;
 
+use super::stock::as_kept;
 use crate::batches::{append, keep};
 use crate::cost::{Cost, Spread, measure};
 use crate::crowd::{engine, fill, join};
@@ -39,17 +40,19 @@ pub fn grow(runtime: &Runtime, folder: &Path) {
         "Joins of one room, {TOGETHER} in a transaction, snapshots as the server keeps them\n"
     );
     println!(
-        "| members | engine, ns a join | store, µs a join | snapshots kept | with one, ms | load, ms |"
+        "| members | engine, ns a join | store, µs a join | with snapshots, µs | snapshots | an append with one, ms | load, ms |"
     );
-    println!("|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|");
     for (from, to) in SPANS {
         let (mut deciding, mut plain, mut with) = (Vec::new(), Vec::new(), Vec::new());
+        let mut all = Cost::default();
         for first in (from..to).step_by(100) {
             let mut records = Vec::new();
             deciding.push(measure(|| records = come(&mut engine, first)));
-            let batch = batch(&engine, records);
+            let batch = as_kept(&engine, records);
             let keeps = batch.snapshot.is_some();
             let cost = measure(|| runtime.block_on(keep(&store, vec![batch])));
+            all += cost;
             if keeps {
                 with.push(cost)
             } else {
@@ -60,15 +63,16 @@ pub fn grow(runtime: &Runtime, folder: &Path) {
             let room = runtime.block_on(store.load(DEN)).expect("the disk is well");
             assert_eq!(room.as_ref(), engine.room(DEN));
         });
-        #[expect(clippy::cast_precision_loss, reason = "it is a small number")]
-        let count = TOGETHER as f64;
+        #[expect(clippy::cast_precision_loss, reason = "these are small numbers")]
+        let (count, joins) = (TOGETHER as f64, (to - from) as f64);
         let each = |costs: &[Cost], times: f64| {
             Spread::of(costs.iter().map(|cost| cost.wall.as_secs_f64() * times))
         };
         println!(
-            "| {from} to {to} | {:.0} | {:.1} | {} | {:.1} | {:.1} |",
+            "| {from} to {to} | {:.0} | {:.1} | {:.1} | {} | {:.1} | {:.1} |",
             each(&deciding, 1e9 / count),
             each(&plain, 1e6 / count),
+            all.wall.as_secs_f64() * 1e6 / joins,
             with.len(),
             each(&with, 1e3),
             load.wall.as_secs_f64() * 1e3,
@@ -83,15 +87,4 @@ fn come(engine: &mut Engine, first: u64) -> Vec<Arc<Record>> {
     users
         .map(|user| Arc::new(join(engine, DEN, user)))
         .collect()
-}
-
-/// What the server appends: with a snapshot where the records pass a multiple of the distance that
-/// is for a room of this size.
-fn batch(engine: &Engine, records: Vec<Arc<Record>>) -> Append {
-    let mut batch = append(records);
-    let room = engine.room(DEN).expect("it was made");
-    let distance = 256.max(room.members.len() as u64 / 4);
-    let is_due = room.head_seq.number() / distance > batch.after.number() / distance;
-    batch.snapshot = is_due.then(|| Box::new(room.clone()));
-    batch
 }

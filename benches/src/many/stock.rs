@@ -102,7 +102,8 @@ impl Stock {
 
     /// The record of the next message in the full room.
     pub fn say(&mut self) -> Append {
-        append(vec![Arc::new(act(&mut self.engine, &self.posts.post()))])
+        let record = act(&mut self.engine, &self.posts.post());
+        as_kept(&self.engine, vec![Arc::new(record)])
     }
 
     /// The last record of the full room.
@@ -184,4 +185,20 @@ fn line(number: u64, messages: u64) -> Text {
 pub fn silent(room: RoomId, members: u64) -> Append {
     let log: Vec<Record> = fill(&mut engine(), room, members);
     append(log.into_iter().map(Arc::new).collect())
+}
+
+/// Records as the server has them appended: with a snapshot where they pass a multiple of the
+/// distance that is for a room of this size.
+///
+/// # Panics
+///
+/// If the engine doesn't have their room.
+#[must_use]
+pub fn as_kept(engine: &Engine, records: Vec<Arc<Record>>) -> Append {
+    let mut batch = append(records);
+    let room = engine.room(batch.room).expect("it was made");
+    let distance = 1 << 256.max(room.members.len() as u64 / 4).ilog2();
+    let is_due = room.head_seq.number() / distance > batch.after.number() / distance;
+    batch.snapshot = is_due.then(|| Box::new(room.clone()));
+    batch
 }
