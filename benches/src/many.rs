@@ -13,6 +13,10 @@ pub mod start;
 pub mod stock;
 
 /// A number of the environment, or what counts without it.
+///
+/// # Panics
+///
+/// If it is something else than a number.
 #[must_use]
 pub fn number(name: &str, otherwise: u64) -> u64 {
     let given = std::env::var(name).ok();

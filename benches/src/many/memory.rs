@@ -23,7 +23,7 @@ const FIRST: u64 = 1_000;
 /// Rooms in all.
 const ROOMS: u64 = 10_000;
 
-/// Members of each, as there are in a room of medium size.
+/// Members of each, in turn.
 const SIZES: [u64; 2] = [10, 100];
 
 /// Loads rooms into an engine and into a server, and prints by how much these grow.

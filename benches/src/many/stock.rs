@@ -61,19 +61,27 @@ pub struct Stock {
 
 impl Stock {
     /// Fills a store in this folder, and takes in all words.
+    ///
+    /// # Panics
+    ///
+    /// If the disk is full or worse.
     pub async fn fill(folder: &Path, name: &str, size: Size) -> Self {
         let path = folder.join(name);
         let bytes = |path: &Path| fs::metadata(path).map_or(0, |it| it.len());
-        add(&path, || Vec::new()).await;
+        add(&path, Vec::new).await;
         let empty = bytes(&path);
 
         let others: Vec<u64> = (2..=size.rooms).collect();
         let mut parts = others.chunks(500);
-        let every = (size.rooms / ROOMS_OF_ASKER).max(1);
         add(&path, || {
             let part = parts.next().unwrap_or_default();
             part.iter()
-                .map(|room| log(RoomId::new(*room), room % every == 0))
+                .map(|room| {
+                    log(
+                        RoomId::new(*room),
+                        is_one_of(*room, size.rooms, ROOMS_OF_ASKER),
+                    )
+                })
                 .collect()
         })
         .await;
@@ -169,15 +177,21 @@ fn speak(engine: &mut Engine, posts: &mut Posts, said: &mut u64, messages: u64) 
 /// One line: everyone has a common word, ten a rare one, and every other one one of two that never
 /// stand together.
 fn line(number: u64, messages: u64) -> Text {
-    let is_rare = number % (messages / RARELY).max(1) == 0;
+    let is_rare = is_one_of(number, messages, RARELY);
     let place = if is_rare { "lighthouse" } else { "bridge" };
-    let side = if number % 2 == 0 {
+    let side = if number.is_multiple_of(2) {
         "larboard"
     } else {
         "starboard"
     };
     let text = format!("harbour {number}, to {side} of the {place}");
     Text::new(text).expect("it has no NUL")
+}
+
+/// Whether a number, which counts from 1, is one of so many that lie evenly among all of them.
+fn is_one_of(number: u64, all: u64, chosen: u64) -> bool {
+    let step = (all / chosen).max(1);
+    number.is_multiple_of(step) && number / step <= chosen
 }
 
 /// The records of a room that was just made: so many members, who say nothing.
