@@ -19,7 +19,6 @@ use chat_protocol::voice::{Hearer, Voice};
 use self::audience::{Audience, Held, Seat};
 use self::link::Place;
 pub(crate) use self::link::{Link, LogIn, News};
-use crate::frame;
 use crate::mail::{Delivery, Refused, Reply, SessionKey};
 use crate::metrics::Metrics;
 
@@ -247,6 +246,7 @@ impl Hub {
                 let written = audience.written();
                 self.metrics.deliveries.inc_by(written.frames);
                 self.metrics.bytes_out.inc_by(written.bytes);
+                self.metrics.signals_dropped.inc_by(written.signals_dropped);
             }
         }
         for link in self.answered.take() {
@@ -272,28 +272,9 @@ impl Hub {
 
     /// Passes on something ephemeral; a session that is behind with its reading may miss it.
     pub(crate) fn signal(&mut self, signal: &Signal, origin: Option<SessionKey>) {
-        let Some(audience) = self.rooms.get_mut(&signal.room) else {
-            return;
-        };
-        audience.flush();
-        for (voice, seats) in audience.sections_mut() {
-            let mut frames = Vec::new();
-            voice.signal(signal, &mut |text| {
-                frame::write(&mut frames, frame::TEXT, text)
-            });
-            if frames.is_empty() {
-                continue;
-            }
-            for seat in seats
-                .values_mut()
-                .filter(|seat| Some(seat.session) != origin)
-            {
-                if !voice.dialect().resumes() {
-                    seat.pass(&frames);
-                } else if !seat.outbox.send_if_idle(&frames) {
-                    self.metrics.signals_dropped.inc();
-                }
-            }
+        if let Some(audience) = self.rooms.get_mut(&signal.room) {
+            audience.pass(signal, origin);
+            self.soil(signal.room);
         }
     }
 

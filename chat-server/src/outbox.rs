@@ -125,11 +125,16 @@ impl Outbox {
 
     /// Sends whole frames that may be lost: they are, if anything waits already.
     pub(crate) fn send_if_idle(&self, frames: &[u8]) -> bool {
-        let idle = self.corked.get() || self.waiting() == 0;
+        let idle = self.is_idle();
         if idle {
             self.send(frames);
         }
         idle
+    }
+
+    /// Whether nothing waits for the stream.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.corked.get() || self.waiting() == 0
     }
 
     /// Sends whole frames that lie in several places, with one write.

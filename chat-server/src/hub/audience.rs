@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use chat_core::{Record, Seq, UserId};
+use chat_protocol::signal::Signal;
 use chat_protocol::voice::Voice;
 
 use self::section::Section;
@@ -97,16 +98,6 @@ impl Drop for Held {
 }
 
 impl Seat {
-    /// Tells of something ephemeral; a seat that is behind hears of it once it isn't any more, and
-    /// so nobody hears of others before he is told that he is in.
-    pub(super) fn pass(&mut self, frames: &[u8]) {
-        if self.caught_up {
-            self.outbox.send(frames);
-        } else {
-            self.held.push(frames);
-        }
-    }
-
     /// Lets the seat hear everything from here on.
     pub(super) fn catch_up(&mut self) {
         self.caught_up = true;
@@ -122,6 +113,8 @@ impl Seat {
 pub(super) struct Written {
     pub(super) frames: u64,
     pub(super) bytes: u64,
+    /// Signals that weren't, since somebody is behind with his reading.
+    pub(super) signals_dropped: u64,
 }
 
 impl Audience {
@@ -134,12 +127,6 @@ impl Audience {
 
     pub(super) fn is_empty(&self) -> bool {
         self.sections.is_empty()
-    }
-
-    /// The sections: each voice, and the seats that hear it.
-    pub(super) fn sections_mut(&mut self) -> impl Iterator<Item = (&Voice, &mut Seats)> {
-        let sections = self.sections.iter_mut();
-        sections.map(|section| (&section.voice, &mut section.seats))
     }
 
     pub(super) fn has_seat(&self, session: SessionKey) -> bool {
@@ -223,6 +210,15 @@ impl Audience {
         }
     }
 
+    /// Puts something ephemeral into the round of each section.
+    pub(super) fn pass(&mut self, signal: &Signal, origin: Option<SessionKey>) {
+        for section in &mut self.sections {
+            if section.pass(signal, origin) {
+                self.written.add(section.flush());
+            }
+        }
+    }
+
     /// The records from a position to the head, as far as they are remembered.
     pub(super) fn tail(&self, position: Seq) -> Vec<Arc<Record>> {
         let records = &self.tail.records;
@@ -287,6 +283,7 @@ impl Written {
     const fn add(&mut self, more: Self) {
         self.frames += more.frames;
         self.bytes += more.bytes;
+        self.signals_dropped += more.signals_dropped;
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::IoSlice;
 use std::sync::Arc;
 
 use chat_core::{Record, UserId};
+use chat_protocol::signal::Signal;
 use chat_protocol::voice::{Hearer, Voice};
 
 use super::{Seat, Seats, Written};
@@ -18,24 +19,24 @@ pub(super) struct Section {
     parts: Vec<Part>,
     /// One bit for each author: most seats see at once that no part is their own.
     authors: u64,
+    /// Signals among the parts.
+    signals: u64,
+    /// Signals that somebody missed.
+    signals_dropped: u64,
 }
 
-/// The frames of one record.
+/// The frames of one thing that is told.
 struct Part {
     end: usize,
-    record: Arc<Record>,
+    told: Told,
     origin: Option<SessionKey>,
 }
 
-impl Part {
-    /// Whether it came from this seat's session. What was read from the store doesn't tell, but a
-    /// guest is at one socket.
-    fn is_of(&self, seat: &Seat) -> bool {
-        match self.origin {
-            Some(origin) => origin == seat.session,
-            None => seat.user.is_guest() && self.record.by.id == seat.user,
-        }
-    }
+/// What is told.
+enum Told {
+    Record(Arc<Record>),
+    /// Something ephemeral, which may be lost.
+    Signal,
 }
 
 /// Bytes of a round that are not kept waiting for its end.
@@ -49,6 +50,8 @@ impl Section {
             bytes: Vec::new(),
             parts: Vec::new(),
             authors: 0,
+            signals: 0,
+            signals_dropped: 0,
         }
     }
 
@@ -65,8 +68,35 @@ impl Section {
         self.authors |= bit(delivery.record.by.id);
         self.parts.push(Part {
             end: self.bytes.len(),
-            record: delivery.record.clone(),
+            told: Told::Record(delivery.record.clone()),
             origin: delivery.origin,
+        });
+        self.bytes.len() >= ROUND_BYTES_MAX
+    }
+
+    /// Encodes something ephemeral, if the voice has a word for it; tells whether the round is full.
+    /// A seat that is behind hears it at once or, where it has to hear first that it is in, then.
+    pub(super) fn pass(&mut self, signal: &Signal, origin: Option<SessionKey>) -> bool {
+        let Self { voice, bytes, .. } = self;
+        let start = bytes.len();
+        voice.signal(signal, &mut |text| frame::write(bytes, frame::TEXT, text));
+        let frames = self.bytes.get(start..).unwrap_or_default();
+        if frames.is_empty() {
+            return false;
+        }
+        let mut others = self.seats.values_mut();
+        while let Some(seat) = others.find(|it| !it.caught_up && Some(it.session) != origin) {
+            if !self.voice.dialect().resumes() {
+                seat.held.push(frames);
+            } else if !seat.outbox.send_if_idle(frames) {
+                self.signals_dropped += 1;
+            }
+        }
+        self.signals += 1;
+        self.parts.push(Part {
+            end: self.bytes.len(),
+            told: Told::Signal,
+            origin,
         });
         self.bytes.len() >= ROUND_BYTES_MAX
     }
@@ -77,27 +107,41 @@ impl Section {
         if self.bytes.is_empty() {
             return written;
         }
-        let (frames, bytes) = (self.parts.len() as u64, self.bytes.len() as u64);
+        let frames = self.parts.len() as u64 - self.signals;
+        let bytes = self.bytes.len() as u64;
         for seat in self.seats.values().filter(|seat| seat.caught_up) {
-            self.send(seat);
-            written.add(Written { frames, bytes });
+            let is_missed = self.signals > 0 && self.may_miss(seat);
+            self.send(seat, is_missed);
+            written.add(Written {
+                frames,
+                bytes,
+                signals_dropped: if is_missed { self.signals } else { 0 },
+            });
         }
+        written.signals_dropped += std::mem::take(&mut self.signals_dropped);
         self.bytes.clear();
         self.bytes.shrink_to(ROUND_BYTES_MAX);
         self.parts.clear();
         self.authors = 0;
+        self.signals = 0;
         written
     }
 
-    fn send(&self, seat: &Seat) {
-        if self.authors & bit(seat.user) == 0 {
+    /// Whether a seat is told nothing ephemeral: it is behind with its reading, and can ask for what
+    /// it missed.
+    fn may_miss(&self, seat: &Seat) -> bool {
+        self.voice.dialect().resumes() && !seat.outbox.is_idle()
+    }
+
+    fn send(&self, seat: &Seat, misses_signals: bool) {
+        if self.authors & bit(seat.user) == 0 && self.signals == 0 {
             return seat.outbox.send(&self.bytes);
         }
         // Some part may be the seat's own: the shared bytes around it go out as they are.
         let (mut own, mut cuts) = (Vec::new(), Vec::new());
         let mut start = 0;
         for part in &self.parts {
-            if self.differs(part, seat) {
+            if self.differs(part, seat, misses_signals) {
                 let from = own.len();
                 self.write_own(part, seat, &mut own);
                 cuts.push((start..part.end, from..own.len()));
@@ -122,21 +166,36 @@ impl Section {
     }
 
     /// Whether a seat gets something else than the others do.
-    fn differs(&self, part: &Part, seat: &Seat) -> bool {
-        if self.voice.echoes() {
-            part.record.cid.is_some() && part.record.by.id == seat.user
-        } else {
-            part.is_of(seat)
+    fn differs(&self, part: &Part, seat: &Seat, misses_signals: bool) -> bool {
+        match &part.told {
+            Told::Signal => misses_signals || part.origin == Some(seat.session),
+            Told::Record(record) if self.voice.echoes() => {
+                record.cid.is_some() && record.by.id == seat.user
+            }
+            Told::Record(record) => part.is_of(record, seat),
         }
     }
 
     /// Appends what the author's own session gets: his command's id with it, or, where it doesn't
     /// hear itself, nothing.
     fn write_own(&self, part: &Part, seat: &Seat, own: &mut Vec<u8>) {
-        if self.voice.echoes() || !part.is_of(seat) {
-            self.voice.event(&part.record, Hearer::Author, &mut |text| {
+        if let Told::Record(record) = &part.told
+            && (self.voice.echoes() || !part.is_of(record, seat))
+        {
+            self.voice.event(record, Hearer::Author, &mut |text| {
                 frame::write(own, frame::TEXT, text);
             });
+        }
+    }
+}
+
+impl Part {
+    /// Whether it came from this seat's session. What was read from the store doesn't tell, but a
+    /// guest is at one socket.
+    fn is_of(&self, record: &Record, seat: &Seat) -> bool {
+        match self.origin {
+            Some(origin) => origin == seat.session,
+            None => seat.user.is_guest() && record.by.id == seat.user,
         }
     }
 }
