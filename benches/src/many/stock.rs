@@ -21,6 +21,9 @@ pub const MEMBERS: u64 = 100;
 /// Somebody who is in the full room, and in some others.
 pub const ASKER: UserId = UserId::new(2);
 
+/// A member of the full room who says nothing there, so that nothing is read by him.
+pub const READER: UserId = UserId::new(MEMBERS);
+
 /// Rooms that the asker is in beside the full one, whatever their number.
 const ROOMS_OF_ASKER: u64 = 20;
 
@@ -88,7 +91,7 @@ impl Stock {
         let roomy = bytes(&path);
 
         let mut engine = engine();
-        let mut posts = Posts::new(DEN, MEMBERS);
+        let mut posts = Posts::new(DEN, MEMBERS - 1);
         let founding = fill(&mut engine, DEN, MEMBERS).into_iter().map(Arc::new);
         let mut founding = Some(append(founding.collect()));
         let mut said = 0;
