@@ -39,9 +39,14 @@ pub fn fill(engine: &mut Engine, room: RoomId, members: u64) -> Vec<Record> {
     let create = wish(room, UserId::new(1), CreateRoom::named(name("den")));
     let mut log = vec![act(engine, &create)];
     for user in 2..=members {
-        log.push(act(engine, &wish(room, UserId::new(user), Join::default())));
+        log.push(join(engine, room, user));
     }
     log
+}
+
+/// Has a user join an open room.
+pub fn join(engine: &mut Engine, room: RoomId, user: u64) -> Record {
+    act(engine, &wish(room, UserId::new(user), Join::default()))
 }
 
 /// Makes a room whose only member is user 1, and in which the users up to this number may post

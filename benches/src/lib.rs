@@ -7,6 +7,7 @@
 //! * [`words`] are what is said, in every dialect.
 //! * [`versus`] puts our server and those of others to the same work.
 //! * [`scale`] has our server alone do more and more.
+//! * [`many`] holds much in a store beside little.
 //! * [`cost`] measures where no statistics of one contender alone will do.
 //! * [`load`] drives whole servers over sockets, and counts what every member hears.
 
@@ -14,6 +15,7 @@ pub mod batches;
 pub mod cost;
 pub mod crowd;
 pub mod load;
+pub mod many;
 pub mod plain;
 pub mod scale;
 pub mod versus;

@@ -2,7 +2,7 @@
 //!
 //! One thread with one epoll drives all connections, since the server is to be the bottleneck: what
 //! comes is read into one buffer and not parsed; a line is known by a marker in its body
-//! ([`line`]), whatever a [`driver`]'s server wraps it in.
+//! ([`mod@line`]), whatever a [`driver`]'s server wraps it in.
 //!
 //! * [`plan`] is a run as it was asked for; [`run`](mod@run) does it, and [`outcome`] is its result.
 //! * [`swarm`] holds the connections; a [`town`]'s members come in by its [`door`]; [`talk`] has

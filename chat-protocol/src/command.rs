@@ -4,6 +4,7 @@
 //! and questions. Name, decoding and schema of an op come from one line each.
 
 mod hello;
+mod history;
 mod older;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use self::hello::{GuestHello, Hello, Subscribe};
+pub use self::history::{History, Place};
 pub use self::older::{Enter, Lobby, NameRule, SignUp};
 use crate::room_ref::RoomRef;
 
@@ -179,7 +181,7 @@ macro_rules! ops {
             ) -> Vec<(&'static str, schemars::Schema)> {
                 vec![
                     ("hello", generator.subschema_for::<Hello>()),
-                    ("history", generator.subschema_for::<HistoryFields>()),
+                    ("history", generator.subschema_for::<history::Fields>()),
                     $(($word, generator.subschema_for::<payload::$name>()),)*
                 ]
             }
@@ -378,89 +380,6 @@ struct Payload<'a>(&'a Command);
 impl Serialize for Payload<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.serialize_payload(serializer)
-    }
-}
-
-/// A question for a room's messages.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "HistoryFields", into = "HistoryFields")]
-pub struct History {
-    /// The room.
-    pub room: RoomRef,
-    /// Where to read.
-    pub place: Place,
-    /// Only the thread that begins with this message.
-    pub thread: Option<Seq>,
-    /// Most messages of the answer.
-    pub limit: Option<u64>,
-}
-
-/// Where to read in a room's messages. On the wire: `before`, `after`, `around`, or none of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// The newest ones.
-    Newest,
-    /// Those before this one.
-    Before(Seq),
-    /// Those after this one.
-    After(Seq),
-    /// This one, with those before and after it.
-    Around(Seq),
-}
-
-#[derive(Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-struct HistoryFields {
-    room: RoomRef,
-    #[serde(default)]
-    before: Option<Seq>,
-    #[serde(default)]
-    after: Option<Seq>,
-    #[serde(default)]
-    around: Option<Seq>,
-    #[serde(default)]
-    thread: Option<Seq>,
-    #[serde(default)]
-    limit: Option<u64>,
-}
-
-impl From<History> for HistoryFields {
-    fn from(it: History) -> Self {
-        let (before, after, around) = match it.place {
-            Place::Newest => (None, None, None),
-            Place::Before(seq) => (Some(seq), None, None),
-            Place::After(seq) => (None, Some(seq), None),
-            Place::Around(seq) => (None, None, Some(seq)),
-        };
-        Self {
-            room: it.room,
-            before,
-            after,
-            around,
-            thread: it.thread,
-            limit: it.limit,
-        }
-    }
-}
-
-impl TryFrom<HistoryFields> for History {
-    type Error = &'static str;
-
-    fn try_from(it: HistoryFields) -> Result<Self, Self::Error> {
-        let place = match (it.before, it.after, it.around) {
-            (None, None, None) => Place::Newest,
-            (Some(seq), None, None) => Place::Before(seq),
-            (None, Some(seq), None) => Place::After(seq),
-            (None, None, Some(seq)) => Place::Around(seq),
-            (Some(_), Some(_), _) => return Err("conflicting field `after`"),
-            (_, _, Some(_)) => return Err("conflicting field `around`"),
-        };
-        Ok(Self {
-            room: it.room,
-            place,
-            thread: it.thread,
-            limit: it.limit,
-        })
     }
 }
 

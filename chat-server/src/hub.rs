@@ -144,7 +144,6 @@ impl Hub {
             outbox: link.outbox.clone(),
             caught_up,
             held: Held::of(link.held.clone()),
-            passed: Cell::new(0),
         };
         link.rooms.borrow_mut().insert(room, Place::Taken);
         self.rooms
@@ -183,7 +182,7 @@ impl Hub {
         if audience.head < position {
             return CatchUp::Ahead;
         }
-        audience.flush_records();
+        audience.flush();
         if let Some(seat) = audience.seat(session) {
             seat.catch_up();
         }
@@ -247,7 +246,7 @@ impl Hub {
                 let written = audience.written();
                 self.metrics.deliveries.inc_by(written.frames);
                 self.metrics.bytes_out.inc_by(written.bytes);
-                self.metrics.signals_dropped.inc_by(written.missed);
+                self.metrics.signals_dropped.inc_by(written.signals_dropped);
             }
         }
         for link in self.answered.take() {
@@ -273,11 +272,10 @@ impl Hub {
 
     /// Passes on something ephemeral; a session that is behind with its reading may miss it.
     pub(crate) fn signal(&mut self, signal: &Signal, origin: Option<SessionKey>) {
-        let Some(audience) = self.rooms.get_mut(&signal.room) else {
-            return;
-        };
-        audience.pass(signal, origin);
-        self.soil(signal.room);
+        if let Some(audience) = self.rooms.get_mut(&signal.room) {
+            audience.pass(signal, origin);
+            self.soil(signal.room);
+        }
     }
 
     /// Detaches a user from a room, because of this record of it or of something outside of it.

@@ -123,7 +123,16 @@ impl Outbox {
         self.send(&bytes);
     }
 
-    /// Whether what is sent leaves at once: nothing waits, but for what leaves with it.
+    /// Sends whole frames that may be lost: they are, if anything waits already.
+    pub(crate) fn send_if_idle(&self, frames: &[u8]) -> bool {
+        let idle = self.is_idle();
+        if idle {
+            self.send(frames);
+        }
+        idle
+    }
+
+    /// Whether nothing waits for the stream.
     pub(crate) fn is_idle(&self) -> bool {
         self.corked.get() || self.waiting() == 0
     }

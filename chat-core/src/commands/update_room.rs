@@ -199,8 +199,10 @@ mod tests {
 
     #[test]
     fn no_setting_makes_slow_mode_longer_than_a_room_remembers() {
-        let mut limits = Limits::default();
-        limits.slow_mode_s_max = SLOW_MODE_S_MAX * 2;
+        let limits = Limits {
+            slow_mode_s_max: SLOW_MODE_S_MAX * 2,
+            ..Default::default()
+        };
         let check = |seconds| check_settings(Kind::Group, None, Some(seconds), None, &limits);
         assert_eq!(check(SLOW_MODE_S_MAX), Ok(()));
         let (field, max) = (Field::SlowMode, SLOW_MODE_S_MAX);

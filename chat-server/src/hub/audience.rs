@@ -1,6 +1,5 @@
 //! Those of one worker's sessions that hear one room.
 
-mod passing;
 mod section;
 
 use std::cell::Cell;
@@ -13,7 +12,6 @@ use chat_protocol::signal::Signal;
 use chat_protocol::voice::Voice;
 
 use self::section::Section;
-use crate::frame;
 use crate::mail::{Delivery, SessionKey};
 use crate::outbox::Outbox;
 
@@ -52,8 +50,6 @@ pub(super) struct Seat {
     pub(super) caught_up: bool,
     /// What passed until then, where nothing that passes is to be missed.
     pub(super) held: Held,
-    /// Bytes that passed in this round before the seat was taken.
-    pub(super) passed: Cell<usize>,
 }
 
 /// Seats by their sessions' numbers. However many there are, one is found at once.
@@ -102,16 +98,6 @@ impl Drop for Held {
 }
 
 impl Seat {
-    /// Tells of something ephemeral; a seat that is behind hears of it once it isn't any more, and
-    /// so nobody hears of others before he is told that he is in.
-    pub(super) fn pass(&mut self, frames: &[u8]) {
-        if self.caught_up {
-            self.outbox.send(frames);
-        } else {
-            self.held.push(frames);
-        }
-    }
-
     /// Lets the seat hear everything from here on.
     pub(super) fn catch_up(&mut self) {
         self.caught_up = true;
@@ -127,8 +113,8 @@ impl Seat {
 pub(super) struct Written {
     pub(super) frames: u64,
     pub(super) bytes: u64,
-    /// Signals that were lost on somebody who is behind with his reading.
-    pub(super) missed: u64,
+    /// Signals that weren't, since somebody is behind with his reading.
+    pub(super) signals_dropped: u64,
 }
 
 impl Audience {
@@ -141,31 +127,6 @@ impl Audience {
 
     pub(super) fn is_empty(&self) -> bool {
         self.sections.is_empty()
-    }
-
-    /// Passes on something ephemeral. Where nobody resumes, it is kept for those who are behind with
-    /// the room; elsewhere it leaves with the round, and who is behind with his reading misses it.
-    pub(super) fn pass(&mut self, signal: &Signal, origin: Option<SessionKey>) {
-        for section in &mut self.sections {
-            if section.voice.dialect().resumes() {
-                if section.pass(signal, origin) {
-                    self.written.add(section.flush());
-                }
-                continue;
-            }
-            self.written.add(section.flush());
-            let mut frames = Vec::new();
-            section.voice.signal(signal, &mut |text| {
-                frame::write(&mut frames, frame::TEXT, text);
-            });
-            if frames.is_empty() {
-                continue;
-            }
-            let seats = section.seats.values_mut();
-            for seat in seats.filter(|seat| Some(seat.session) != origin) {
-                seat.pass(&frames);
-            }
-        }
     }
 
     pub(super) fn has_seat(&self, session: SessionKey) -> bool {
@@ -184,8 +145,9 @@ impl Audience {
         let known = self.sections.iter_mut().find(|it| it.voice == *voice);
         match known {
             Some(section) => {
-                let written = section.sit(seat);
-                self.written.add(written);
+                // What the others wait for isn't for somebody who has just come.
+                self.written.add(section.flush());
+                section.seats.insert(seat.session.number, seat);
             }
             None => self.sections.push(Section::new(voice.clone(), seat)),
         }
@@ -242,10 +204,16 @@ impl Audience {
         self.head = delivery.record.seq;
         self.tail.hear(&delivery.record);
         for section in &mut self.sections {
-            if section.passes() {
+            if section.seats.values().any(|seat| seat.caught_up) && section.push(delivery) {
                 self.written.add(section.flush());
             }
-            if section.seats.values().any(|seat| seat.caught_up) && section.push(delivery) {
+        }
+    }
+
+    /// Puts something ephemeral into the round of each section.
+    pub(super) fn pass(&mut self, signal: &Signal, origin: Option<SessionKey>) {
+        for section in &mut self.sections {
+            if section.pass(signal, origin) {
                 self.written.add(section.flush());
             }
         }
@@ -295,13 +263,6 @@ impl Audience {
         }
     }
 
-    /// Writes the rounds in which there are records.
-    pub(super) fn flush_records(&mut self) {
-        for section in &mut self.sections {
-            self.written.add(section.flush_records());
-        }
-    }
-
     /// What was handed to sockets since this was asked last.
     pub(super) fn written(&mut self) -> Written {
         std::mem::take(&mut self.written)
@@ -322,7 +283,7 @@ impl Written {
     const fn add(&mut self, more: Self) {
         self.frames += more.frames;
         self.bytes += more.bytes;
-        self.missed += more.missed;
+        self.signals_dropped += more.signals_dropped;
     }
 }
 

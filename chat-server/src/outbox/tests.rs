@@ -109,11 +109,7 @@ async fn an_answer_leaves_with_what_follows_or_when_it_is_let_go() {
     let waiting = outbox.waiting();
     outbox.send_text(b"event");
     outbox.put_text(b"one");
-    assert!(
-        outbox.is_idle(),
-        "an answer waits for something to leave with"
-    );
-    outbox.send(&framed(&["two"]));
+    assert!(outbox.send_if_idle(&framed(&["two"])));
     assert_eq!((waiting, outbox.waiting()), (framed(&["answer"]).len(), 0));
     peer.read_exact(&mut all).await.unwrap();
     assert_eq!(all, framed(&["answer", "event", "one", "two"]));
@@ -129,9 +125,8 @@ async fn an_answer_leaves_with_what_follows_or_when_it_is_let_go() {
 #[tokio::test]
 async fn signals_give_way_to_whatever_waits() {
     let (outbox, _peer) = outbox(4, 1024);
-    assert!(outbox.is_idle());
-    outbox.send(&framed(&["typing"]));
-    assert!(!outbox.is_idle());
+    assert!(outbox.send_if_idle(&framed(&["typing"])));
+    assert!(!outbox.send_if_idle(&framed(&["typing"])));
     assert_eq!(outbox.waiting(), framed(&["typing"]).len());
 }
 

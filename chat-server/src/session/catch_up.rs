@@ -66,7 +66,7 @@ impl Session {
                     if position < last
                         && chat_core::sabotage::planted("removed_while_catching_up") =>
                 {
-                    chat_core::Seq::MAX
+                    Seq::MAX
                 }
                 CatchUp::Gone(Some(last)) if position < last => last,
                 CatchUp::Gone(_) => {

@@ -14,7 +14,7 @@ pub struct NewAccount {
     pub handle: Option<Name>,
     /// The hash of its password; none for an account that signs in elsewhere.
     pub password_hash: Option<String>,
-    /// Who its owner is elsewhere, to be linked as [`Store::link`] does.
+    /// Who its owner is elsewhere, to be linked as [`Store::link`](super::Store::link) does.
     pub link: Option<Link>,
     /// When it is made.
     pub at: Timestamp,

@@ -264,7 +264,10 @@ impl<R> Slot<R> {
         let after = first.seq.prev();
         // Whether these records pass a multiple of the distance, so that nothing is to be kept.
         let due = state.filter(|state| {
-            let distance = SNAPSHOT_RECORDS_MIN.max(state.members.len() as u64 / 4);
+            // A power of two stays as it is while a room grows: multiples of a number that grows
+            // with the head would be passed all the time.
+            let quarter = SNAPSHOT_RECORDS_MIN.max(state.members.len() as u64 / 4);
+            let distance = 1 << quarter.ilog2();
             state.head_seq.number() / distance > after.number() / distance
         });
         Some(Append {
@@ -375,6 +378,32 @@ mod tests {
         assert!(is_due(&founded, 256));
         assert!(!is_due(&founded, 257));
         assert!(is_due(&founded, 512));
+    }
+
+    #[test]
+    fn a_room_that_people_come_into_keeps_few_snapshots() {
+        let created = r#"{"room":1,"seq":1,"at":1,"by":{"id":1},"ev":"room_created","d":{
+            "kind":"channel","access":{"mode":"open"},"listed":true,"history":"all","owner":1,"joined":true}}"#;
+        let founded: Record = serde_json::from_str(created).unwrap();
+        let mut room = Room::founded(&founded).unwrap();
+        let mut slot: Slot<()> = Slot::loading();
+        slot.ready(Seq::new(1));
+        let mut kept = Vec::new();
+        for number in 2..=10_000 {
+            let joined = format!(
+                r#"{{"room":1,"seq":{number},"at":1,"by":{{"id":{number},"name":"u{number}"}},
+                "ev":"joined","d":{{"way":"open","role":"member"}}}}"#
+            );
+            let joined: Record = serde_json::from_str(&joined).unwrap();
+            room.follow(&joined).unwrap();
+            slot.decided(Arc::new(joined), None);
+            let append = slot.append(room.id, Some(&room)).unwrap();
+            kept.extend(append.snapshot.map(|room| room.members.len()));
+            slot.commit();
+        }
+        // Each costs as much as the room has members: all of them no more than some for each join.
+        assert!(kept.iter().sum::<usize>() <= 8 * 10_000, "{kept:?}");
+        assert!(*kept.last().unwrap() >= 6_000, "{kept:?}");
     }
 
     #[test]

@@ -66,9 +66,13 @@ impl House {
     /// Decides, supplies what the engine asks for, and decides again.
     fn decide(&mut self, request: &mut Request) -> Result<Decision, Rejection> {
         loop {
-            match self.engine.decide(request)? {
-                Decision::Need(need) if self.supply(request, &need) => {}
-                decision => return Ok(decision),
+            let decision = self.engine.decide(request)?;
+            let is_supplied = match &decision {
+                Decision::Need(need) => self.supply(request, need),
+                Decision::New(_) | Decision::Repeat { .. } | Decision::Signal(_) => false,
+            };
+            if !is_supplied {
+                return Ok(decision);
             }
         }
     }

@@ -20,31 +20,34 @@ fn posts(world: &mut World, room: RoomId, user: UserId, cids: Range<u64>) -> Vec
 #[test]
 fn however_many_old_commands_come_again_the_others_of_their_turn_lose_one() {
     let mut world = World::one();
-    let den = world.room(named("den"), &[BOB], &[]);
+    let den = world.room(named("den"), &[BOB, CAROL], &[]);
+    posts(&mut world, den, CAROL, 0..1);
     posts(&mut world, den, ALICE, 0..400);
     world.rest();
     let again = posts(&mut world, den, ALICE, 0..40);
+    let hers = posts(&mut world, den, CAROL, 0..1);
     let said = world.wishes(BOB, den, post("and me"));
     world.turn(0, Fault::None);
     assert_eq!(world.places[0].questions.len(), 1, "the room is read once");
     world.answer(0, 0, false);
     world.turn(0, Fault::None);
-    assert_eq!(world.outcome(said), done(den, 403, false));
+    assert_eq!(world.outcome(said), done(den, 405, false));
     world.rest();
-    for (mail, seq) in again.into_iter().zip(3..) {
+    for (mail, seq) in again.into_iter().zip(5..) {
         assert_eq!(world.outcome(mail), done(den, seq, true));
     }
+    assert_eq!(world.outcome(hers[0]), done(den, 4, true));
     // Whoever has done so does it to himself alone.
     let again = posts(&mut world, den, ALICE, 40..80);
     let fresh = posts(&mut world, den, ALICE, 400..401);
     let said = world.wishes(BOB, den, post("me again"));
     world.turn(0, Fault::None);
-    assert_eq!(world.outcome(said), done(den, 404, false));
+    assert_eq!(world.outcome(said), done(den, 406, false));
     world.rest();
-    for (mail, seq) in again.into_iter().zip(43..) {
+    for (mail, seq) in again.into_iter().zip(45..) {
         assert_eq!(world.outcome(mail), done(den, seq, true));
     }
-    assert_eq!(world.outcome(fresh[0]), done(den, 405, false));
+    assert_eq!(world.outcome(fresh[0]), done(den, 407, false));
     laws::nothing_is_left(&mut world);
 }
 
