@@ -1,4 +1,4 @@
-//! The `rooms` dialect (`000_7e03b1ce85711bc4.txt`).
+//! The `rooms` dialect.
 
 use super::{Driver, Guest, Step, Verdict, between, says};
 
