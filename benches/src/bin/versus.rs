@@ -192,7 +192,7 @@ fn ours_are_sound(trials: &[Trial], contenders: &[Contender]) -> bool {
     let mut trials = trials
         .iter()
         .filter(|trial| names.contains(&trial.contender));
-    trials.all(|trial| trial.outcome.faults.are_none())
+    trials.all(|trial| trial.outcome.faults.none())
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]

@@ -1,6 +1,8 @@
 //! What every member has heard, and what is wrong with it.
 
 use std::collections::HashSet;
+use std::fmt;
+use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +11,7 @@ use super::plan::Plan;
 
 /// What must not happen, counted over a whole run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Faults {
     /// Lines that a member should have heard and didn't.
     pub lost: u64,
@@ -32,6 +35,37 @@ impl Faults {
     pub const fn none(&self) -> bool {
         let heard = self.lost + self.duplicated + self.disordered + self.leaked;
         heard + self.refused + self.closed == 0
+    }
+}
+
+impl AddAssign for Faults {
+    fn add_assign(&mut self, other: Self) {
+        self.lost += other.lost;
+        self.duplicated += other.duplicated;
+        self.disordered += other.disordered;
+        self.leaked += other.leaked;
+        self.refused += other.refused;
+        self.closed += other.closed;
+    }
+}
+
+impl fmt::Display for Faults {
+    /// Lines lost, doubled, out of order and leaked; what else went wrong only if it did.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            lost,
+            duplicated,
+            disordered,
+            leaked,
+            ..
+        } = self;
+        write!(f, "{lost} / {duplicated} / {disordered} / {leaked}")?;
+        for (count, what) in [(self.refused, "refused"), (self.closed, "closed")] {
+            if count > 0 {
+                write!(f, ", {count} {what}")?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use super::contender::{Contender, FLOOR_MANY, FLOOR_ONE};
-use super::outcome::{Faults, Outcome};
+use super::outcome::Outcome;
 use super::shape::Shape;
 use super::trial::Trial;
+use crate::load::ledger::Faults;
 
 /// The median of some values, and between which they lie.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -121,7 +122,7 @@ impl<'a> Results<'a> {
 
     /// The trials in which a contender kept all promises.
     fn sound(&self, contender: &str) -> impl Iterator<Item = &'a Trial> {
-        let sound = |trial: &&Trial| trial.outcome.faults.are_none();
+        let sound = |trial: &&Trial| trial.outcome.faults.none();
         self.all(contender).filter(sound)
     }
 
