@@ -13,6 +13,7 @@ mod asking;
 mod deciding;
 mod following;
 mod grants;
+mod neighbours;
 mod outcome;
 mod presence;
 mod question;
@@ -27,6 +28,7 @@ use chat_core::{Engine, Idx, Limits, Need, Rejection, RoomId, Seq, Timestamp, Us
 
 use self::asking::{Asked, Pending};
 use self::following::Gaps;
+use self::neighbours::Neighbours;
 use self::outcome::Fate;
 pub use self::question::{Question, Supply};
 use self::slot::{Answer, Held, Slot};
@@ -61,6 +63,8 @@ pub struct Turn<R> {
     told: BTreeSet<RoomId>,
     /// What is being read of logs because it was missed.
     gaps: Gaps,
+    /// Where guests came from who entered rooms.
+    neighbours: Neighbours,
     /// Groups that are asked for on behalf of those who are present by them.
     leaned_on: BTreeSet<RoomId>,
     /// Groups that were asked for and weren't made yet.
@@ -131,6 +135,7 @@ impl<R> Turn<R> {
             apart: BTreeSet::new(),
             told: BTreeSet::new(),
             gaps: Gaps::default(),
+            neighbours: Neighbours::default(),
             leaned_on: BTreeSet::new(),
             unmade: BTreeSet::new(),
             passed: VecDeque::new(),
@@ -321,6 +326,7 @@ impl<R> Turn<R> {
         slot.used_at = now;
         pending.facts.visiting = slot.presence.is_visiting(mail.actor.id);
         pending.facts.visitors = slot.presence.visitors();
+        pending.facts.neighbours = self.neighbours_of(&pending.mail);
         if is_new && !is_creation(mail) && !matches!(mail.wish, Wish::Detach) {
             // Somebody guessed a number that is kept for a room which isn't made yet.
             return self.judged(pending.mail, Err(Rejection::RoomNotFound.into()));

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::world::{Account, Native, World, config};
 
 /// Each limit, and the test that reaches it: the file below this crate, and the function.
-const STORIES: [(&str, &str, &str); 61] = [
+const STORIES: [(&str, &str, &str); 62] = [
     (
         "body_bytes_max",
         HERE_TRANSPORTS,
@@ -81,6 +81,11 @@ const STORIES: [(&str, &str, &str); 61] = [
         "channel_members_max",
         HERE_COUNTS,
         "rooms_and_people_have_only_so_many_of_each_other",
+    ),
+    (
+        "room_guests_per_address_max",
+        HERE_COUNTS,
+        "the_guests_of_an_address_leave_places_to_others",
     ),
     (
         "rooms_joined_max",

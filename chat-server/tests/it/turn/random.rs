@@ -244,6 +244,7 @@ impl Story {
                     command: visit.into(),
                     cid: None,
                     used: None,
+                    near: None,
                 };
                 let mail = self.world.send(room, user, Some(session), wish);
                 self.clients[at].entering.insert(room, mail);
@@ -370,6 +371,7 @@ impl Story {
             command: errand.command.clone(),
             cid: errand.cid.clone(),
             used: None,
+            near: None,
         };
         let mail = self.world.send(room, errand.user, from, wish);
         errand.mails.push(mail);
