@@ -274,7 +274,7 @@ const STORIES: [(&str, &str, &str); 62] = [
     ),
     (
         "hashing_queue_max",
-        "src/auth/hashing.rs",
+        "src/auth/hashing/tests.rs",
         "a_full_queue_refuses_at_once",
     ),
     (
