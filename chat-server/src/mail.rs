@@ -92,10 +92,18 @@ pub enum Look {
     Bans,
     /// Who may join.
     Invites,
-    /// Who is present, for a member.
-    Presence,
-    /// Who is present, for anybody, if the room is listed.
-    People,
+    /// Who is present, for a member: so many, by their numbers.
+    Presence {
+        /// Those after this one.
+        after: Option<UserId>,
+        /// How many at most.
+        most: usize,
+    },
+    /// Who is present, for anybody, if the room is listed: so many of those who came first.
+    People {
+        /// How many at most.
+        most: usize,
+    },
     /// The same, of those alone whose names may look like one: by [`NameMark`].
     Namesakes(NameMark),
 }

@@ -266,7 +266,10 @@ impl<R> Turn<R> {
             if matches!(mail.wish, Wish::Detach) {
                 return self.judged(mail, Ok(Reply::Accepted));
             }
-            if matches!(mail.wish, Wish::Look(Look::People | Look::Namesakes(_))) {
+            if matches!(
+                mail.wish,
+                Wish::Look(Look::People { .. } | Look::Namesakes(_))
+            ) {
                 // Nobody is present in a room that isn't loaded.
                 let nobody = Reply::Seen(Box::new(Sight::Presence(Vec::new())));
                 return self.judged(mail, Ok(nobody));

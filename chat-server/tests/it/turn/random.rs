@@ -253,8 +253,11 @@ impl Story {
                 let look = match self.dice.below(5) {
                     0 => Look::View,
                     1 => Look::May(Permission::Post),
-                    2 => Look::Presence,
-                    3 => Look::People,
+                    2 => Look::Presence {
+                        after: None,
+                        most: 2,
+                    },
+                    3 => Look::People { most: 2 },
                     _ => Look::Explain {
                         permission: Permission::Post,
                         user: Some(UserId::new(1)),

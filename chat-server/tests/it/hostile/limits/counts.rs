@@ -159,7 +159,7 @@ async fn the_guests_of_an_address_leave_places_to_others() {
 
 #[tokio::test]
 async fn a_page_has_as_many_items_as_it_may() {
-    let (world, _, mut a, room) = den(|config| {
+    let (world, ann, mut a, room) = den(|config| {
         config.server_limits.page_items = 3;
         config.server_limits.page_items_max = 5;
     })
@@ -182,5 +182,27 @@ async fn a_page_has_as_many_items_as_it_may() {
         let page = a.ok("history", d).await;
         assert_eq!(page["items"].as_array().unwrap().len(), items, "{limit}");
     }
+    a.ok("subscribe", json!({"rooms": [room]})).await;
+    let (mut guests, mut all) = (Vec::new(), Vec::new());
+    for number in 0..11 {
+        let mut guest = world.connect().await;
+        let hello = json!({"guest": {"name": format!("gus {number}")}});
+        all.push(guest.ok("hello", hello).await["user"]["id"].as_u64());
+        guest.join(room).await;
+        guests.push(guest);
+    }
+    all.push(Some(ann.id));
+    all.sort_unstable();
+    let (mut here, mut wish) = (Vec::new(), json!({"room": room}));
+    for items in [5, 5, 2] {
+        let page = a.ok("presence", wish.clone()).await;
+        let part = page["items"].as_array().unwrap();
+        assert_eq!(part.len(), items, "{page}");
+        here.extend(part.iter().map(|it| it["user"]["id"].as_u64()));
+        let next = page["next"].as_str().and_then(|it| it.parse::<u64>().ok());
+        wish["after"] = json!(next);
+    }
+    assert_eq!(here, all);
+    assert!(wish["after"].is_null(), "{wish}");
     world.stop().await;
 }
