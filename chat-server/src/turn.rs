@@ -13,6 +13,7 @@ mod asking;
 mod deciding;
 mod following;
 mod grants;
+mod nameless;
 mod neighbours;
 mod outcome;
 mod presence;
@@ -28,6 +29,7 @@ use chat_core::{Engine, Idx, Limits, Need, Rejection, RoomId, Seq, Timestamp, Us
 
 use self::asking::{Asked, Pending};
 use self::following::Gaps;
+use self::nameless::Erased;
 use self::neighbours::Neighbours;
 use self::outcome::Fate;
 pub use self::question::{Question, Supply};
@@ -63,6 +65,8 @@ pub struct Turn<R> {
     told: BTreeSet<RoomId>,
     /// What is being read of logs because it was missed.
     gaps: Gaps,
+    /// Who was erased a moment ago.
+    erased: Erased,
     /// Where guests came from who entered rooms.
     neighbours: Neighbours,
     /// Groups that are asked for on behalf of those who are present by them.
@@ -135,6 +139,7 @@ impl<R> Turn<R> {
             apart: BTreeSet::new(),
             told: BTreeSet::new(),
             gaps: Gaps::default(),
+            erased: Erased::new(),
             neighbours: Neighbours::default(),
             leaned_on: BTreeSet::new(),
             unmade: BTreeSet::new(),

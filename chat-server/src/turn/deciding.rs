@@ -56,6 +56,7 @@ impl<R> Turn<R> {
                 };
                 let Some(pending) = pending else { return };
                 let applied = self.engine.evolve(&record);
+                self.stay_nameless(&record);
                 debug_assert!(applied, "what was just decided is the next record");
                 self.neighbours.note(room, record.by.id, near);
                 #[cfg(sabotage)]
