@@ -16,6 +16,7 @@ use crate::command::{Enter, Lobby, Op, Token};
 use crate::dialect::Call;
 use crate::dialects::lenient::{self, line, object, text};
 use crate::dialects::lists::{self, Space};
+use crate::json::json_after;
 use crate::room_ref::RoomRef;
 use crate::spelling::Spelling;
 
@@ -355,10 +356,6 @@ pub(crate) fn event(record: &Record) -> Option<Vec<u8>> {
     };
     let Content { body, .. } = posted.content.as_ref()?;
     let user = record.by.name.as_ref().map_or("", Name::as_str);
-    let mut frame = b"message: ".to_vec();
-    frame.extend(crate::json(&Line {
-        msg: body.as_str(),
-        user,
-    }));
-    Some(frame)
+    let msg = body.as_str();
+    Some(json_after(b"message: ", &Line { msg, user }))
 }
