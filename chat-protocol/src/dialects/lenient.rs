@@ -20,20 +20,32 @@ pub(super) fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
 /// A value as text: a string says what it says, anything else its JSON, so a number its digits;
 /// null says nothing.
 pub(super) fn text(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
-    #[derive(Deserialize)]
-    struct Said<'a>(#[serde(borrow)] Cow<'a, str>);
-
-    let json = value?.get();
+    let value = value?;
+    let json = value.get();
     #[cfg(sabotage)]
     if chat_core::sabotage::planted("deep_json_recursion") {
         followed(json.as_bytes());
     }
-    match serde_json::from_str::<Said<'_>>(json) {
-        Ok(Said(text)) => Some(text),
+    match string(value) {
+        Some(text) => Some(text),
         // A string that holds no text, such as half a surrogate pair.
-        Err(_) if json.starts_with('"') || json == "null" => None,
-        Err(_) => Some(Cow::Borrowed(json)),
+        None if json.starts_with('"') || json == "null" => None,
+        None => Some(Cow::Borrowed(json)),
     }
+}
+
+/// What a string says; none if the value is no string, or holds no text.
+pub(super) fn string(value: &RawValue) -> Option<Cow<'_, str>> {
+    #[derive(Deserialize)]
+    struct Said<'a>(#[serde(borrow)] Cow<'a, str>);
+
+    let inner = value.get().strip_prefix('"')?.strip_suffix('"')?;
+    if !inner.as_bytes().contains(&b'\\') {
+        // Nothing is escaped, and that it is JSON is known.
+        return Some(Cow::Borrowed(inner));
+    }
+    let said = serde_json::from_str(value.get()).ok();
+    said.map(|Said(text)| text)
 }
 
 /// Follows brackets as deep as they go.

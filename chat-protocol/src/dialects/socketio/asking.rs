@@ -1,16 +1,16 @@
 //! What the two front ends emit.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use chat_core::commands::{CreateRoom, Entry, Post, Typing};
 use chat_core::{Command, Format, Name, Text};
-use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::Asked;
 use crate::code::{Code, Refusal};
 use crate::command::{Enter, Op};
+use crate::dialects::lenient::string;
 use crate::dialects::unambiguous::Unambiguous;
 use crate::room_ref::RoomRef;
 use crate::socketio::Packet;
@@ -49,10 +49,10 @@ pub(super) fn read(packet: &Packet<'_>) -> (Asked, Wish) {
 /// The argument of an event. Whatever else it has is passed over.
 #[derive(Default)]
 struct Arg<'a> {
-    /// The argument itself.
-    whole: Option<&'a RawValue>,
     /// Its fields, if it is an object.
     fields: Fields<'a>,
+    /// The argument itself, if it is none.
+    word: Option<&'a RawValue>,
 }
 
 #[derive(Default, serde::Deserialize)]
@@ -73,27 +73,34 @@ fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>,
 
 impl<'a> Arg<'a> {
     fn first_of(packet: &'a Packet<'_>) -> Self {
-        let data = packet.data.as_deref().map_or("[]", RawValue::get);
-        let mut reader = serde_json::Deserializer::from_str(data);
-        let whole: Option<&RawValue> = reader.deserialize_seq(Second).ok().flatten();
-        let object = whole.filter(|it| it.get().starts_with('{'));
-        let fields = object.and_then(|it| serde_json::from_str(it.get()).ok());
+        let Some(json) = packet.from_first_arg() else {
+            return Self::default();
+        };
+        // Whatever follows isn't read.
+        let args = serde_json::Deserializer::from_str(json);
+        if json.starts_with('{') {
+            let fields = args.into_iter().next().and_then(Result::ok);
+            return Self {
+                fields: fields.unwrap_or_default(),
+                word: None,
+            };
+        }
         Self {
-            whole,
-            fields: fields.unwrap_or_default(),
+            fields: Fields::default(),
+            word: args.into_iter().next().and_then(Result::ok),
         }
     }
 
     /// The room that is meant, and the JSON that names it: `{roomId}`, or the word alone.
     fn room(&self) -> Result<(RoomRef, &'a str), Refusal> {
-        let json = self.fields.room_id.or(self.whole);
+        let json = self.fields.room_id.or(self.word);
         let word = json.and_then(|json| Some((word(json)?, json.get())));
         let (word, json) = word.ok_or_else(|| missing("roomId"))?;
         Ok((RoomRef::read(Spelling::Key, &word), json))
     }
 
     fn create_room(&self) -> Wish {
-        let name = self.whole.and_then(word).ok_or_else(|| missing("name"))?;
+        let name = self.word.and_then(word).ok_or_else(|| missing("name"))?;
         let command = CreateRoom {
             join: true,
             ..open_room(read_name("name", &name)?)
@@ -155,8 +162,7 @@ fn open_room(name: Name) -> CreateRoom {
 fn said(message: &RawValue) -> Option<Post> {
     let json = message.get();
     if json.starts_with('"') {
-        let text: String = serde_json::from_str(json).ok()?;
-        return Text::new(text).ok().map(Post::plain);
+        return Text::new(string(message)?).ok().map(Post::plain);
     }
     serde_json::from_str::<Unambiguous>(json).ok()?;
     Some(Post {
@@ -167,13 +173,9 @@ fn said(message: &RawValue) -> Option<Post> {
 
 /// A value that names something: what a string says, or the digits of a number.
 fn word(value: &RawValue) -> Option<Cow<'_, str>> {
-    #[derive(serde::Deserialize)]
-    struct Said<'a>(#[serde(borrow)] Cow<'a, str>);
-
-    let json = value.get();
-    match json.as_bytes().first() {
-        Some(b'"') => serde_json::from_str(json).ok().map(|Said(text)| text),
-        Some(b'0'..=b'9') => Some(Cow::Borrowed(json)),
+    match value.get().as_bytes().first() {
+        Some(b'"') => string(value),
+        Some(b'0'..=b'9') => Some(Cow::Borrowed(value.get())),
         Some(_) | None => None,
     }
 }
@@ -184,22 +186,4 @@ fn read_name(field: &str, text: &str) -> Result<Name, Refusal> {
 
 fn missing(field: &str) -> Refusal {
     Refusal::bad_argument(field)
-}
-
-/// The second item of an array: an event's first argument.
-struct Second;
-
-impl<'de> Visitor<'de> for Second {
-    type Value = Option<&'de RawValue>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an event and its arguments")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        items.next_element::<IgnoredAny>()?;
-        let second = items.next_element()?;
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(second)
-    }
 }
