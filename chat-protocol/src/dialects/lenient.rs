@@ -1,10 +1,11 @@
 //! JSON as clients of the older dialects write it: a number where a text is meant, and no two alike.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use chat_core::commands::Post;
 use chat_core::{Name, Text};
-use serde::Deserialize;
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde_json::value::RawValue;
 
 use crate::code::Refusal;
@@ -34,9 +35,64 @@ pub(super) fn text(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
     }
 }
 
+/// A field of a frame. Most have strings and numbers in them: of [`Plain`] fields a frame is read in one
+/// pass. Raw values take a second one and may be anything.
+pub(super) trait Field {
+    /// The value as text, as [`text`] takes it.
+    fn text(&self) -> Option<Cow<'_, str>>;
+}
+
+impl Field for &RawValue {
+    fn text(&self) -> Option<Cow<'_, str>> {
+        text(Some(self))
+    }
+}
+
+/// A field with a string or a number in it; a frame with anything else is none of such fields.
+pub(super) struct Plain<'a>(Cow<'a, str>);
+
+impl Field for Plain<'_> {
+    fn text(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(&self.0))
+    }
+}
+
+/// What a field says, if there is one.
+pub(super) fn said(field: &Option<impl Field>) -> Option<Cow<'_, str>> {
+    field.as_ref().and_then(Field::text)
+}
+
+impl<'de> Deserialize<'de> for Plain<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Words;
+
+        impl<'de> Visitor<'de> for Words {
+            type Value = Plain<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or a number")
+            }
+
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Plain<'de>, E> {
+                Ok(Plain(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Plain<'de>, E> {
+                Ok(Plain(Cow::Owned(text.to_owned())))
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Plain<'de>, E> {
+                Ok(Plain(Cow::Owned(number.to_string())))
+            }
+        }
+
+        deserializer.deserialize_any(Words)
+    }
+}
+
 /// What a string says; none if the value is no string, or holds no text.
 pub(super) fn string(value: &RawValue) -> Option<Cow<'_, str>> {
-    #[derive(Deserialize)]
+    #[derive(serde::Deserialize)]
     struct Said<'a>(#[serde(borrow)] Cow<'a, str>);
 
     let inner = value.get().strip_prefix('"')?.strip_suffix('"')?;
