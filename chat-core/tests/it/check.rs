@@ -24,16 +24,14 @@ pub(crate) fn check(script: &str, expected: &str) {
     }
 }
 
+/// The transcript of a script.
+pub(crate) fn told(script: &str) -> Vec<String> {
+    Story::default().lines(script)
+}
+
 fn tell(script: &str, expected: &str) -> Shell {
     let mut story = Story::default();
-    let mut transcript = Vec::new();
-    for line in script
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-    {
-        transcript.extend(story.line(line));
-    }
+    let transcript = story.lines(script);
     let expected: Vec<&str> = expected
         .lines()
         .map(str::trim)
@@ -56,6 +54,15 @@ struct Story {
 }
 
 impl Story {
+    /// Does what the lines say.
+    fn lines(&mut self, script: &str) -> Vec<String> {
+        let lines = script.lines().map(str::trim);
+        lines
+            .filter(|line| !line.is_empty())
+            .filter_map(|line| self.line(line))
+            .collect()
+    }
+
     /// Does what a line says; the transcript's line, if it gets one.
     fn line(&mut self, line: &str) -> Option<String> {
         if let Some((times, rest)) = times(line) {

@@ -25,6 +25,8 @@ mod membership;
 #[cfg(test)]
 mod posting;
 #[cfg(test)]
+mod repeats;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod rights;
