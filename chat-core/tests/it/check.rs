@@ -7,7 +7,7 @@ pub(crate) mod script;
 pub(crate) mod shell;
 pub(crate) mod words;
 
-use chat_core::{Inquiry, Judgement, Kind, Need, Permission, Timestamp, UserId};
+use chat_core::{Inquiry, Judgement, Kind, Need, Permission, Room, Timestamp, UserId};
 
 use self::script::{Script, Wish};
 use self::shell::{Answer, Shell};
@@ -27,6 +27,14 @@ pub(crate) fn check(script: &str, expected: &str) {
 /// The transcript of a script.
 pub(crate) fn told(script: &str) -> Vec<String> {
     Story::default().lines(script)
+}
+
+/// A room as a script leaves it.
+pub(crate) fn left(script: &str, room: &str) -> Room {
+    let mut story = Story::default();
+    story.lines(script);
+    let room = story.script.room_id(room);
+    story.shell.room(room).expect("a room of the script")
 }
 
 fn tell(script: &str, expected: &str) -> Shell {
