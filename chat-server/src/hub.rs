@@ -310,8 +310,9 @@ impl Hub {
         }
         ticket.answer(&answer, &mut |text| link.outbox.put_text(text));
         self.answered.borrow_mut().push(link.clone());
-        // Whoever waits for this waits for the last one, or for one fewer than too many.
-        link.outbox.wake();
+        if link.awaits_answer.take() {
+            link.outbox.wake();
+        }
     }
 
     /// Ends the sessions of a user, or those of one log-in.

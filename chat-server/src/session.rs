@@ -409,11 +409,17 @@ impl Session {
 
     /// Waits until no reply is owed.
     async fn answered(&self) {
+        self.owes_fewer_than(1).await;
+    }
+
+    /// Waits until fewer replies than this are owed.
+    async fn owes_fewer_than(&self, replies: usize) {
         poll_fn(|cx| {
             self.link.outbox.register(cx);
-            if self.link.in_flight.get() == 0 || self.link.outbox.state() != State::Open {
+            if self.link.in_flight.get() < replies || self.link.outbox.state() != State::Open {
                 Poll::Ready(())
             } else {
+                self.link.awaits_answer.set(true);
                 Poll::Pending
             }
         })

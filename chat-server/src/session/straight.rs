@@ -1,8 +1,5 @@
 //! Commands that go to their rooms by themselves: what most frames are.
 
-use std::future::poll_fn;
-use std::task::Poll;
-
 use chat_core::{Actor, Command, RoomId};
 use chat_protocol::code::{Code, Refusal};
 use chat_protocol::command::Op;
@@ -13,7 +10,6 @@ use tokio::sync::mpsc::error::TrySendError;
 use super::Session;
 use crate::desk;
 use crate::mail::{Mail, Refused, Wish};
-use crate::outbox::State;
 use crate::worker::Address;
 
 /// What became of an op on the straight way.
@@ -92,16 +88,7 @@ impl Session {
 
     /// Waits while too many commands of this session wait for their rooms.
     pub(super) async fn room_for_one_more(&self) {
-        poll_fn(|cx| {
-            self.link.outbox.register(cx);
-            if self.link.in_flight.get() < IN_FLIGHT_MAX || self.link.outbox.state() != State::Open
-            {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
-        })
-        .await;
+        self.owes_fewer_than(IN_FLIGHT_MAX).await;
     }
 
     /// The room that a word means, if that can be told without asking anybody.
