@@ -21,7 +21,8 @@ pub struct SessionKey {
     pub number: u64,
 }
 
-/// Something for a room, read in the order of arrival. `R` is where the answer goes.
+/// Something for a room, read in the order of arrival. `R` is where the answer goes. It passes through
+/// many hands, and is boxed: it is large.
 #[derive(Debug)]
 pub struct Mail<R> {
     /// The room.

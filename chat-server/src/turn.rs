@@ -92,7 +92,7 @@ pub enum Output<R> {
         question: Question,
     },
     /// A mail belongs to another room.
-    Forward(Mail<R>),
+    Forward(Box<Mail<R>>),
     /// Something for the other nodes.
     Publish(Hint),
     /// What other nodes tell of this room is to be heard from here on.
@@ -162,7 +162,7 @@ impl<R> Turn<R> {
 
     /// Takes in one mail: decides and evolves it, or lets it wait for what it needs. Each mail is
     /// answered once, some turn later.
-    pub fn take(&mut self, mail: Mail<R>, now: Timestamp) {
+    pub fn take(&mut self, mail: Box<Mail<R>>, now: Timestamp) {
         // Who hears a room no more is noted however much waits: nobody would say it again.
         if self.waiting >= self.waiting_max && !matches!(mail.wish, Wish::Detach) {
             // It depends on no room, and mustn't come again before those that wait.
@@ -255,7 +255,7 @@ impl<R> Turn<R> {
     }
 
     /// Gives a mail's room a slot, and the mail its turn in it.
-    fn enter(&mut self, mail: Mail<R>, now: Timestamp) {
+    fn enter(&mut self, mail: Box<Mail<R>>, now: Timestamp) {
         let room = mail.room;
         if !self.slots.contains_key(&room) {
             if matches!(mail.wish, Wish::Detach) {
@@ -277,7 +277,7 @@ impl<R> Turn<R> {
     }
 
     /// Decides a mail if nothing before it waits.
-    fn admit(&mut self, mail: Mail<R>, now: Timestamp) {
+    fn admit(&mut self, mail: Box<Mail<R>>, now: Timestamp) {
         let room = mail.room;
         self.reload(room);
         let Some(slot) = self.slots.get_mut(&room) else {
@@ -290,7 +290,7 @@ impl<R> Turn<R> {
     }
 
     /// Decides a mail of a room that is loaded, if none of its session waits.
-    fn judge_in_turn(&mut self, mail: Mail<R>, now: Timestamp) {
+    fn judge_in_turn(&mut self, mail: Box<Mail<R>>, now: Timestamp) {
         let waits = match self.slots.get_mut(&mail.room) {
             Some(slot) => slot.await_turn(mail),
             None => Some(mail),
@@ -348,7 +348,7 @@ impl<R> Turn<R> {
     }
 
     /// Holds an answer that needs no record.
-    fn judged(&mut self, mail: Mail<R>, outcome: Result<Reply, Refused>) {
+    fn judged(&mut self, mail: Box<Mail<R>>, outcome: Result<Reply, Refused>) {
         self.hold(mail.room, Answer::Judged(mail, outcome));
     }
 }

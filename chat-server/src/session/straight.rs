@@ -114,20 +114,20 @@ impl Session {
         command: Command,
         cid: Option<Cid>,
         ticket: Ticket,
-    ) -> Mail<Address> {
+    ) -> Box<Mail<Address>> {
         let used = None;
-        Mail {
+        Box::new(Mail {
             room,
             actor,
             from: Some(self.link.key),
             wish: Wish::Command { command, cid, used },
             reply: Address::Ticket(self.link.key, ticket),
-        }
+        })
     }
 
     /// Puts a command into its room's mailbox. Gives the ticket back if that is full: it would wait,
     /// and everything behind it, while who is told may come again.
-    fn post(&self, mail: Mail<Address>) -> Option<Ticket> {
+    fn post(&self, mail: Box<Mail<Address>>) -> Option<Ticket> {
         self.link.in_flight.set(self.link.in_flight.get() + 1);
         let Err(TrySendError::Full(mail)) = self.node().worker_of(mail.room).mail.try_send(mail)
         else {

@@ -50,7 +50,7 @@ impl<R> Turn<R> {
         &mut self,
         held: Held<R>,
         fate: &Fate,
-        again: &mut VecDeque<Mail<R>>,
+        again: &mut VecDeque<Box<Mail<R>>>,
         now: Timestamp,
     ) {
         let room = held.room;
@@ -212,7 +212,12 @@ impl<R> Turn<R> {
     /// Forgets a room's state, which never came to be, and loads it again. Mails that wait for
     /// facts in it come again after those that were decided. If what became of its records is
     /// unknown, they may be there, and have to be delivered.
-    pub(super) fn drop_room(&mut self, room: RoomId, unknown: bool, again: &mut VecDeque<Mail<R>>) {
+    pub(super) fn drop_room(
+        &mut self,
+        room: RoomId,
+        unknown: bool,
+        again: &mut VecDeque<Box<Mail<R>>>,
+    ) {
         self.engine.unload(room);
         self.recall(room, again);
         self.forget_group(room);
