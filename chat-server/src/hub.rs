@@ -19,7 +19,7 @@ use chat_protocol::voice::{Hearer, Voice};
 use self::audience::{Audience, Held, Seat};
 use self::link::Place;
 pub(crate) use self::link::{Link, LogIn, News};
-use crate::mail::{Delivery, Refused, Reply, SessionKey};
+use crate::mail::{ByRoom, Delivery, Refused, Reply, SessionKey};
 use crate::metrics::Metrics;
 
 /// What a worker knows of its sessions.
@@ -27,7 +27,7 @@ pub(crate) struct Hub {
     metrics: Metrics,
     links: BTreeMap<u64, Rc<Link>>,
     users: HashMap<UserId, Vec<u64>>,
-    rooms: HashMap<RoomId, Audience>,
+    rooms: ByRoom<Audience>,
     dirty: Vec<RoomId>,
     /// Sessions whose answers leave with this round.
     answered: RefCell<Vec<Rc<Link>>>,
@@ -51,7 +51,7 @@ impl Hub {
             metrics,
             links: BTreeMap::new(),
             users: HashMap::new(),
-            rooms: HashMap::new(),
+            rooms: ByRoom::default(),
             ended: Cell::default(),
             dirty: Vec::new(),
             answered: RefCell::default(),

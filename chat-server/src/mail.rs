@@ -1,6 +1,7 @@
 //! What workers tell each other: wishes on their way to a room, and what became of them on the way
 //! back.
 
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -11,6 +12,10 @@ use chat_core::{
 use chat_protocol::answer::{Answer, BanCard, Me, RoomCard, Settings};
 use chat_protocol::code::{Code, Refusal};
 use chat_protocol::signal::Signal;
+
+/// What is kept of rooms, found by their numbers in a few instructions. The numbers are the server's
+/// own, and of those that strangers make up none stays; the hash is seeded by lot all the same.
+pub(crate) type ByRoom<T> = HashMap<RoomId, T, foldhash::fast::RandomState>;
 
 /// One connection of a user, named across workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

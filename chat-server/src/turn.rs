@@ -20,7 +20,7 @@ mod repeats;
 mod sight;
 mod slot;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::mem;
 
 use chat_core::{Engine, Idx, Limits, Need, Rejection, RoomId, Seq, Timestamp, UserId};
@@ -31,14 +31,14 @@ use self::outcome::Fate;
 pub use self::question::{Question, Supply};
 use self::slot::{Answer, Held, Slot};
 use crate::bus::Hint;
-use crate::mail::{Look, Mail, Parcel, Refused, Reply, Sight, Wish};
+use crate::mail::{ByRoom, Look, Mail, Parcel, Refused, Reply, Sight, Wish};
 use crate::store::{Append, Appended, StoreError};
 
 /// The rooms of one worker. `R` is where an answer goes.
 #[derive(Debug)]
 pub struct Turn<R> {
     engine: Engine,
-    slots: HashMap<RoomId, Slot<R>>,
+    slots: ByRoom<Slot<R>>,
     /// Rooms with records that are decided and not yet appended, in the order of the first one.
     touched: Vec<RoomId>,
     /// Answers that wait for the append.
@@ -118,7 +118,7 @@ impl<R> Turn<R> {
     pub fn new(limits: Limits, waiting_max: usize) -> Self {
         Self {
             engine: Engine::new(limits),
-            slots: HashMap::new(),
+            slots: ByRoom::default(),
             touched: Vec::new(),
             held: Vec::new(),
             asking: BTreeMap::new(),
@@ -194,7 +194,7 @@ impl<R> Turn<R> {
         let fates = outcome.unwrap_or_default().into_iter().map(Fate::from);
         // What the store doesn't answer for has failed.
         let fates = fates.chain(std::iter::repeat_with(|| Fate::Failed));
-        let fates: HashMap<RoomId, Fate> = touched.iter().copied().zip(fates).collect();
+        let fates: ByRoom<Fate> = touched.iter().copied().zip(fates).collect();
         let mut again = VecDeque::new();
         for held in mem::take(&mut self.held) {
             #[cfg(sabotage)]
