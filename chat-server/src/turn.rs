@@ -22,6 +22,7 @@ mod slot;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::mem;
+use std::sync::Arc;
 
 use chat_core::{Engine, Idx, Limits, Need, Rejection, RoomId, Seq, Timestamp, UserId};
 
@@ -107,7 +108,7 @@ pub enum Recipients {
     /// The one that the parcel's address names.
     Addressee,
     /// Those with sessions in the room.
-    Listeners(Vec<usize>),
+    Listeners(Arc<[usize]>),
     /// All: the record may concern users who are not in the room.
     All,
 }
@@ -196,7 +197,10 @@ impl<R> Turn<R> {
         let fates = fates.chain(std::iter::repeat_with(|| Fate::Failed));
         let fates: ByRoom<Fate> = touched.iter().copied().zip(fates).collect();
         let mut again = VecDeque::new();
-        for held in mem::take(&mut self.held) {
+        // An answer and a delivery each, mostly.
+        self.outputs.reserve(2 * self.held.len());
+        let mut answers = mem::take(&mut self.held);
+        for held in answers.drain(..) {
             #[cfg(sabotage)]
             if chat_core::sabotage::planted("answered_without_commit") {
                 self.release(held, &Fate::Durable, &mut again, now);
@@ -205,6 +209,9 @@ impl<R> Turn<R> {
             let fate = fates.get(&held.room).unwrap_or(&Fate::Durable);
             self.release(held, fate, &mut again, now);
         }
+        // The next turn has the same place for its own.
+        answers.append(&mut self.held);
+        self.held = answers;
         let mut thrown_back = Vec::new();
         for room in touched {
             match fates.get(&room).unwrap_or(&Fate::Failed) {

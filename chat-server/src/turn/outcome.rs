@@ -149,7 +149,7 @@ impl<R> Turn<R> {
         let to = if is_for_all(record) {
             Recipients::All
         } else {
-            Recipients::Listeners(slot.presence.workers())
+            Recipients::Listeners(slot.presence.listeners())
         };
         let parcel = Parcel::Deliver(Delivery {
             record: record.clone(),
@@ -204,7 +204,7 @@ impl<R> Turn<R> {
         let Some(slot) = self.slots.get(&signal.room) else {
             return;
         };
-        let to = Recipients::Listeners(slot.presence.workers());
+        let to = Recipients::Listeners(slot.presence.listeners());
         let parcel = Parcel::Signal { signal, origin };
         self.outputs.push_back(Output::Parcel { to, parcel });
     }

@@ -389,7 +389,7 @@ impl World {
                 vec![from.map_or(place, |it| it.worker)]
             }
             (Recipients::Addressee, _) => panic!("only answers have an address"),
-            (Recipients::Listeners(workers), _) => workers,
+            (Recipients::Listeners(workers), _) => workers.to_vec(),
             (Recipients::All, _) => match self.shape {
                 Shape::Workers => (0..self.places.len()).collect(),
                 Shape::Nodes => vec![place],
