@@ -19,7 +19,7 @@ use chat_protocol::voice::{Hearer, Voice};
 use self::audience::{Audience, Held, Seat};
 use self::link::Place;
 pub(crate) use self::link::{Link, LogIn, News};
-use crate::mail::{Delivery, Refused, Reply, SessionKey};
+use crate::mail::{ByRoom, Delivery, Refused, Reply, SessionKey};
 use crate::metrics::Metrics;
 
 /// What a worker knows of its sessions.
@@ -27,7 +27,7 @@ pub(crate) struct Hub {
     metrics: Metrics,
     links: BTreeMap<u64, Rc<Link>>,
     users: HashMap<UserId, Vec<u64>>,
-    rooms: HashMap<RoomId, Audience>,
+    rooms: ByRoom<Audience>,
     dirty: Vec<RoomId>,
     /// Sessions whose answers leave with this round.
     answered: RefCell<Vec<Rc<Link>>>,
@@ -51,7 +51,7 @@ impl Hub {
             metrics,
             links: BTreeMap::new(),
             users: HashMap::new(),
-            rooms: HashMap::new(),
+            rooms: ByRoom::default(),
             ended: Cell::default(),
             dirty: Vec::new(),
             answered: RefCell::default(),
@@ -310,8 +310,9 @@ impl Hub {
         }
         ticket.answer(&answer, &mut |text| link.outbox.put_text(text));
         self.answered.borrow_mut().push(link.clone());
-        // Whoever waits for this waits for the last one, or for one fewer than too many.
-        link.outbox.wake();
+        if link.awaits_answer.take() {
+            link.outbox.wake();
+        }
     }
 
     /// Ends the sessions of a user, or those of one log-in.

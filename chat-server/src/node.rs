@@ -254,13 +254,13 @@ impl Node {
     }
 
     /// Sends something to a room; waits while its worker has more than it can do.
-    pub(crate) async fn send(&self, mail: Mail<Address>) -> Result<(), Refusal> {
+    pub(crate) async fn send(&self, mail: Box<Mail<Address>>) -> Result<(), Refusal> {
         let sent = self.worker_of(mail.room).mail.send(mail).await;
         sent.map_err(|_| Refusal::new(Code::ShuttingDown).with_retry(RECONNECT_MS))
     }
 
     /// Sends something to a room, unless its worker has more than it can do.
-    pub(crate) fn offer(&self, mail: Mail<Address>) -> Result<(), Refusal> {
+    pub(crate) fn offer(&self, mail: Box<Mail<Address>>) -> Result<(), Refusal> {
         let offered = self.worker_of(mail.room).mail.try_send(mail);
         offered.map_err(|error| match error {
             TrySendError::Full(_) => Refused::Overloaded.into(),

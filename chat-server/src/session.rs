@@ -9,6 +9,7 @@ mod carrier;
 mod catch_up;
 mod end;
 mod enter;
+mod hearing;
 mod hello;
 mod news;
 mod perform;
@@ -30,7 +31,7 @@ use chat_protocol::answer::Answer;
 use chat_protocol::close::Close;
 use chat_protocol::code::{Code, Refusal};
 use chat_protocol::command::Token;
-use chat_protocol::dialect::{Call, Dialect, Form, Ticket, UNREADABLE_MAX};
+use chat_protocol::dialect::{Dialect, Form, Ticket};
 use chat_protocol::system::System;
 use hyper::upgrade::OnUpgrade;
 use prometheus_client::metrics::gauge::Gauge;
@@ -38,10 +39,8 @@ use tungstenite::Utf8Bytes;
 
 use self::carrier::{Carrier, Passed};
 use self::seats::Seats;
-use self::straight::Sent;
 use crate::auth::Identity;
 use crate::auth::limiter::Whence;
-use crate::budgets;
 use crate::desk::Desk;
 use crate::engineio::{Host, Line, Talk};
 use crate::hub::{Link, News};
@@ -115,13 +114,6 @@ enum After {
 }
 
 type Performed = Result<(Answer, After), Refusal>;
-
-/// Commands that a session takes off what the guests of its address may give, so that it doesn't ask
-/// for each.
-const CREDIT: u64 = 16;
-
-/// Commands refused in a row for coming too fast, before the socket closes.
-const REFUSED_MAX: u32 = 200;
 
 /// The chat, as what is spoken over Engine.IO lines, in this dialect.
 pub(crate) struct Chat(pub(crate) Dialect);
@@ -253,8 +245,17 @@ impl Session {
             };
             let known = self.identity.is_some();
             self.granted.set(false);
-            if let Some(close) = driven(carrier, Box::pin(self.hear(&text, form)).as_mut()).await {
+            let slow = match self.hear(&text, form) {
+                Ok(slow) => slow,
+                Err(close) => return Some(close),
+            };
+            if let Some(slow) = slow
+                && let Some(close) = driven(carrier, Box::pin(self.take_time(slow)).as_mut()).await
+            {
                 return Some(close);
+            }
+            if self.is_unreadable() {
+                return Some(Close::BadProtocol);
             }
             match carrier.passed(self.granted.get()) {
                 Some(Passed::In) => self.link.hello_by.set(None),
@@ -299,107 +300,6 @@ impl Session {
         });
     }
 
-    /// Reads one message: all its calls, in order.
-    async fn hear(&mut self, text: &str, form: Form) -> Option<Close> {
-        self.node().metrics().frames_in.inc();
-        if self.link.dialect.get().is_none() {
-            self.speak(Dialect::recognise(text));
-        }
-        let Some(dialect) = self.link.dialect.get() else {
-            self.unreadable += 1;
-            return (self.unreadable >= UNREADABLE_MAX).then_some(Close::BadProtocol);
-        };
-        let mut calls = Vec::new();
-        dialect.decode(text, form, &mut calls);
-        let unreadable = |call: &Call| matches!(&call.op, Err(it) if it.code == Code::BadFrame);
-        let unread = calls.iter().any(unreadable);
-        self.unreadable = if unread { self.unreadable + 1 } else { 0 };
-        // What asks for nothing is read all the same.
-        if calls.is_empty() && self.afford().is_err() && self.refused >= REFUSED_MAX {
-            return Some(Close::RateLimited);
-        }
-        for call in calls {
-            if let Some(close) = self.call(dialect, call).await {
-                return Some(close);
-            }
-        }
-        let most = dialect.unreadable_max();
-        most.filter(|most| self.unreadable >= *most)
-            .map(|_| Close::BadProtocol)
-    }
-
-    async fn call(&mut self, dialect: Dialect, call: Call) -> Option<Close> {
-        let Call { ticket, op } = call;
-        let op = match self.afford().and(op) {
-            Ok(op) => op,
-            Err(refusal) => {
-                self.settled(dialect).await;
-                self.answer(&ticket, &Err(refusal));
-                return (self.refused >= REFUSED_MAX).then_some(Close::RateLimited);
-            }
-        };
-        let (op, ticket) = match self.straight(op, ticket).await {
-            Sent::Away => return None,
-            Sent::Refused(refusal, ticket) => {
-                self.settled(dialect).await;
-                self.answer(&ticket, &Err(refusal));
-                return None;
-            }
-            Sent::Back(op, ticket) => (*op, ticket),
-        };
-        self.settled(dialect).await;
-        let (answer, after) = match Box::pin(self.perform(op)).await {
-            Ok((answer, after)) => (Ok(answer), after),
-            Err(refusal) => (Err(refusal), After::Nothing),
-        };
-        // It may be large: whoever asks for much takes it before more is sent.
-        self.drained().await;
-        self.answer(&ticket, &answer);
-        match after {
-            After::Nothing => None,
-            After::CatchUp(rooms) => {
-                for (room, position) in rooms {
-                    Box::pin(self.catch_up(room, position)).await;
-                }
-                None
-            }
-            After::End(close) => Some(close),
-        }
-    }
-
-    /// Takes one command off the budget.
-    fn afford(&mut self) -> Result<(), Refusal> {
-        let node = self.node();
-        match budgets::spend(self.bucket, node.steady_now(), node.limits()) {
-            Ok(bucket) => {
-                self.bucket = bucket;
-                self.refused = 0;
-                self.afford_as_guest()
-            }
-            Err(wait_ms) => {
-                self.refused += 1;
-                Err(Refusal::rate_limited(wait_ms))
-            }
-        }
-    }
-
-    /// Takes one command off what all guests of this address may give, unless an account speaks.
-    fn afford_as_guest(&mut self) -> Result<(), Refusal> {
-        if self.credit == 0 {
-            let most = match &self.identity {
-                Some(identity) if identity.user.is_guest() => CREDIT,
-                Some(_) => return Ok(()),
-                None if self.seats.is_empty() && self.is_older() => 1,
-                None if self.seats.guest().is_some() => CREDIT,
-                // He is about to say who he is, or has a seat under his own name.
-                None => return Ok(()),
-            };
-            self.credit = self.node().spend_as_guest(self.whence(), most)?;
-        }
-        self.credit -= 1;
-        Ok(())
-    }
-
     /// Waits, where replies come in the order of requests, until none is owed.
     async fn settled(&self, dialect: Dialect) {
         if !dialect.resumes() {
@@ -409,11 +309,17 @@ impl Session {
 
     /// Waits until no reply is owed.
     async fn answered(&self) {
+        self.owes_fewer_than(1).await;
+    }
+
+    /// Waits until fewer replies than this are owed.
+    async fn owes_fewer_than(&self, replies: usize) {
         poll_fn(|cx| {
             self.link.outbox.register(cx);
-            if self.link.in_flight.get() == 0 || self.link.outbox.state() != State::Open {
+            if self.link.in_flight.get() < replies || self.link.outbox.state() != State::Open {
                 Poll::Ready(())
             } else {
+                self.link.awaits_answer.set(true);
                 Poll::Pending
             }
         })

@@ -57,7 +57,7 @@ pub(crate) struct Mailboxes {
     /// Its number.
     pub(crate) index: usize,
     /// For its rooms.
-    pub(crate) mail: mpsc::Sender<Mail<Address>>,
+    pub(crate) mail: mpsc::Sender<Box<Mail<Address>>>,
     /// For its sessions, from other workers' rooms: one push for each turn.
     pub(crate) parcels: mpsc::Sender<Vec<Parcel<Address>>>,
     /// Connections to be taken over.
@@ -88,7 +88,7 @@ pub(crate) enum Order {
 
 /// The other ends.
 pub(crate) struct Inboxes {
-    mail: mpsc::Receiver<Mail<Address>>,
+    mail: mpsc::Receiver<Box<Mail<Address>>>,
     parcels: mpsc::Receiver<Vec<Parcel<Address>>>,
     arrivals: mpsc::Receiver<Arrival>,
     openings: mpsc::Receiver<Opening>,
@@ -278,7 +278,7 @@ impl Worker {
     /// Decides what comes, appends it, and lets it be heard: one turn after the other.
     async fn turns(
         self: Rc<Self>,
-        mut mail: mpsc::Receiver<Mail<Address>>,
+        mut mail: mpsc::Receiver<Box<Mail<Address>>>,
         mut supplied: mpsc::Receiver<(u64, Supply)>,
         mut hints: mpsc::Receiver<Told>,
     ) {

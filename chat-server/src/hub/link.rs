@@ -23,6 +23,8 @@ pub(crate) struct Link {
     pub(crate) dialect: Cell<Option<Dialect>>,
     /// Commands whose answers are still to come.
     pub(crate) in_flight: Cell<usize>,
+    /// Whether the session waits for one of them.
+    pub(crate) awaits_answer: Cell<bool>,
     /// When anything was read from the socket.
     pub(crate) heard_at: Cell<Duration>,
     /// When the first of its tokens ends, by the clock that only goes on: whoever moves the time of
@@ -126,6 +128,7 @@ impl Link {
             outbox,
             dialect: Cell::new(dialect),
             in_flight: Cell::new(0),
+            awaits_answer: Cell::new(false),
             heard_at: Cell::default(),
             expires_by: Cell::new(None),
             warned: Cell::new(false),
