@@ -19,6 +19,7 @@ use chat_protocol::voice::{Hearer, Voice};
 use self::audience::{Audience, Held, Seat};
 use self::link::Place;
 pub(crate) use self::link::{Link, LogIn, News};
+use crate::few;
 use crate::mail::{Delivery, Refused, Reply, SessionKey};
 use crate::metrics::Metrics;
 
@@ -71,8 +72,9 @@ impl Hub {
         for user in link.users.take() {
             self.disown(session, user);
         }
-        let rooms = link.rooms.take().into_keys();
+        let rooms = link.rooms.take();
         rooms
+            .keys()
             .filter_map(|room| Some((room, self.rise(session, room)?)))
             .collect()
     }
@@ -81,12 +83,12 @@ impl Hub {
     pub(crate) fn identify(&mut self, session: SessionKey, user: UserId) {
         let sessions = self.users.entry(user).or_default();
         if !sessions.contains(&session.number) {
-            sessions.push(session.number);
+            few::push(sessions, session.number);
         }
         if let Some(link) = self.links.get(&session.number) {
             let mut users = link.users.borrow_mut();
             if !users.contains(&user) {
-                users.push(user);
+                few::push(&mut users, user);
             }
         }
     }
@@ -155,7 +157,7 @@ impl Hub {
     /// Takes a session's seat away.
     pub(crate) fn rise(&mut self, session: SessionKey, room: RoomId) -> Option<UserId> {
         if let Some(link) = self.links.get(&session.number) {
-            link.rooms.borrow_mut().remove(&room);
+            link.rooms.borrow_mut().remove(room);
         }
         let audience = self.rooms.get_mut(&room)?;
         let user = audience.rise(session)?.user;

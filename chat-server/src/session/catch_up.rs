@@ -72,7 +72,6 @@ impl Session {
                 CatchUp::Gone(_) => {
                     if self.link.part(room) {
                         self.seats.remove(room);
-                        self.told.remove(&room);
                     }
                     return;
                 }
@@ -103,7 +102,7 @@ impl Session {
 
     /// Tells a client that it hears a room live from this record on.
     fn synced(&mut self, room: RoomId, seq: Seq) {
-        self.told.insert(room, seq);
+        self.seats.tell(room, seq);
         self.system(&System::Synced { room, seq });
     }
 

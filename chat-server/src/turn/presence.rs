@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chat_core::{Author, Name, Seq, UserId};
 
+use crate::few;
 use crate::mail::{NameMark, SessionKey};
 
 /// The sessions that hear a room, by user, and the visitors among them.
@@ -65,7 +66,7 @@ impl Presence {
         if present.visits.is_empty() {
             self.visitors += 1;
         }
-        present.visits.push((session, head));
+        few::push(&mut present.visits, (session, head));
         true
     }
 
@@ -94,7 +95,7 @@ impl Presence {
         if present.sessions.contains(&session) {
             return false;
         }
-        present.sessions.push(session);
+        few::push(&mut present.sessions, session);
         *self.workers.entry(session.worker).or_default() += 1;
         let arrived = present.sessions.len() == 1;
         if arrived {
