@@ -32,6 +32,8 @@ pub(crate) struct Hub {
     dirty: Vec<RoomId>,
     /// Sessions whose answers leave with this round.
     answered: RefCell<Vec<Rc<Link>>>,
+    /// Whether sessions of this round were told to take a seat.
+    awaited: Cell<bool>,
     /// Rooms whose last records are remembered.
     tails: BTreeSet<RoomId>,
     /// How often log-ins have ended.
@@ -56,6 +58,7 @@ impl Hub {
             ended: Cell::default(),
             dirty: Vec::new(),
             answered: RefCell::default(),
+            awaited: Cell::default(),
             tails: BTreeSet::new(),
         }
     }
@@ -238,6 +241,12 @@ impl Hub {
         }
     }
 
+    /// Whether this round should wait a moment: whoever has just become a member of a room is about
+    /// to be present in it, and the others hear of both in one write.
+    pub(crate) fn awaits_somebody(&self) -> bool {
+        self.awaited.take()
+    }
+
     /// Writes what the rooms of this round have gathered, and the answers: whoever hears what he
     /// has just said gets both in one write.
     pub(crate) fn flush(&mut self) {
@@ -336,6 +345,7 @@ impl Hub {
         for number in self.users.get(&user).into_iter().flatten() {
             if let Some(link) = self.links.get(number).filter(|link| link.follows.get()) {
                 link.tell(News::Joined(record.room, before));
+                self.awaited.set(true);
             }
         }
     }
