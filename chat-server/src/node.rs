@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -64,6 +64,8 @@ pub(crate) struct Parts {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) metrics: Metrics,
     pub(crate) workers: Vec<Mailboxes>,
+    /// Every bound, once somebody has asked.
+    pub(crate) published: OnceLock<PublishedLimits>,
     /// Live sessions of each user.
     pub(crate) sessions: Mutex<HashMap<UserId, usize>>,
     pub(crate) statuses: Statuses,
@@ -413,6 +415,13 @@ impl Node {
 
     /// Every bound, for clients.
     pub(crate) fn published_limits(&self) -> PublishedLimits {
+        self.0
+            .published
+            .get_or_init(|| self.publish_limits())
+            .clone()
+    }
+
+    fn publish_limits(&self) -> PublishedLimits {
         let mut server = match serde_json::to_value(self.limits()) {
             Ok(serde_json::Value::Object(server)) => server,
             Ok(_) | Err(_) => serde_json::Map::new(),

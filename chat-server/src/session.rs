@@ -5,6 +5,7 @@
 //! a client that asks for much waits for itself alone.
 
 mod account;
+mod arrival;
 mod carrier;
 mod catch_up;
 mod end;
@@ -17,10 +18,9 @@ mod seats;
 mod straight;
 
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::future::poll_fn;
 use std::net::IpAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -33,10 +33,10 @@ use chat_protocol::code::{Code, Refusal};
 use chat_protocol::command::Token;
 use chat_protocol::dialect::{Dialect, Form, Ticket};
 use chat_protocol::system::System;
-use hyper::upgrade::OnUpgrade;
 use prometheus_client::metrics::gauge::Gauge;
 use tungstenite::Utf8Bytes;
 
+pub(crate) use self::arrival::{Arrival, run};
 use self::carrier::{Carrier, Passed};
 use self::seats::Seats;
 use crate::auth::Identity;
@@ -46,31 +46,9 @@ use crate::engineio::{Host, Line, Talk};
 use crate::hub::{Link, News};
 use crate::node::Node;
 use crate::outbox::State;
-use crate::places::{Connected, Silent};
-use crate::websocket::{Heard, Socket};
+use crate::places::Silent;
+use crate::websocket::Heard;
 use crate::worker::Worker;
-
-/// A connection that is about to become a WebSocket.
-#[derive(Debug)]
-pub(crate) struct Arrival {
-    /// The connection, once its handshake has been answered.
-    pub(crate) upgrade: OnUpgrade,
-    /// Its dialect, if that is known from its path; else its first frame tells.
-    pub(crate) dialect: Option<Dialect>,
-    /// Where it comes from.
-    pub(crate) address: IpAddr,
-    /// The origin of the page that it comes from, if that is a foreign one.
-    pub(crate) page: Option<Box<str>>,
-    /// The token that its request brought.
-    pub(crate) token: Option<Token>,
-    /// The room that its request named, if its dialect has it so, and the record after which it
-    /// hears it: whoever the token stands for may be in it.
-    pub(crate) room: Option<(RoomId, Seq)>,
-    /// Its place among the process's connections, if we accepted it.
-    pub(crate) place: Option<Arc<Connected>>,
-    /// Its place among the silent sockets of its address, until it has said who it is.
-    pub(crate) silent: Silent,
-}
 
 /// One connection.
 pub(crate) struct Session {
@@ -80,13 +58,13 @@ pub(crate) struct Session {
     /// The origin of the page that it comes from, if that is a foreign one.
     page: Option<Box<str>>,
     /// The token that came with the request.
-    token: Option<Token>,
+    token: Option<Box<Token>>,
     /// Who it is, once it has said so.
     identity: Option<Identity>,
     /// Held until then, or until it has a seat.
     silent: Option<Silent>,
     /// Who it is where nobody has asked: a guest of its own.
-    nobody: Option<Actor>,
+    nobody: Option<Box<Actor>>,
     seats: Seats,
     /// The budget of commands.
     bucket: Bucket,
@@ -100,8 +78,6 @@ pub(crate) struct Session {
     granted: Cell<bool>,
     /// Where the connection counts, once its dialect is known.
     connected: Option<Gauge>,
-    /// The heads that pings have told.
-    told: HashMap<RoomId, Seq>,
 }
 
 /// What is left to do after a reply has been sent.
@@ -130,35 +106,15 @@ impl Host for Chat {
         };
         let mut carrier = Carrier::line(line);
         let mut session = Session::begin(worker, &carrier, guest);
-        Box::pin(async move { session.talk(&mut carrier, None).await })
+        Box::pin(async move {
+            let close = session.converse(&mut carrier).await;
+            session.end(&mut carrier, close).await;
+        })
     }
 
     fn says_goodbye(&self) -> bool {
         true
     }
-}
-
-/// Runs a connection from its handshake to its end.
-pub(crate) async fn run(worker: Rc<Worker>, arrival: Arrival) {
-    let Ok(upgraded) = arrival.upgrade.await else {
-        return;
-    };
-    let limits = worker.node.limits();
-    let bytes_max = limits.frame_unauthenticated_bytes_max;
-    let Ok(socket) = Socket::over(upgraded, limits.outbox_bytes_max, bytes_max) else {
-        return;
-    };
-    let guest = Guest {
-        dialect: arrival.dialect,
-        address: arrival.address,
-        page: arrival.page,
-        token: arrival.token,
-        silent: Some(arrival.silent),
-    };
-    let mut carrier = Carrier::Socket(socket);
-    let mut session = Session::begin(worker, &carrier, guest);
-    session.talk(&mut carrier, arrival.room).await;
-    drop(arrival.place);
 }
 
 /// Who has come, before he has said a word.
@@ -185,7 +141,7 @@ impl Session {
             link,
             address: guest.address,
             page: guest.page,
-            token: guest.token,
+            token: guest.token.map(Box::new),
             identity: None,
             silent: guest.silent,
             nobody: None,
@@ -196,7 +152,6 @@ impl Session {
             unreadable: 0,
             granted: Cell::new(false),
             connected: None,
-            told: HashMap::new(),
         };
         if is_line || dialect.is_some_and(Dialect::resumes) {
             session.link.hello_by.set(Some(session.hello_by()));
@@ -205,29 +160,13 @@ impl Session {
         session
     }
 
-    /// Talks with whoever has come until one of both has had enough. What is passed on is borrowed,
-    /// and what doesn't last is boxed: this is kept for every session, however long it is silent.
-    async fn talk(&mut self, carrier: &mut Carrier, room: Option<(RoomId, Seq)>) {
-        let refused = match room {
-            Some(room) => Box::pin(self.arrive(room, carrier)).await,
-            None => None,
-        };
-        let close = match refused {
-            Some(close) => Some(close),
-            None => self.converse(carrier).await,
-        };
-        Box::pin(self.end(carrier, close)).await;
-    }
-
     /// Talks until one side has had enough; gives the reason if it is ours.
     async fn converse(&mut self, carrier: &mut Carrier) -> Option<Close> {
         loop {
             while let Some(news) = self.link.next_news() {
                 if news == News::Ping {
                     self.ping(carrier);
-                } else if let Some(close) =
-                    driven(carrier, Box::pin(self.hear_news(news)).as_mut()).await
-                {
+                } else if let Some(close) = Box::pin(self.follow(news, carrier)).await {
                     return Some(close);
                 }
             }
@@ -266,6 +205,10 @@ impl Session {
                 carrier.allow(self.node().limits().frame_bytes_max);
             }
         }
+    }
+
+    async fn follow(&mut self, news: News, carrier: &mut Carrier) -> Option<Close> {
+        driven(carrier, pin!(self.hear_news(news))).await
     }
 
     /// By when somebody who comes at this moment has to have said who he is.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::{LocalSet, spawn_local, yield_now};
 
 use chat_core::{RoomId, Seq, UserId};
 use chat_protocol::close::Close;
@@ -384,11 +384,24 @@ impl Worker {
                 }
             }
         }
-        self.hub.borrow_mut().flush();
+        self.flush();
         if !hints.is_empty() {
             self.node.bus().publish(hints);
         }
         self.ways.send();
+    }
+
+    /// Ends the hub's round.
+    fn flush(self: &Rc<Self>) {
+        if !self.hub.borrow().awaits_somebody() {
+            return self.hub.borrow_mut().flush();
+        }
+        let worker = self.clone();
+        spawn_local(async move {
+            // Whoever is awaited runs before this, and what he does ends the round.
+            yield_now().await;
+            worker.hub.borrow_mut().flush();
+        });
     }
 
     async fn adopt(self: Rc<Self>, mut arrivals: mpsc::Receiver<Arrival>) {

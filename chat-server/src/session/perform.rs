@@ -173,7 +173,6 @@ impl Session {
     pub(super) async fn rise(&mut self, room: RoomId) -> Option<Actor> {
         self.worker.hub.borrow_mut().rise(self.link.key, room);
         let actor = self.seats.remove(room)?;
-        self.told.remove(&room);
         self.detach(room, actor.clone()).await;
         Some(actor)
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use chat_core::{Author, Name, Seq, UserId};
 
+use crate::few;
 use crate::mail::{NameMark, SessionKey};
 
 /// People of like names that are told: the first of them has the name.
@@ -72,7 +73,7 @@ impl Presence {
         if present.visits.is_empty() {
             self.visitors += 1;
         }
-        present.visits.push((session, head));
+        few::push(&mut present.visits, (session, head));
         true
     }
 
@@ -101,7 +102,7 @@ impl Presence {
         if present.sessions.contains(&session) {
             return false;
         }
-        present.sessions.push(session);
+        few::push(&mut present.sessions, session);
         let here = self.workers.entry(session.worker).or_default();
         *here += 1;
         if *here == 1 {
