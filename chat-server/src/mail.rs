@@ -47,6 +47,8 @@ pub enum Wish {
         cid: Option<Cid>,
         /// The record that used this cid first, if that is known already.
         used: Option<Seq>,
+        /// Where a guest comes from who enters.
+        near: Option<Near>,
     },
     /// The session wants to hear the room.
     Attach,
@@ -57,6 +59,18 @@ pub enum Wish {
     Reach(Seq),
     /// A question about the room's state.
     Look(Look),
+}
+
+/// What guests who come from one address have in common. It tells nothing of the address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Near(u64);
+
+impl Near {
+    /// A number that stands for an address.
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
 }
 
 /// A question that is answered from the engine's state, after everything decided before it is
@@ -78,10 +92,18 @@ pub enum Look {
     Bans,
     /// Who may join.
     Invites,
-    /// Who is present, for a member.
-    Presence,
-    /// Who is present, for anybody, if the room is listed.
-    People,
+    /// Who is present, for a member: so many, by their numbers.
+    Presence {
+        /// Those after this one.
+        after: Option<UserId>,
+        /// How many at most.
+        most: usize,
+    },
+    /// Who is present, for anybody, if the room is listed: so many of those who came first.
+    People {
+        /// How many at most.
+        most: usize,
+    },
     /// The same, of those alone whose names may look like one: by [`NameMark`].
     Namesakes(NameMark),
 }

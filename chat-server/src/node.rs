@@ -420,6 +420,7 @@ impl Node {
         server.insert("cid_window_ms".into(), CID_WINDOW_MS.into());
         server.insert("cids_held".into(), CIDS_HELD.into());
         server.insert("post_refill_ms".into(), POST_REFILL_MS.into());
+        server.insert("page_bytes_max".into(), self.page_bytes_max().into());
         PublishedLimits {
             engine: self.engine_limits().clone(),
             server,

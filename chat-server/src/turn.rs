@@ -13,6 +13,8 @@ mod asking;
 mod deciding;
 mod following;
 mod grants;
+mod nameless;
+mod neighbours;
 mod outcome;
 mod presence;
 mod question;
@@ -27,6 +29,8 @@ use chat_core::{Engine, Idx, Limits, Need, Rejection, RoomId, Seq, Timestamp, Us
 
 use self::asking::{Asked, Pending};
 use self::following::Gaps;
+use self::nameless::Erased;
+use self::neighbours::Neighbours;
 use self::outcome::Fate;
 pub use self::question::{Question, Supply};
 use self::slot::{Answer, Held, Slot};
@@ -61,6 +65,10 @@ pub struct Turn<R> {
     told: BTreeSet<RoomId>,
     /// What is being read of logs because it was missed.
     gaps: Gaps,
+    /// Who was erased a moment ago.
+    erased: Erased,
+    /// Where guests came from who entered rooms.
+    neighbours: Neighbours,
     /// Groups that are asked for on behalf of those who are present by them.
     leaned_on: BTreeSet<RoomId>,
     /// Groups that were asked for and weren't made yet.
@@ -131,6 +139,8 @@ impl<R> Turn<R> {
             apart: BTreeSet::new(),
             told: BTreeSet::new(),
             gaps: Gaps::default(),
+            erased: Erased::new(),
+            neighbours: Neighbours::default(),
             leaned_on: BTreeSet::new(),
             unmade: BTreeSet::new(),
             passed: VecDeque::new(),
@@ -261,7 +271,10 @@ impl<R> Turn<R> {
             if matches!(mail.wish, Wish::Detach) {
                 return self.judged(mail, Ok(Reply::Accepted));
             }
-            if matches!(mail.wish, Wish::Look(Look::People | Look::Namesakes(_))) {
+            if matches!(
+                mail.wish,
+                Wish::Look(Look::People { .. } | Look::Namesakes(_))
+            ) {
                 // Nobody is present in a room that isn't loaded.
                 let nobody = Reply::Seen(Box::new(Sight::Presence(Vec::new())));
                 return self.judged(mail, Ok(nobody));
@@ -321,6 +334,7 @@ impl<R> Turn<R> {
         slot.used_at = now;
         pending.facts.visiting = slot.presence.is_visiting(mail.actor.id);
         pending.facts.visitors = slot.presence.visitors();
+        pending.facts.neighbours = self.neighbours_of(&pending.mail);
         if is_new && !is_creation(mail) && !matches!(mail.wish, Wish::Detach) {
             // Somebody guessed a number that is kept for a room which isn't made yet.
             return self.judged(pending.mail, Err(Rejection::RoomNotFound.into()));

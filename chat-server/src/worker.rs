@@ -230,6 +230,7 @@ impl Worker {
                 }
                 Order::ForgetWords(user, done) => {
                     self.note_gone(user);
+                    self.turn.borrow_mut().forget_names(user);
                     self.hub.borrow_mut().forget_words();
                     drop(done);
                 }

@@ -25,8 +25,8 @@ pub(crate) struct Link {
     pub(crate) in_flight: Cell<usize>,
     /// When anything was read from the socket.
     pub(crate) heard_at: Cell<Duration>,
-    /// When its token ends, by the clock that only goes on: whoever moves the time of day throws
-    /// nobody out.
+    /// When the first of its tokens ends, by the clock that only goes on: whoever moves the time of
+    /// day throws nobody out.
     expires_by: Cell<Option<Duration>>,
     /// Whether it was told that its token ends soon.
     pub(crate) warned: Cell<bool>,
@@ -36,8 +36,8 @@ pub(crate) struct Link {
     pub(crate) hello_by: Cell<Option<Duration>>,
     /// Whether rooms that its user joins are attached to it by themselves.
     pub(crate) follows: Cell<bool>,
-    /// The log-ins that it came by: one, or one for each person that it has been proven to be.
-    log_ins: RefCell<Vec<LogIn>>,
+    /// The proofs that it came by: one, or one for each person that it has been proven to be.
+    proofs: RefCell<Vec<Proof>>,
     news: RefCell<VecDeque<News>>,
     /// The users that it acts for.
     pub(super) users: RefCell<Vec<UserId>>,
@@ -62,6 +62,33 @@ pub(crate) struct LogIn {
     pub(crate) grant: Arc<str>,
     /// The epoch that his token names.
     pub(crate) epoch: u64,
+}
+
+/// What proved who somebody is, as far as it counts for his socket.
+#[derive(Clone, Debug)]
+struct Proof {
+    log_in: Option<LogIn>,
+    expires_by: Option<Duration>,
+}
+
+impl Proof {
+    fn of(identity: &Identity, clock: &dyn Clock) -> Self {
+        Self {
+            log_in: LogIn::of(identity),
+            expires_by: expiry(identity, clock),
+        }
+    }
+
+    /// Takes in a further proof of the same person: a token of the same log-in is the one before,
+    /// refreshed. Where no log-in is told from another, the first to end does.
+    fn renew(&mut self, other: &Self) {
+        self.expires_by = match (self.expires_by, other.expires_by) {
+            (Some(one), Some(other)) if self.log_in.is_none() => Some(one.min(other)),
+            (Some(one), Some(other)) => Some(one.max(other)),
+            (one, other) if self.log_in.is_none() => one.or(other),
+            (_, _) => None,
+        };
+    }
 }
 
 impl LogIn {
@@ -105,7 +132,7 @@ impl Link {
             beats: Cell::new(false),
             hello_by: Cell::new(None),
             follows: Cell::new(false),
-            log_ins: RefCell::default(),
+            proofs: RefCell::default(),
             news: RefCell::default(),
             users: RefCell::default(),
             held: Rc::default(),
@@ -115,37 +142,47 @@ impl Link {
 
     /// Notes by which log-in the session is here, and for how long.
     pub(crate) fn bind(&self, identity: &Identity, clock: &dyn Clock) {
-        self.log_ins
-            .replace(LogIn::of(identity).into_iter().collect());
-        self.expires_by.set(expiry(identity, clock));
-        self.warned.set(false);
+        self.proofs.replace(vec![Proof::of(identity, clock)]);
+        self.expires();
     }
 
-    /// Notes a further log-in: the session ends with the first of them.
+    /// Notes a further log-in: the session ends with the first of them. One that it has already is
+    /// refreshed by that.
     pub(crate) fn bind_also(&self, identity: &Identity, clock: &dyn Clock) {
-        if let Some(log_in) = LogIn::of(identity) {
-            let mut log_ins = self.log_ins.borrow_mut();
-            if !log_ins.contains(&log_in) {
-                log_ins.push(log_in);
-            }
+        let further = Proof::of(identity, clock);
+        let mut proofs = self.proofs.borrow_mut();
+        match proofs.iter_mut().find(|it| it.log_in == further.log_in) {
+            Some(known) => known.renew(&further),
+            None => proofs.push(further),
         }
-        let ends = [self.expires_by.get(), expiry(identity, clock)];
-        self.expires_by.set(ends.into_iter().flatten().min());
+        drop(proofs);
+        self.expires();
+    }
+
+    /// Notes when the first of its tokens ends.
+    fn expires(&self) {
+        let proofs = self.proofs.borrow();
+        let first = proofs.iter().filter_map(|it| it.expires_by).min();
+        self.expires_by.set(first);
+        self.warned.set(false);
     }
 
     /// Whether it came by this log-in.
     pub(super) fn came_by(&self, grant: &str) -> bool {
-        self.log_ins.borrow().iter().any(|it| *it.grant == *grant)
+        let proofs = self.proofs.borrow();
+        let mut log_ins = proofs.iter().filter_map(|it| it.log_in.as_ref());
+        log_ins.any(|it| *it.grant == *grant)
     }
 
     /// The log-ins that it came by.
     pub(super) fn log_ins(&self) -> Vec<LogIn> {
-        self.log_ins.borrow().clone()
+        let proofs = self.proofs.borrow();
+        proofs.iter().filter_map(|it| it.log_in.clone()).collect()
     }
 
     /// Forgets the log-in: by this time somebody has to have said hello.
     pub(crate) fn unbind(&self, hello_by: Duration) {
-        self.log_ins.take();
+        self.proofs.take();
         self.expires_by.set(None);
         self.follows.set(false);
         self.hello_by.set(Some(hello_by));

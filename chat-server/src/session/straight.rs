@@ -71,6 +71,7 @@ impl Session {
                 command,
                 cid,
                 used: None,
+                near: None,
             },
             reply: Address::Ticket(self.link.key, ticket),
         };

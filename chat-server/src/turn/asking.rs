@@ -374,6 +374,7 @@ impl<R> Turn<R> {
             self.apart.insert(id);
         }
         self.engine.load(room);
+        self.keep_nameless(id);
         self.relearn(id, now);
         if !missed.is_empty() {
             // They may be this node's own, of which it never knew whether they are durable.

@@ -1,10 +1,14 @@
 //! Who is present in a room: whose sessions are attached, and which guests are visitors.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use chat_core::{Author, Name, Seq, UserId};
 
 use crate::mail::{NameMark, SessionKey};
+
+/// People of like names that are told: the first of them has the name.
+const NAMESAKES_MAX: usize = 16;
 
 /// The sessions that hear a room, by user, and the visitors among them.
 #[derive(Debug, Default)]
@@ -157,15 +161,27 @@ impl Presence {
         self.workers.keys().copied().collect()
     }
 
-    /// Who is present, in the order in which they arrived.
-    pub(super) fn by_arrival(&self) -> Vec<&Author> {
+    /// So many of those who are present, the first to arrive, in that order.
+    pub(super) fn by_arrival(&self, most: usize) -> Vec<&Author> {
         let mut here: Vec<&Present> = self.here().collect();
+        if here.len() > most {
+            here.select_nth_unstable_by_key(most, |present| present.arrival);
+            here.truncate(most);
+        }
         here.sort_unstable_by_key(|present| present.arrival);
         here.into_iter().map(|present| &present.name).collect()
     }
 
-    /// Those whose name has this mark, or whose nickname has it where they have one, in the order in
-    /// which they arrived.
+    /// Who is present, in the order of numbers, behind somebody who needn't be.
+    pub(super) fn after(&self, user: Option<UserId>) -> impl Iterator<Item = &Author> {
+        let from = user.map_or(Bound::Unbounded, Bound::Excluded);
+        let present = self.present.range((from, Bound::Unbounded));
+        let here = present.filter(|(_, it)| !it.sessions.is_empty());
+        here.map(|(_, present)| &present.name)
+    }
+
+    /// Those whose name has this mark, or whose nickname has it where they have one: some of the
+    /// first, in the order in which they arrived.
     pub(super) fn namesakes(
         &self,
         mark: NameMark,
@@ -183,6 +199,7 @@ impl Presence {
             }
         }
         found.sort_unstable_by_key(|(arrival, _)| *arrival);
+        found.truncate(NAMESAKES_MAX);
         found.into_iter().map(|(_, author)| author).collect()
     }
 
@@ -285,6 +302,28 @@ mod tests {
         assert_eq!(of("Ann"), [UserId::guest(3), UserId::guest(2)]);
         assert_eq!(of("bob"), [UserId::guest(1), UserId::guest(4)]);
         assert_eq!(of("cat"), []);
+    }
+
+    #[test]
+    fn a_part_of_a_crowd_is_told_by_number_or_by_arrival() {
+        let mut presence = Presence::default();
+        for number in [5, 3, 1, 4, 2] {
+            let (id, name) = (UserId::guest(number), None);
+            presence.attach(&Author { id, name }, session(number));
+        }
+        // Who was let in and hasn't sat down isn't there.
+        presence.admit(UserId::guest(6), session(6), Seq::new(1));
+        let users = |some: Vec<&Author>| -> Vec<_> { some.iter().map(|it| it.id).collect() };
+        let by_arrival = |most| users(presence.by_arrival(most));
+        let guests =
+            |numbers: &[u64]| -> Vec<_> { numbers.iter().copied().map(UserId::guest).collect() };
+        assert_eq!(by_arrival(3), guests(&[5, 3, 1]));
+        assert_eq!(by_arrival(9), guests(&[5, 3, 1, 4, 2]));
+        let after =
+            |user: Option<u64>| users(presence.after(user.map(UserId::guest)).take(2).collect());
+        assert_eq!(after(None), guests(&[1, 2]));
+        assert_eq!(after(Some(2)), guests(&[3, 4]));
+        assert_eq!(after(Some(4)), guests(&[5]));
     }
 
     #[test]

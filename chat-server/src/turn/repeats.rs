@@ -144,6 +144,7 @@ pub(super) fn key<R>(mail: &Mail<R>) -> Option<Key> {
             command,
             cid: Some(cid),
             used: None,
+            near: _,
         } => {
             let (room, user, cid) = (mail.room, mail.actor.id, cid.clone());
             Some(if command.creates() {
