@@ -52,13 +52,13 @@ impl Desk<'_> {
 
     fn post(&self, room: RoomId, wish: Wish) -> Result<Awaited, Refusal> {
         let (answer, answered) = oneshot::channel();
-        let mail = Mail {
+        let mail = Box::new(Mail {
             room,
             actor: self.actor.clone(),
             from: self.from,
             wish,
             reply: Address::Once(answer),
-        };
+        });
         self.node.offer(mail)?;
         Ok(answered)
     }

@@ -86,6 +86,7 @@ pub mod turn;
 mod budgets;
 mod desk;
 mod erasing;
+mod few;
 mod founding;
 mod frame;
 mod hub;

@@ -1,6 +1,7 @@
 //! What workers tell each other: wishes on their way to a room, and what became of them on the way
 //! back.
 
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -12,6 +13,10 @@ use chat_protocol::answer::{Answer, BanCard, Me, RoomCard, Settings};
 use chat_protocol::code::{Code, Refusal};
 use chat_protocol::signal::Signal;
 
+/// What is kept of rooms, found by their numbers in a few instructions. The numbers are the server's
+/// own, and of those that strangers make up none stays; the hash is seeded by lot all the same.
+pub(crate) type ByRoom<T> = HashMap<RoomId, T, foldhash::fast::RandomState>;
+
 /// One connection of a user, named across workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionKey {
@@ -21,7 +26,8 @@ pub struct SessionKey {
     pub number: u64,
 }
 
-/// Something for a room, read in the order of arrival. `R` is where the answer goes.
+/// Something for a room, read in the order of arrival. `R` is where the answer goes. It passes through
+/// many hands, and is boxed: it is large.
 #[derive(Debug)]
 pub struct Mail<R> {
     /// The room.

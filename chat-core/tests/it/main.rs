@@ -26,6 +26,8 @@ mod neighbours;
 #[cfg(test)]
 mod posting;
 #[cfg(test)]
+mod repeats;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod rights;

@@ -1,7 +1,7 @@
 //! What the hub and a session share.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use chat_protocol::dialect::Dialect;
 
 use crate::auth::Identity;
 use crate::clock::Clock;
+use crate::few::{self, Few};
 use crate::mail::SessionKey;
 use crate::outbox::Outbox;
 
@@ -23,6 +24,8 @@ pub(crate) struct Link {
     pub(crate) dialect: Cell<Option<Dialect>>,
     /// Commands whose answers are still to come.
     pub(crate) in_flight: Cell<usize>,
+    /// Whether the session waits for one of them.
+    pub(crate) awaits_answer: Cell<bool>,
     /// When anything was read from the socket.
     pub(crate) heard_at: Cell<Duration>,
     /// When the first of its tokens ends, by the clock that only goes on: whoever moves the time of
@@ -44,7 +47,7 @@ pub(crate) struct Link {
     /// Bytes that its seats hold until they have caught up.
     pub(super) held: Rc<Cell<usize>>,
     /// Rooms in which it has a seat, or had one a moment ago.
-    pub(super) rooms: RefCell<BTreeMap<RoomId, Place>>,
+    pub(super) rooms: RefCell<Few<RoomId, Place>>,
 }
 
 /// What became of a seat.
@@ -126,6 +129,7 @@ impl Link {
             outbox,
             dialect: Cell::new(dialect),
             in_flight: Cell::new(0),
+            awaits_answer: Cell::new(false),
             heard_at: Cell::default(),
             expires_by: Cell::new(None),
             warned: Cell::new(false),
@@ -155,7 +159,7 @@ impl Link {
             #[cfg(sabotage)]
             Some(_) if chat_core::sabotage::planted("refreshed_tokens_end") => {}
             Some(known) => known.renew(&further),
-            None => proofs.push(further),
+            None => few::push(&mut proofs, further),
         }
         drop(proofs);
         self.expires();
@@ -211,12 +215,12 @@ impl Link {
 
     /// Whether it has a seat in a room.
     pub(crate) fn has_seat(&self, room: RoomId) -> bool {
-        self.rooms.borrow().get(&room) == Some(&Place::Taken)
+        self.rooms.borrow().get(room) == Some(&Place::Taken)
     }
 
     /// By which record of a room it lost its seat there, if it was by one.
     pub(super) fn lost(&self, room: RoomId) -> Option<Seq> {
-        match self.rooms.borrow().get(&room)? {
+        match self.rooms.borrow().get(room)? {
             Place::Taken => None,
             Place::Lost(by) => *by,
         }
@@ -233,7 +237,7 @@ impl Link {
         if self.has_seat(room) {
             return false;
         }
-        self.rooms.borrow_mut().remove(&room);
+        self.rooms.borrow_mut().remove(room);
         true
     }
 
@@ -261,7 +265,13 @@ impl Link {
     }
 
     pub(crate) fn next_news(&self) -> Option<News> {
-        self.news.borrow_mut().pop_front()
+        let mut waiting = self.news.borrow_mut();
+        let next = waiting.pop_front();
+        if waiting.is_empty() && next.is_some() {
+            // It may be long until there is more.
+            waiting.shrink_to_fit();
+        }
+        next
     }
 }
 

@@ -100,7 +100,7 @@ impl<R> Turn<R> {
         }
     }
 
-    fn signal(&mut self, mail: Mail<R>, signal: Judged) {
+    fn signal(&mut self, mail: Box<Mail<R>>, signal: Judged) {
         let by = self.author(mail.room, &mail.actor);
         let (room, from) = (mail.room, mail.from);
         let state = self.engine.room(room);

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::Arc;
 
 use chat_core::{Author, Name, Seq, UserId};
 
+use crate::few;
 use crate::mail::{NameMark, SessionKey};
 
 /// People of like names that are told: the first of them has the name.
@@ -16,6 +18,8 @@ pub(super) struct Presence {
     present: BTreeMap<UserId, Present>,
     /// Sessions per worker: whom records are sent to.
     workers: BTreeMap<usize, usize>,
+    /// Those workers, as each record's recipients.
+    listeners: Arc<[usize]>,
     /// Users with a visit.
     visitors: u64,
     /// Counts arrivals, for the order in which people are listed.
@@ -69,7 +73,7 @@ impl Presence {
         if present.visits.is_empty() {
             self.visitors += 1;
         }
-        present.visits.push((session, head));
+        few::push(&mut present.visits, (session, head));
         true
     }
 
@@ -98,8 +102,12 @@ impl Presence {
         if present.sessions.contains(&session) {
             return false;
         }
-        present.sessions.push(session);
-        *self.workers.entry(session.worker).or_default() += 1;
+        few::push(&mut present.sessions, session);
+        let here = self.workers.entry(session.worker).or_default();
+        *here += 1;
+        if *here == 1 {
+            self.listeners = self.workers.keys().copied().collect();
+        }
         let arrived = present.sessions.len() == 1;
         if arrived {
             present.arrival = self.arrivals;
@@ -118,7 +126,7 @@ impl Presence {
         let departed = left && present.sessions.is_empty();
         let name = departed.then(|| present.name.clone());
         if left {
-            release(&mut self.workers, session.worker);
+            self.release(session.worker);
         }
         self.forget_gone(user);
         name
@@ -157,8 +165,8 @@ impl Presence {
     }
 
     /// The workers with sessions in the room.
-    pub(super) fn workers(&self) -> Vec<usize> {
-        self.workers.keys().copied().collect()
+    pub(super) fn listeners(&self) -> Arc<[usize]> {
+        self.listeners.clone()
     }
 
     /// So many of those who are present, the first to arrive, in that order.
@@ -219,9 +227,19 @@ impl Presence {
             self.present.remove(&user);
         }
         for session in sessions {
-            release(&mut self.workers, session.worker);
+            self.release(session.worker);
         }
         name
+    }
+
+    fn release(&mut self, worker: usize) {
+        if let Some(count) = self.workers.get_mut(&worker) {
+            *count -= 1;
+            if *count == 0 {
+                self.workers.remove(&worker);
+                self.listeners = self.workers.keys().copied().collect();
+            }
+        }
     }
 
     fn end_visits(&mut self, user: UserId, ends: impl Fn(SessionKey, Seq) -> bool) {
@@ -236,15 +254,6 @@ impl Presence {
             .retain(|(session, since)| !ends(*session, *since));
         if present.visits.is_empty() {
             self.visitors -= 1;
-        }
-    }
-}
-
-fn release(workers: &mut BTreeMap<usize, usize>, worker: usize) {
-    if let Some(count) = workers.get_mut(&worker) {
-        *count -= 1;
-        if *count == 0 {
-            workers.remove(&worker);
         }
     }
 }
@@ -280,7 +289,7 @@ mod tests {
         presence.dismiss(GUEST, session(1));
         assert_eq!(presence.detach(GUEST, session(1)), Some(guest()));
         assert!(presence.is_empty());
-        assert_eq!((presence.visitors(), presence.workers()), (0, vec![]));
+        assert_eq!((presence.visitors(), presence.listeners().len()), (0, 0));
     }
 
     #[test]
