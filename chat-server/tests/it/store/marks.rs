@@ -18,8 +18,7 @@ use tempfile::TempDir;
 
 use self::town::{BOB, ROOMS, Town, bytes_of, marks};
 use super::Any;
-use super::searching::{NOW, tend};
-use super::stage::room;
+use super::stage::{NOW, room, tend};
 
 fn seeds() -> u64 {
     let seeds = std::env::var("SEEDS").ok();
