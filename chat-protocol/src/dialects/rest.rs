@@ -171,7 +171,10 @@ fn fields<'a, F: Deserialize<'a>, const N: usize>(
                     map.next_value::<IgnoredAny>()?;
                     continue;
                 };
-                if std::mem::replace(seen, true) && is_strict() {
+                let twice = std::mem::replace(seen, true);
+                #[cfg(sabotage)]
+                let twice = twice && !chat_core::sabotage::planted("last_key_counts");
+                if twice {
                     return Err(A::Error::duplicate_field(name));
                 }
                 if let Some(value) = map.next_value()? {
@@ -185,13 +188,4 @@ fn fields<'a, F: Deserialize<'a>, const N: usize>(
     let mut json = serde_json::Deserializer::from_str(json);
     let found = json.deserialize_map(Named(names, PhantomData)).ok()?;
     json.end().ok().map(|()| found)
-}
-
-/// Whether a name that comes twice is refused.
-fn is_strict() -> bool {
-    #[cfg(sabotage)]
-    if chat_core::sabotage::planted("last_key_counts") {
-        return false;
-    }
-    true
 }
