@@ -29,8 +29,8 @@ const _: () = assert!(
     "one migration for each version"
 );
 
-/// Pages of the write-ahead log after which it is moved into the database: 64 MiB.
-const CHECKPOINT_PAGES: i64 = 16_384;
+/// Pages of the write-ahead log after which it is moved into the database: 32 MiB.
+const CHECKPOINT_PAGES: i64 = 8_192;
 
 /// Takes the lock that says whose the file is. It goes with the process, however that ends.
 pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
