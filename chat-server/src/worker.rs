@@ -285,7 +285,7 @@ impl Worker {
         let most = self.node.limits().batch_requests_max;
         let mut sweep = tokio::time::interval(SWEEP);
         let mut poll = self.poll_interval();
-        let mut batch = Vec::new();
+        let (mut batch, mut is_crowded) = (Vec::new(), false);
         loop {
             let first = tokio::select! {
                 biased;
@@ -314,6 +314,11 @@ impl Worker {
                     None
                 }
             };
+            // Who has been alone until here has nobody to wait for.
+            if is_crowded || batch.len() > 1 {
+                self.gather(&mut mail, &mut batch).await;
+            }
+            is_crowded = batch.len() > 1;
             self.follow(None, &mut hints);
             let now = self.node.clock().now();
             {
@@ -328,6 +333,28 @@ impl Worker {
                 }
             }
             self.settle().await;
+        }
+    }
+
+    /// Lets those go along who come at the same moment: whoever misses a turn waits for all of it, and
+    /// its commit and its deliveries cost much the same for one line as for twenty.
+    ///
+    /// It ends with the first round in which nobody comes. A round is what is ready in the sockets.
+    async fn gather(
+        &self,
+        mail: &mut mpsc::Receiver<Mail<Address>>,
+        batch: &mut Vec<Mail<Address>>,
+    ) {
+        let most = self.node.limits().batch_requests_max;
+        let mut before = 0;
+        while batch.len() > before && batch.len() < most {
+            before = batch.len();
+            tokio::task::yield_now().await;
+            while batch.len() < most
+                && let Ok(more) = mail.try_recv()
+            {
+                batch.push(more);
+            }
         }
     }
 
