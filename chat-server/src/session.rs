@@ -217,7 +217,12 @@ impl Session {
     /// and what doesn't last is boxed: this is kept for every session, however long it is silent.
     async fn talk(&mut self, carrier: &mut Carrier, room: Option<(RoomId, Seq)>) {
         let refused = match room {
-            Some(room) => Box::pin(self.arrive(room, carrier)).await,
+            Some(room) => {
+                self.link.works.set(true);
+                let refused = Box::pin(self.arrive(room, carrier)).await;
+                self.link.works.set(false);
+                refused
+            }
             None => None,
         };
         let close = match refused {
@@ -230,6 +235,7 @@ impl Session {
     /// Talks until one side has had enough; gives the reason if it is ours.
     async fn converse(&mut self, carrier: &mut Carrier) -> Option<Close> {
         loop {
+            self.link.works.set(true);
             while let Some(news) = self.link.next_news() {
                 if news == News::Ping {
                     self.ping(carrier);
@@ -239,6 +245,7 @@ impl Session {
                     return Some(close);
                 }
             }
+            self.link.works.set(false);
             match self.link.outbox.state() {
                 State::Open => {}
                 State::Lagging => return Some(Close::Lagging),
@@ -253,6 +260,7 @@ impl Session {
             };
             let known = self.identity.is_some();
             self.granted.set(false);
+            self.link.works.set(true);
             if let Some(close) = driven(carrier, Box::pin(self.hear(&text, form)).as_mut()).await {
                 return Some(close);
             }

@@ -132,6 +132,8 @@ impl Session {
     pub(super) async fn drained(&self) {
         let most = self.waiting_most();
         let outbox = &self.link.outbox;
+        // This waits for the client, who has to give a sign of life.
+        let works = self.link.works.replace(false);
         poll_fn(|cx| {
             outbox.register(cx);
             let goes_on = outbox.state() == State::Open && !self.link.is_ending();
@@ -142,6 +144,7 @@ impl Session {
             }
         })
         .await;
+        self.link.works.set(works);
     }
 
     /// Bytes that may wait before more is sent of what isn't live.
