@@ -85,6 +85,7 @@ pub mod turn;
 mod budgets;
 mod desk;
 mod erasing;
+mod few;
 mod founding;
 mod frame;
 mod hub;

@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use axum::Router;
 use chat_core::{Limits, Name, UserId};
@@ -466,6 +466,7 @@ impl Builder {
             entropy,
             metrics,
             workers,
+            published: OnceLock::new(),
             sessions: Mutex::new(HashMap::new()),
             statuses: Statuses::default(),
             budgets: Budgets::default(),

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::{LocalSet, spawn_local, yield_now};
 
 use chat_core::{RoomId, Seq, UserId};
 use chat_protocol::close::Close;
@@ -57,7 +57,7 @@ pub(crate) struct Mailboxes {
     /// Its number.
     pub(crate) index: usize,
     /// For its rooms.
-    pub(crate) mail: mpsc::Sender<Mail<Address>>,
+    pub(crate) mail: mpsc::Sender<Box<Mail<Address>>>,
     /// For its sessions, from other workers' rooms: one push for each turn.
     pub(crate) parcels: mpsc::Sender<Vec<Parcel<Address>>>,
     /// Connections to be taken over.
@@ -88,7 +88,7 @@ pub(crate) enum Order {
 
 /// The other ends.
 pub(crate) struct Inboxes {
-    mail: mpsc::Receiver<Mail<Address>>,
+    mail: mpsc::Receiver<Box<Mail<Address>>>,
     parcels: mpsc::Receiver<Vec<Parcel<Address>>>,
     arrivals: mpsc::Receiver<Arrival>,
     openings: mpsc::Receiver<Opening>,
@@ -231,6 +231,7 @@ impl Worker {
                 }
                 Order::ForgetWords(user, done) => {
                     self.note_gone(user);
+                    self.turn.borrow_mut().forget_names(user);
                     self.hub.borrow_mut().forget_words();
                     drop(done);
                 }
@@ -278,7 +279,7 @@ impl Worker {
     /// Decides what comes, appends it, and lets it be heard: one turn after the other.
     async fn turns(
         self: Rc<Self>,
-        mut mail: mpsc::Receiver<Mail<Address>>,
+        mut mail: mpsc::Receiver<Box<Mail<Address>>>,
         mut supplied: mpsc::Receiver<(u64, Supply)>,
         mut hints: mpsc::Receiver<Told>,
     ) {
@@ -384,11 +385,24 @@ impl Worker {
                 }
             }
         }
-        self.hub.borrow_mut().flush();
+        self.flush();
         if !hints.is_empty() {
             self.node.bus().publish(hints);
         }
         self.ways.send();
+    }
+
+    /// Ends the hub's round.
+    fn flush(self: &Rc<Self>) {
+        if !self.hub.borrow().awaits_somebody() {
+            return self.hub.borrow_mut().flush();
+        }
+        let worker = self.clone();
+        spawn_local(async move {
+            // Whoever is awaited runs before this, and what he does ends the round.
+            yield_now().await;
+            worker.hub.borrow_mut().flush();
+        });
     }
 
     async fn adopt(self: Rc<Self>, mut arrivals: mpsc::Receiver<Arrival>) {

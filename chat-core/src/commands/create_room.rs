@@ -136,7 +136,6 @@ impl CreateRoom {
         fact.access = fact.access.public();
         let made = RoomCreated {
             access: it.access.public(),
-            joined: it.joined,
             ..it.clone()
         };
         fact == made

@@ -285,6 +285,8 @@ fn the_newest_256_cids_are_remembered() {
         record: Some(first),
     }));
     assert_eq!(stage.decide(), Ok(Decision::Repeat { seq }));
+    let room = stage.engine.room(ROOM).unwrap();
+    assert_eq!(room.cids_held(), CIDS_HELD, "and not one more");
 }
 
 #[test]

@@ -7,7 +7,7 @@ pub(crate) mod script;
 pub(crate) mod shell;
 pub(crate) mod words;
 
-use chat_core::{Inquiry, Judgement, Kind, Need, Permission, Timestamp, UserId};
+use chat_core::{Inquiry, Judgement, Kind, Need, Permission, Room, Timestamp, UserId};
 
 use self::script::{Script, Wish};
 use self::shell::{Answer, Shell};
@@ -24,16 +24,22 @@ pub(crate) fn check(script: &str, expected: &str) {
     }
 }
 
+/// The transcript of a script.
+pub(crate) fn told(script: &str) -> Vec<String> {
+    Story::default().lines(script)
+}
+
+/// A room as a script leaves it.
+pub(crate) fn left(script: &str, room: &str) -> Room {
+    let mut story = Story::default();
+    story.lines(script);
+    let room = story.script.room_id(room);
+    story.shell.room(room).expect("a room of the script")
+}
+
 fn tell(script: &str, expected: &str) -> Shell {
     let mut story = Story::default();
-    let mut transcript = Vec::new();
-    for line in script
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-    {
-        transcript.extend(story.line(line));
-    }
+    let transcript = story.lines(script);
     let expected: Vec<&str> = expected
         .lines()
         .map(str::trim)
@@ -56,6 +62,15 @@ struct Story {
 }
 
 impl Story {
+    /// Does what the lines say.
+    fn lines(&mut self, script: &str) -> Vec<String> {
+        let lines = script.lines().map(str::trim);
+        lines
+            .filter(|line| !line.is_empty())
+            .filter_map(|line| self.line(line))
+            .collect()
+    }
+
     /// Does what a line says; the transcript's line, if it gets one.
     fn line(&mut self, line: &str) -> Option<String> {
         if let Some((times, rest)) = times(line) {

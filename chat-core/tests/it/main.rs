@@ -22,8 +22,11 @@ mod coverage;
 mod groups;
 #[cfg(test)]
 mod membership;
+mod neighbours;
 #[cfg(test)]
 mod posting;
+#[cfg(test)]
+mod repeats;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]

@@ -266,6 +266,47 @@ stories! {
                alice refused: no such user");
     }
 
+    fn what_one_is_given_takes_nothing_from_another() {
+        check("alice create #den access=invite
+               bob join #den
+               alice ban #den bob for=10s
+               alice ban #den carol for=5s
+               alice ban #den dave
+               alice invite #den erin for=10s
+               alice invite #den frank for=5s
+               alice invite #den fred
+               wait 5s
+               alice ban #den harry
+               alice invite #den ivy
+               bob join #den
+               dave join #den
+               erin join #den
+               frank join #den
+               fred join #den
+               alice invite #den carol
+               alice invite #den bob
+               wait 5s
+               alice invite #den bob",
+              "1 alice created: attach alice, broadcast
+               bob refused: an invitation is needed
+               2 alice banned bob: broadcast, notify bob, detach bob
+               3 alice banned carol: broadcast, notify carol, detach carol
+               4 alice banned dave: broadcast, notify dave, detach dave
+               5 alice invited erin: broadcast, notify erin
+               6 alice invited frank: broadcast, notify frank
+               7 alice invited fred: broadcast, notify fred
+               8 alice banned harry: broadcast, notify harry, detach harry
+               9 alice invited ivy: broadcast, notify ivy
+               bob refused: banned from this room
+               dave refused: banned from this room
+               10 erin joined as Member, invited: attach erin, broadcast
+               frank refused: an invitation is needed
+               11 fred joined as Member, invited: attach fred, broadcast
+               12 alice invited carol: broadcast, notify carol
+               alice refused: not permitted: invite (target_banned)
+               13 alice invited bob: broadcast, notify bob");
+    }
+
     fn kicked_members_may_come_back_where_access_allows() {
         check("alice create #den
                bob join #den

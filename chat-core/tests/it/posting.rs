@@ -1,6 +1,8 @@
 //! What is said, and what becomes of it.
 
-use crate::check::check;
+use chat_core::Name;
+
+use crate::check::{check, left};
 
 stories! {
     fn messages_are_counted_apart_from_records() {
@@ -412,12 +414,34 @@ stories! {
                bob refused: not a member of this room");
     }
 
+    fn a_nickname_is_the_member_s_name_in_this_room() {
+        let names = [
+            ("", None),
+            ("bob nickname #den Bobby", Some("Bobby")),
+            ("bob nickname #den Bobby
+              bob nickname #den", None),
+            ("bob nickname #den Bobby
+              bob leave #den
+              bob join #den", None),
+        ];
+        for (story, name) in names {
+            let room = left(&format!("alice create #den\nbob join #den\n{story}"), "#den");
+            let mut members = room.members.keys().rev();
+            let bob = members.next().copied().expect("bob joined last");
+            assert_eq!(room.nickname(bob).map(Name::as_str), name, "{story}");
+        }
+    }
+
     fn a_number_is_used_for_one_room_only() {
         check("alice create #den
                alice create #lair in=#den
-               alice open bob in=#den",
+               alice open bob in=#den
+               alice open bob as=bob
+               alice open carol in=#bob",
               "1 alice created: attach alice, broadcast
                alice needs another number
+               alice needs another number
+               1 alice created: attach alice, attach bob, broadcast
                alice needs another number");
     }
 }

@@ -1,6 +1,9 @@
 //! Rooms: making, changing, archiving, giving away, ending.
 
-use crate::check::check;
+use chat_core::commands::CreateRoom;
+use chat_core::{Name, Text};
+
+use crate::check::{check, left};
 
 stories! {
     fn strangers_may_not_post() {
@@ -103,6 +106,32 @@ stories! {
                4 bob deleted the room: broadcast, close
                2 carol updated: broadcast
                carol refused: alias is over its limit of 64");
+    }
+
+    fn a_blank_topic_takes_the_topic_away() {
+        let topics = [
+            ("alice create #den", None),
+            ("alice create #den topic=lions", Some("lions")),
+            ("alice create #den topic=", None),
+            ("alice create #den
+              alice update #den topic=lions", Some("lions")),
+            ("alice create #den topic=lions
+              alice update #den name=lair", Some("lions")),
+            ("alice create #den topic=lions
+              alice update #den topic=", None),
+        ];
+        for (script, topic) in topics {
+            let room = left(script, "#den");
+            assert_eq!(room.topic.as_ref().map(Text::as_str), topic, "{script}");
+        }
+    }
+
+    fn whoever_makes_a_room_is_in_it_unless_he_says_otherwise() {
+        let read = |wish: &str| serde_json::from_str::<CreateRoom>(wish).unwrap();
+        let named = CreateRoom::named(Name::new("den").unwrap());
+        assert_eq!(read(r#"{"name": "den"}"#), named);
+        assert!(named.join);
+        assert!(!read(r#"{"name": "den", "join": false}"#).join);
     }
 
     fn settings_have_bounds() {

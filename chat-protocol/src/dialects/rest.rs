@@ -19,6 +19,7 @@ use serde_json::value::RawValue;
 use crate::code::Refusal;
 use crate::command::Op;
 use crate::dialect::{Call, Form};
+use crate::dialects::lenient::string;
 
 /// The label of a message that holds the name by which its sender called the room.
 pub(crate) const ROOM_NAME: &str = "rest.chatRoomName";
@@ -184,13 +185,4 @@ fn is_strict() -> bool {
         return false;
     }
     true
-}
-
-/// What a string says; none if it is none.
-fn string(value: &RawValue) -> Option<Cow<'_, str>> {
-    #[derive(Deserialize)]
-    struct Said<'a>(#[serde(borrow)] Cow<'a, str>);
-
-    let said: Result<Said<'_>, _> = serde_json::from_str(value.get());
-    said.ok().map(|Said(text)| text)
 }

@@ -100,7 +100,7 @@ impl Session {
     /// The token of the frame, else that of the request.
     fn token_of<'a>(&'a self, hello: &'a Hello) -> Option<&'a str> {
         let token = hello.token.as_ref().map(Token::expose);
-        token.or(self.token.as_ref().map(Token::expose))
+        token.or(self.token.as_deref().map(Token::expose))
     }
 
     /// Who it is: by the token of the frame or of the request, or as a guest.

@@ -111,6 +111,10 @@ impl Shell {
                 Ok(Decision::Need(need)) => self.supply(&mut request, &need),
                 Ok(Decision::New(record)) => match self.taken(&record) {
                     None => {
+                        assert!(
+                            request.command.became(&record.event),
+                            "a repeat would be known by its fact: {record:?}"
+                        );
                         self.append(&record);
                         return Answer::Fact(record);
                     }
