@@ -219,6 +219,7 @@ impl Worker {
         spawn_local(self.clone().receive(sockets));
         spawn_local(self.clone().heartbeat());
         spawn_local(self.clone().watch_log_ins());
+        spawn_local(self.clone().watch_rooms());
         if self.index == 0 {
             spawn_local(self.clone().hear_nodes());
             spawn_local(crate::janitor::run(self.node.clone()));

@@ -163,3 +163,30 @@ async fn who_left_and_came_back_hears_nothing_of_the_time_between_where_the_room
     }
     world.stop().await;
 }
+
+#[tokio::test]
+async fn who_waits_for_the_server_is_not_taken_for_silent() {
+    let store = Watched::new();
+    let mut config = config();
+    config.server_limits.ping_ms = 1_000;
+    config.server_limits.pong_ms_max = 500;
+    let over: Arc<dyn Store> = store.clone();
+    let world = World::started(Server::builder(config).store(over)).await;
+    let (ann, bob) = (world.account("ann").await, world.account("bob").await);
+    let mut a = world.enter(&ann).await;
+    let den = a.create(json!({"name": "Den"})).await;
+    let mut b = world.enter(&bob).await;
+    b.join(den).await;
+
+    store.reads_hang.send_replace(true);
+    let mut a = world.enter(&ann).await;
+    let asked = a.ask("records", json!({"room": den, "since": 0})).await;
+    store.reader().await;
+    for _ in 0..6 {
+        b.system("ping").await;
+    }
+    store.reads_hang.send_replace(false);
+    a.reply(asked).await.unwrap();
+    a.ok("rooms", json!({})).await;
+    world.stop().await;
+}
