@@ -341,16 +341,20 @@ impl Worker {
     /// its commit and its deliveries cost much the same for one line as for twenty.
     ///
     /// It ends with the first round in which nobody comes. A round is what is ready in the sockets.
+    #[expect(
+        clippy::vec_box,
+        reason = "mail comes in boxes, and is taken out of them one by one"
+    )]
     async fn gather(
         &self,
-        mail: &mut mpsc::Receiver<Mail<Address>>,
-        batch: &mut Vec<Mail<Address>>,
+        mail: &mut mpsc::Receiver<Box<Mail<Address>>>,
+        batch: &mut Vec<Box<Mail<Address>>>,
     ) {
         let most = self.node.limits().batch_requests_max;
         let mut before = 0;
         while batch.len() > before && batch.len() < most {
             before = batch.len();
-            tokio::task::yield_now().await;
+            yield_now().await;
             while batch.len() < most
                 && let Ok(more) = mail.try_recv()
             {

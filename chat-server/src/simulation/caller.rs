@@ -190,10 +190,12 @@ impl Caller {
     fn said_at(&self, room: RoomId, text: &str) -> Option<Seq> {
         let found = self.world.ledger.of(room, |book| {
             book.records.iter().find_map(|record| {
-                let (message, content) = match &record.event {
-                    Event::Posted(it) => (record.seq, &it.content),
-                    Event::Edited(it) => (it.message, &it.content),
-                    _ => return None,
+                let (message, content) = if let Event::Posted(it) = &record.event {
+                    (record.seq, &it.content)
+                } else if let Event::Edited(it) = &record.event {
+                    (it.message, &it.content)
+                } else {
+                    return None;
                 };
                 let body = content.as_ref()?.body.as_str();
                 (body == text).then_some(message)
