@@ -210,10 +210,12 @@ impl Hasher {
         };
         self.jobs.offer(line, job).map_err(|Full| HashError::Busy)?;
         #[cfg(feature = "simulation")]
-        while self.in_step {
-            match reply.try_recv() {
-                Err(oneshot::error::TryRecvError::Empty) => thread::yield_now(),
-                answer => return answer.map_err(|_| HashError::Stopped)?,
+        if self.in_step {
+            loop {
+                match reply.try_recv() {
+                    Err(oneshot::error::TryRecvError::Empty) => thread::yield_now(),
+                    answer => return answer.map_err(|_| HashError::Stopped)?,
+                }
             }
         }
         (&mut reply).await.map_err(|_| HashError::Stopped)?
