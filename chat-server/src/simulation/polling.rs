@@ -154,7 +154,7 @@ impl Line {
             if let Some(socket) = &mut self.socket {
                 match socket.next(until).await {
                     Next::Text(packet) => self.incoming.push_back(packet),
-                    over @ (Next::Closed(_) | Next::Ended | Next::Time) => return over,
+                    next @ (Next::Closed(_) | Next::Ended | Next::Time) => return next,
                 }
                 continue;
             }
