@@ -108,4 +108,24 @@ mod tests {
         assert!(!Close::BadProtocol.reconnect() && !Close::FrameTooLarge.reconnect());
         assert_eq!(Close::from_code(1006), None);
     }
+
+    #[test]
+    fn who_does_not_speak_native_hears_the_websocket_s_own_code() {
+        let (going, invalid, policy, too_big) = (1001, 1007, 1008, 1009);
+        let (failed, later) = (1011, 1013);
+        for (close, code) in [
+            (Close::ShuttingDown, going),
+            (Close::NoPong, going),
+            (Close::BadProtocol, invalid),
+            (Close::Version, invalid),
+            (Close::Unauthenticated, policy),
+            (Close::Suspended, policy),
+            (Close::TooManySessions, policy),
+            (Close::FrameTooLarge, too_big),
+            (Close::Internal, failed),
+            (Close::Lagging, later),
+        ] {
+            assert_eq!(close.plain_code(), code, "{close:?}");
+        }
+    }
 }

@@ -93,7 +93,6 @@ codes! {
     MessageDeleted = "message_deleted", Conflict, "the message was deleted";
     /// The message is too old to be edited.
     EditWindowClosed = "edit_window_closed", Conflict, "the message is too old to be edited";
-    /// A fact was out of date; asked again inside, never seen outside.
     /// Too fast.
     RateLimited = "rate_limited", Limit, "too fast";
     /// Slow mode.
@@ -356,6 +355,26 @@ mod tests {
         assert_eq!(refusal.retry_ms, Some(11_400));
         assert_eq!(refusal.msg, "slow mode: wait 12 s");
         assert_eq!(refusal.class, Class::Limit);
+        assert_eq!(refusal.to_string(), "slow_mode: slow mode: wait 12 s");
+    }
+
+    #[test]
+    fn a_status_says_over_http_what_the_class_says() {
+        for (code, status) in [
+            (Code::BadFrame, 400),
+            (Code::BadArgument, 422),
+            (Code::EmptyBody, 422),
+            (Code::TooLarge, 413),
+            (Code::Unauthenticated, 401),
+            (Code::Banned, 403),
+            (Code::RoomNotFound, 404),
+            (Code::NameTaken, 409),
+            (Code::Unrecoverable, 410),
+            (Code::SlowMode, 429),
+            (Code::Unavailable, 503),
+        ] {
+            assert_eq!(code.http_status(), status, "{code}");
+        }
     }
 
     #[test]

@@ -289,6 +289,7 @@ mod tests {
             r#"{"chatRoomId":1,"chatMessage":"Message"}"#,
             r#"{"id":1,"op":"hello","d":{}}"#,
             r#"["create",{}]"#,
+            r#"{"type":"chat"}"#,
             "40",
             "",
         ] {
@@ -356,6 +357,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_text_is_answered_as_each_dialect_answers_noise() {
+        for (dialect, words) in [
+            (Dialect::Native, "a message is UTF-8"),
+            (Dialect::Rooms, "Invalid message"),
+            (Dialect::Groups, "Invalid message"),
+            (Dialect::Actions, "Invalid message format"),
+            (Dialect::Rest, ""),
+            (Dialect::Socketio, ""),
+        ] {
+            let (mut calls, mut said) = (Vec::new(), Vec::new());
+            dialect.decode("", Form::Unreadable, &mut calls);
+            for Call { ticket, op } in calls {
+                let refused = Err(op.unwrap_err());
+                ticket.answer(&refused, &mut |text| said.extend_from_slice(text));
+            }
+            let said = String::from_utf8(said).unwrap();
+            assert!(said.contains(words), "{dialect:?}: {said}");
+            assert_eq!(said.is_empty(), words.is_empty(), "{dialect:?}: {said}");
+        }
+    }
+
+    #[test]
     fn older_dialects_close_with_codes_of_the_websocket_itself() {
         for close in Close::ALL {
             assert!(Dialect::Rooms.close_code(*close) < 3000, "{close:?}");
@@ -363,6 +386,24 @@ mod tests {
                 Close::from_code(Dialect::Native.close_code(*close)),
                 Some(*close)
             );
+        }
+    }
+
+    #[test]
+    fn clients_of_a_dialect_find_what_they_expect() {
+        for (dialect, hears_own, tells_unknown_users, resumes, unreadable_max) in [
+            (Dialect::Native, true, false, true, None),
+            (Dialect::Rooms, false, false, false, None),
+            (Dialect::Socketio, false, false, false, Some(1)),
+            (Dialect::Rest, true, false, false, Some(UNREADABLE_MAX)),
+            (Dialect::Actions, true, false, false, None),
+            (Dialect::Groups, false, true, false, None),
+        ] {
+            assert_eq!(dialect.hears_own(), hears_own, "{dialect:?}");
+            let told = dialect.tells_unknown_users();
+            assert_eq!(told, tells_unknown_users, "{dialect:?}");
+            assert_eq!(dialect.resumes(), resumes, "{dialect:?}");
+            assert_eq!(dialect.unreadable_max(), unreadable_max, "{dialect:?}");
         }
     }
 

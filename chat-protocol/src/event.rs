@@ -81,32 +81,20 @@ struct Public<'a>(&'a Event);
 impl Serialize for Public<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if let Event::RoomCreated(it) = self.0 {
-            if is_secret(&it.access) {
-                let it = RoomCreated {
-                    access: it.access.public(),
-                    ..it.clone()
-                };
-                return it.serialize(serializer);
-            }
+            let it = RoomCreated {
+                access: it.access.public(),
+                ..it.clone()
+            };
+            return it.serialize(serializer);
         }
         if let Event::AccessChanged(it) = self.0 {
-            if it.access.as_ref().is_some_and(is_secret) {
-                let access = it.access.as_ref().map(Access::public);
-                return AccessChanged {
-                    access,
-                    ..it.clone()
-                }
-                .serialize(serializer);
-            }
+            let it = AccessChanged {
+                access: it.access.as_ref().map(Access::public),
+                ..it.clone()
+            };
+            return it.serialize(serializer);
         }
         self.0.serialize_payload(serializer)
-    }
-}
-
-fn is_secret(access: &Access) -> bool {
-    match access {
-        Access::Password { hash } => !hash.is_empty(),
-        Access::Open | Access::Invite | Access::Groups { groups: _ } => false,
     }
 }
 

@@ -159,6 +159,10 @@ fn push_escape(byte: u8, text: &mut Vec<u8>) {
 
 /// The length of what needs no escape at the beginning of a text.
 fn clean_bytes(text: &[u8]) -> usize {
+    #[cfg(sabotage)]
+    if chat_core::sabotage::planted("escapes_sought_in_words_alone") && text.len() < 8 {
+        return text.len();
+    }
     let mut rest = text;
     while let Some((word, after)) = rest.split_first_chunk() {
         let special = specials(u64::from_le_bytes(*word));

@@ -242,7 +242,7 @@ impl<'a> Packet<'a> {
     }
 
     /// The JSON of an event from its first argument on.
-    pub(crate) fn from_first_arg(&self) -> Option<&str> {
+    pub(crate) fn args_json(&self) -> Option<&str> {
         let items = self.data.as_deref()?.get().strip_prefix('[')?;
         let mut name = serde_json::Deserializer::from_str(items).into_iter::<IgnoredAny>();
         name.next()?.ok()?;

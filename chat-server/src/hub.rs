@@ -122,6 +122,14 @@ impl Hub {
         self.links().flat_map(|link| link.log_ins()).collect()
     }
 
+    /// Every so manieth of the sessions that hear all rooms of their user, and who he is.
+    pub(crate) fn followers(&self, round: u64, every: u64) -> Vec<(UserId, Rc<Link>)> {
+        let its_turn = |link: &&Rc<Link>| link.key.number % every == round % every;
+        let links = self.links().filter(|link| link.follows.get());
+        let follower = |link: &Rc<Link>| Some((*link.users.borrow().first()?, link.clone()));
+        links.filter(its_turn).filter_map(follower).collect()
+    }
+
     /// How far a room is heard here.
     pub(crate) fn head(&self, room: RoomId) -> Option<Seq> {
         self.rooms.get(&room).map(|audience| audience.head)
@@ -340,6 +348,7 @@ impl Hub {
     fn announce(&self, user: UserId, record: &Record) {
         let before = Seq::new(record.seq.number().saturating_sub(1));
         for link in self.links_of(user).filter(|link| link.follows.get()) {
+            link.know_of(record.room);
             link.tell(News::Joined(record.room, before));
             self.awaited.set(true);
         }

@@ -188,10 +188,13 @@ impl Session {
                 Ok(slow) => slow,
                 Err(close) => return Some(close),
             };
-            if let Some(slow) = slow
-                && let Some(close) = driven(carrier, Box::pin(self.take_time(slow)).as_mut()).await
-            {
-                return Some(close);
+            if let Some(slow) = slow {
+                self.link.works.set(true);
+                let close = driven(carrier, Box::pin(self.take_time(slow)).as_mut()).await;
+                self.link.works.set(false);
+                if close.is_some() {
+                    return close;
+                }
             }
             if self.is_unreadable() {
                 return Some(Close::BadProtocol);
@@ -208,7 +211,10 @@ impl Session {
     }
 
     async fn follow(&mut self, news: News, carrier: &mut Carrier) -> Option<Close> {
-        driven(carrier, pin!(self.hear_news(news))).await
+        self.link.works.set(true);
+        let close = driven(carrier, pin!(self.hear_news(news))).await;
+        self.link.works.set(false);
+        close
     }
 
     /// By when somebody who comes at this moment has to have said who he is.

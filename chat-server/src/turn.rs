@@ -81,10 +81,6 @@ pub struct Turn<R> {
 
 /// What a turn asks of whoever drives it, in order.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is drained at once, and the large variant is rare"
-)]
 pub enum Output<R> {
     /// For the sessions of a worker.
     Parcel {

@@ -219,6 +219,7 @@ impl Worker {
         spawn_local(self.clone().receive(sockets));
         spawn_local(self.clone().heartbeat());
         spawn_local(self.clone().watch_log_ins());
+        spawn_local(self.clone().watch_rooms());
         if self.index == 0 {
             spawn_local(self.clone().hear_nodes());
             spawn_local(crate::janitor::run(self.node.clone()));
@@ -285,7 +286,7 @@ impl Worker {
         let most = self.node.limits().batch_requests_max;
         let mut sweep = tokio::time::interval(SWEEP);
         let mut poll = self.poll_interval();
-        let mut batch = Vec::new();
+        let (mut batch, mut is_crowded) = (Vec::new(), false);
         loop {
             let first = tokio::select! {
                 biased;
@@ -314,6 +315,11 @@ impl Worker {
                     None
                 }
             };
+            // Who has been alone until here has nobody to wait for.
+            if is_crowded || batch.len() > 1 {
+                self.gather(&mut mail, &mut batch).await;
+            }
+            is_crowded = batch.len() > 1;
             self.follow(None, &mut hints);
             let now = self.node.clock().now();
             {
@@ -328,6 +334,32 @@ impl Worker {
                 }
             }
             self.settle().await;
+        }
+    }
+
+    /// Lets those go along who come at the same moment: whoever misses a turn waits for all of it, and
+    /// its commit and its deliveries cost much the same for one line as for twenty.
+    ///
+    /// It ends with the first round in which nobody comes. A round is what is ready in the sockets.
+    #[expect(
+        clippy::vec_box,
+        reason = "mail comes in boxes, and is taken out of them one by one"
+    )]
+    async fn gather(
+        &self,
+        mail: &mut mpsc::Receiver<Box<Mail<Address>>>,
+        batch: &mut Vec<Box<Mail<Address>>>,
+    ) {
+        let most = self.node.limits().batch_requests_max;
+        let mut before = 0;
+        while batch.len() > before && batch.len() < most {
+            before = batch.len();
+            yield_now().await;
+            while batch.len() < most
+                && let Ok(more) = mail.try_recv()
+            {
+                batch.push(more);
+            }
         }
     }
 

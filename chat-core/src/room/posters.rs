@@ -72,4 +72,15 @@ mod tests {
         posters.note(UserId::new(1), at.plus_ms(SLOW_MODE_S_MAX * 3000));
         assert_eq!(posters.get(alice), None);
     }
+
+    #[test]
+    fn a_crowd_is_swept_each_time_it_has_doubled() {
+        let (mut posters, mut sweeps) = (Posters::default(), 0);
+        for user in 0..10_000 {
+            let before = posters.sweep_at;
+            posters.note(UserId::new(user), Timestamp::new(1));
+            sweeps += u32::from(posters.sweep_at != before);
+        }
+        assert_eq!(sweeps, (10_000 / SWEEP_MIN).ilog2() + 1);
+    }
 }

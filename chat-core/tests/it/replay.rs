@@ -1,6 +1,9 @@
 //! Long logs: what memory forgets, the store still knows.
 
-use crate::check::check;
+use chat_core::Room;
+use serde_json::json;
+
+use crate::check::{check, left};
 
 stories! {
     fn a_room_comes_back_from_its_log_as_it_was() {
@@ -107,5 +110,30 @@ stories! {
                alice refused: this cid was used for another command
                306 alice posted message 304: broadcast
                alice repeats #den 2");
+    }
+
+    fn a_state_that_no_log_leads_to_is_told() {
+        let den = left("alice create #den\nbob join #den", "#den");
+        let direct = left("alice open bob as=bob", "#bob");
+        let mut members = den.members.keys();
+        let (_, bob) = (members.next(), members.next().unwrap().to_string());
+        let bob = bob.as_str();
+        let role = format!("/members/{bob}/role");
+        let states = [
+            (&den, "/owner", json!(u64::MAX >> 11), "a guest owns the room"),
+            (&den, "/head_idx", json!(3), "more messages than records"),
+            (&den, "/bans", json!({bob: null}), "somebody is both joined and banned"),
+            (&den, "/invites", json!({bob: null}), "a member is still invited"),
+            (&den, "/capacity", json!(1), "more members than places"),
+            (&den, role.as_str(), json!("owner"), "a membership carries the owner's role"),
+            (&direct, "/members", json!({}), "a direct room without two members"),
+        ];
+        for (room, place, value, words) in states {
+            assert_eq!(room.broken_invariants(), Vec::<&str>::new());
+            let mut state = serde_json::to_value(room).unwrap();
+            *state.pointer_mut(place).expect("a field of a room") = value;
+            let state: Room = serde_json::from_value(state).unwrap();
+            assert_eq!(state.broken_invariants(), [words]);
+        }
     }
 }

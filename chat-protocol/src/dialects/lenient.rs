@@ -90,18 +90,19 @@ impl<'de> Deserialize<'de> for Plain<'de> {
     }
 }
 
+/// What a string says.
+#[derive(serde::Deserialize)]
+pub(super) struct Quoted<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+
 /// What a string says; none if the value is no string, or holds no text.
 pub(super) fn string(value: &RawValue) -> Option<Cow<'_, str>> {
-    #[derive(serde::Deserialize)]
-    struct Said<'a>(#[serde(borrow)] Cow<'a, str>);
-
     let inner = value.get().strip_prefix('"')?.strip_suffix('"')?;
     if !inner.as_bytes().contains(&b'\\') {
         // Nothing is escaped, and that it is JSON is known.
         return Some(Cow::Borrowed(inner));
     }
     let said = serde_json::from_str(value.get()).ok();
-    said.map(|Said(text)| text)
+    said.map(|Quoted(text)| text)
 }
 
 /// Follows brackets as deep as they go.

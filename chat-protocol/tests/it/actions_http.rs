@@ -3,7 +3,7 @@
 use chat_core::Name;
 use chat_protocol::answer::{Answer, LobbyRoom, Mode, Transcript};
 use chat_protocol::code::{Code, Refusal};
-use chat_protocol::command::{Op, Token};
+use chat_protocol::command::{NameRule, Op, Token};
 use chat_protocol::http::{Asked, Proof, Reply, Request, Site};
 use proptest::prelude::{any, proptest};
 use serde_json::{Value, json};
@@ -317,6 +317,16 @@ fn a_history_tells_who_said_what_and_when() {
         replied(HISTORY, &Err(Refusal::new(Code::NotAMember))),
         failed(403, "You are not in this room")
     );
+}
+
+#[test]
+fn whoever_joins_may_not_take_another_s_name() {
+    let Op::Enter(wish) = op(JOIN) else {
+        panic!("a wish to come in");
+    };
+    assert_eq!(wish.name.as_ref().map(Name::as_str), Some("john_doe"));
+    assert_eq!(wish.rule, NameRule::Address, "not merely a guest's name");
+    assert_eq!(wish.called, "room_12345");
 }
 
 #[test]

@@ -58,6 +58,9 @@ fn told(outputs: &[Output]) -> Vec<String> {
                 let frame: Value = serde_json::from_str(text).unwrap();
                 let since = frame["d"]["since"].as_u64();
                 let op = frame["op"].as_str().unwrap();
+                let rooms = [&frame["room"], &frame["d"]["room"]];
+                let of_the_room = rooms.into_iter().any(|room| *room == ROOM.number());
+                assert!(of_the_room || op == "hello", "{text}");
                 since.map_or(format!("send {op}"), |since| {
                     format!("send {op} since {since}")
                 })
@@ -239,6 +242,19 @@ fn a_client_comes_back_no_sooner_than_it_was_told() {
         ["reconnect after 30000"]
     );
     assert_eq!(told(&client.disconnected(1006, 3)), ["reconnect after 503"]);
+}
+
+#[test]
+fn a_client_comes_back_where_it_was() {
+    let mut client = client();
+    client.received(&event(43));
+    client.disconnected(1006, 0);
+    let hello = client.connected();
+    let [Output::Send(hello)] = hello.as_slice() else {
+        panic!("{hello:?}")
+    };
+    let hello: Value = serde_json::from_str(hello).unwrap();
+    assert_eq!(hello["d"]["resume"], json!({"12": ["k3", 43]}));
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use chat_core::Name;
 use chat_protocol::answer::{Answer, LobbyRoom, Mode};
 use chat_protocol::http::{Request, Site};
-use chat_protocol::{Dialect, Form, Ticket};
-use serde_json::Value;
+use chat_protocol::{Dialect, Form, Op, Ticket};
+use serde_json::{Value, json};
 
 use crate::given::card;
 use crate::golden::said;
@@ -102,4 +102,21 @@ fn every_dialect_that_lists_rooms_has_the_bound() {
     );
     let list: Value = serde_json::from_str(&list).unwrap();
     assert!(list["groups"].as_array().unwrap().len() < 1_000);
+}
+
+#[test]
+fn fifty_groups_can_be_joined_by_signing_up_and_not_one_more() {
+    let sign_up = |groups: usize| {
+        let (name, groups) = ("ann", vec!["Plg"; groups]);
+        let frame = json!({"type": "sign-up", "name": name, "pwrd": "p", "groups": groups});
+        let mut calls = Vec::new();
+        Dialect::Groups.decode(&frame.to_string(), Form::Text, &mut calls);
+        calls.remove(0).op
+    };
+    let Ok(Op::SignUp(wish)) = sign_up(50) else {
+        panic!("fifty are few enough")
+    };
+    assert_eq!(wish.rooms.len(), 50);
+    let refusal = sign_up(51).unwrap_err();
+    assert_eq!(refusal.msg, "at most 50 groups");
 }

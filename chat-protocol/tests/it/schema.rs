@@ -52,6 +52,37 @@ fn every_server_frame_of_the_transcripts_fits_the_schema() {
 }
 
 #[test]
+fn an_event_that_lacks_something_fits_neither_alone_nor_among_records() {
+    let schema = schema::schema()["server"].clone();
+    let records = json!({"$ref": "#/$defs/Records", "$defs": schema["$defs"]});
+    let (alone, among) = (
+        validator("server"),
+        jsonschema::validator_for(&records).unwrap(),
+    );
+    let records = |event: &Value| json!({"events": [event], "upto": 9, "head": 9});
+    let texts = frames(Dialect::Native, "S");
+    let events = texts.iter().map(|text| serde_json::from_str(text).unwrap());
+    let events: Vec<Value> = events
+        .filter(|frame: &Value| frame["seq"].is_u64() && frame["d"].is_object())
+        .collect();
+    assert!(events.len() >= 5);
+    for event in events {
+        assert!(among.is_valid(&records(&event)), "{event}");
+        for field in ["ev", "room", "seq", "at", "by", "d"] {
+            let mut event = event.clone();
+            event.as_object_mut().unwrap().remove(field);
+            assert!(!alone.is_valid(&event), "{event}");
+            assert!(!among.is_valid(&records(&event)), "{event}");
+        }
+        for field in ["events", "upto", "head"] {
+            let mut records = records(&event);
+            records.as_object_mut().unwrap().remove(field);
+            assert!(!among.is_valid(&records), "{records}");
+        }
+    }
+}
+
+#[test]
 fn a_frame_without_a_required_field_is_refused_by_both() {
     let validator = validator("client");
     let mut refused = 0;

@@ -2,7 +2,7 @@
 //!
 //! Each line is an object with one key. `H`: a request of a client. `op`: who is to ask, and for
 //! what it was read; null if the reply needs nobody. `answer`: what the dialect is given to spell.
-//! `S`: the reply. `GOLDEN_WRITE=1` writes down what is.
+//! `S`: the reply, and the methods that it allows if it says so. `GOLDEN_WRITE=1` writes down what is.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,6 +20,11 @@ use crate::golden::compare;
 #[test]
 fn rest_requests_are_answered_in_its_words() {
     hold(Dialect::Rest);
+}
+
+#[test]
+fn a_site_lies_below_its_path() {
+    assert_eq!(Site::ALL.map(Site::path), ["/v1/api", "/api"]);
 }
 
 #[derive(Deserialize)]
@@ -92,7 +97,9 @@ fn replay(site: Site, text: &str) -> String {
             "S" => {
                 let reply = reply.take().expect("a reply");
                 let body = String::from_utf8(reply.body).unwrap();
-                format!("{{\"S\":[{},{body}]}}", reply.status)
+                let allow = reply.allow.map(|it| format!(",{}", Value::from(it)));
+                let allow = allow.unwrap_or_default();
+                format!("{{\"S\":[{},{body}{allow}]}}", reply.status)
             }
             other => panic!("{other} is no key of a transcript"),
         };

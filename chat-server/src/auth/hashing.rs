@@ -1,6 +1,7 @@
 //! Passwords become hashes on a few threads of their own, so that no worker ever waits for one.
 
 mod elsewhere;
+mod error;
 mod lines;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use chat_core::Password;
 use subtle::ConstantTimeEq;
 use tokio::sync::oneshot;
 
+pub use self::error::HashError;
 pub(crate) use self::lines::Line;
 use self::lines::{Full, Lines};
 
@@ -32,6 +34,9 @@ pub struct Hasher {
     jobs: Arc<Lines<Job>>,
     done: Arc<AtomicU64>,
     cost: HashingCost,
+    /// Whether nothing else happens until a hash is there.
+    #[cfg(feature = "simulation")]
+    in_step: bool,
 }
 
 /// How much work one hash is.
@@ -51,33 +56,6 @@ impl Default for HashingCost {
             passes: 2,
         }
     }
-}
-
-/// Why a password was neither hashed nor compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum HashError {
-    /// The queue is full.
-    #[error("too many passwords wait to be hashed")]
-    Busy,
-    /// A password may not be empty.
-    #[error("a password may not be empty")]
-    Empty,
-    /// The password is longer than any may be.
-    #[error("a password has at most {bytes_max} bytes")]
-    TooLong {
-        /// The longest.
-        bytes_max: usize,
-    },
-    /// What the password is to be compared with is no hash of this kind.
-    #[error("a stored hash can't be read")]
-    Unreadable,
-    /// The threads have ended.
-    #[error("the hashing threads have ended")]
-    Stopped,
-    /// There is no memory or no randomness.
-    #[error("a password can't be hashed")]
-    Failed,
 }
 
 impl Hasher {
@@ -108,7 +86,21 @@ impl Hasher {
                 .name(format!("hashing-{number}"))
                 .spawn(move || thread.run())?;
         }
-        Ok(Self { jobs, done, cost })
+        Ok(Self {
+            jobs,
+            done,
+            cost,
+            #[cfg(feature = "simulation")]
+            in_step: false,
+        })
+    }
+
+    /// The same, with whoever asks keeping his thread until there is an answer: what happened
+    /// meanwhile would have no order that could be repeated.
+    #[cfg(feature = "simulation")]
+    pub(crate) const fn in_step(mut self) -> Self {
+        self.in_step = true;
+        self
     }
 
     /// Hashes a password with a salt of its own.
@@ -210,14 +202,23 @@ impl Hasher {
                 bytes_max: Password::BYTES_MAX,
             });
         }
-        let (answer, reply) = oneshot::channel();
+        let (answer, mut reply) = oneshot::channel();
         let job = Job {
             password: password.clone(),
             work,
             answer,
         };
         self.jobs.offer(line, job).map_err(|Full| HashError::Busy)?;
-        reply.await.map_err(|_| HashError::Stopped)?
+        #[cfg(feature = "simulation")]
+        if self.in_step {
+            loop {
+                match reply.try_recv() {
+                    Err(oneshot::error::TryRecvError::Empty) => thread::yield_now(),
+                    answer => return answer.map_err(|_| HashError::Stopped)?,
+                }
+            }
+        }
+        (&mut reply).await.map_err(|_| HashError::Stopped)?
     }
 }
 

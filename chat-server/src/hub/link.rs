@@ -1,7 +1,7 @@
 //! What the hub and a session share.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +28,10 @@ pub(crate) struct Link {
     pub(crate) awaits_answer: Cell<bool>,
     /// When anything was read from the socket.
     pub(crate) heard_at: Cell<Duration>,
+    /// Whether the session does something, and so doesn't read: its client isn't silent meanwhile.
+    pub(crate) works: Cell<bool>,
+    /// The rooms that were its user's when that was looked up last; none where no other node is.
+    known: RefCell<Option<BTreeSet<RoomId>>>,
     /// When the first of its tokens ends, by the clock that only goes on: whoever moves the time of
     /// day throws nobody out.
     expires_by: Cell<Option<Duration>>,
@@ -131,6 +135,8 @@ impl Link {
             in_flight: Cell::new(0),
             awaits_answer: Cell::new(false),
             heard_at: Cell::default(),
+            works: Cell::default(),
+            known: RefCell::default(),
             expires_by: Cell::new(None),
             warned: Cell::new(false),
             beats: Cell::new(false),
@@ -156,6 +162,8 @@ impl Link {
         let further = Proof::of(identity, clock);
         let mut proofs = self.proofs.borrow_mut();
         match proofs.iter_mut().find(|it| it.log_in == further.log_in) {
+            #[cfg(sabotage)]
+            Some(_) if chat_core::sabotage::planted("refreshed_tokens_end") => {}
             Some(known) => known.renew(&further),
             None => few::push(&mut proofs, further),
         }
@@ -167,6 +175,8 @@ impl Link {
     fn expires(&self) {
         let proofs = self.proofs.borrow();
         let first = proofs.iter().filter_map(|it| it.expires_by).min();
+        #[cfg(sabotage)]
+        let first = first.filter(|_| !chat_core::sabotage::planted("expired_tokens_stay"));
         self.expires_by.set(first);
         self.warned.set(false);
     }
@@ -225,6 +235,9 @@ impl Link {
     /// Notes that it has lost a seat, and how.
     pub(super) fn lose(&self, room: RoomId, by: Option<Seq>) {
         self.rooms.borrow_mut().insert(room, Place::Lost(by));
+        if let Some(known) = &mut *self.known.borrow_mut() {
+            known.remove(&room);
+        }
         self.tell(News::Detached(room));
     }
 
@@ -235,6 +248,29 @@ impl Link {
         }
         self.rooms.borrow_mut().remove(room);
         true
+    }
+
+    /// Those of a user's rooms that he has joined since he was looked after last: where he did that on
+    /// another node, he may not have been told.
+    pub(crate) fn joined(&self, mine: &BTreeSet<RoomId>) -> Vec<RoomId> {
+        let known = self.known.borrow();
+        let joined = known.iter().flat_map(|known| mine.difference(known));
+        joined
+            .filter(|room| !self.has_seat(**room))
+            .copied()
+            .collect()
+    }
+
+    /// Notes which rooms are the user's.
+    pub(crate) fn know(&self, mine: BTreeSet<RoomId>) {
+        self.known.replace(Some(mine));
+    }
+
+    /// Notes that the user has joined a room.
+    pub(super) fn know_of(&self, room: RoomId) {
+        if let Some(known) = &mut *self.known.borrow_mut() {
+            known.insert(room);
+        }
     }
 
     /// Tells something. Who has much to hear about and doesn't get to it has to come again: what he

@@ -84,7 +84,12 @@ impl Begun {
         let mut carrier = Carrier::Socket(socket);
         let mut session = Session::begin(worker, &carrier, guest);
         let refused = match arrival.room {
-            Some(room) => Box::pin(session.arrive(room, &mut carrier)).await,
+            Some(room) => {
+                session.link.works.set(true);
+                let refused = Box::pin(session.arrive(room, &mut carrier)).await;
+                session.link.works.set(false);
+                refused
+            }
             None => None,
         };
         Some(Self {

@@ -144,6 +144,8 @@ impl Session {
     pub(super) async fn drained(&self) {
         let most = self.waiting_most();
         let outbox = &self.link.outbox;
+        // This waits for the client, who has to give a sign of life.
+        let works = self.link.works.replace(false);
         if outbox.waiting() > most {
             outbox.uncork();
         }
@@ -157,6 +159,7 @@ impl Session {
             }
         })
         .await;
+        self.link.works.set(works);
     }
 
     /// Bytes that may wait before more is sent of what isn't live.

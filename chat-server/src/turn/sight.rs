@@ -83,6 +83,11 @@ impl<R> Turn<R> {
         let (Some(slot), Some(state)) = (self.slots.get(&room), self.engine.room(room)) else {
             return Vec::new();
         };
+        #[cfg(sabotage)]
+        let most = match chat_core::sabotage::planted("whole_crowd_told_at_once") {
+            true => usize::MAX,
+            false => most,
+        };
         let some = slot.presence.after(after).take(most);
         some.map(|by| named(state, by)).collect()
     }

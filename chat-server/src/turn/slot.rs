@@ -267,6 +267,11 @@ impl<R> Slot<R> {
             // A power of two stays as it is while a room grows: multiples of a number that grows
             // with the head would be passed all the time.
             let quarter = SNAPSHOT_RECORDS_MIN.max(state.members.len() as u64 / 4);
+            #[cfg(sabotage)]
+            let quarter = match chat_core::sabotage::planted("snapshots_regardless_of_their_size") {
+                true => SNAPSHOT_RECORDS_MIN,
+                false => quarter,
+            };
             let distance = 1 << quarter.ilog2();
             state.head_seq.number() / distance > after.number() / distance
         });

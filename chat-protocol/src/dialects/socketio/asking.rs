@@ -88,7 +88,7 @@ fn read_first<'a, T: Deserialize<'a>>(json: &'a str) -> Option<T> {
 
 impl<'a> Arg<'a> {
     fn first_of(packet: &'a Packet<'_>) -> Self {
-        let Some(json) = packet.from_first_arg() else {
+        let Some(json) = packet.args_json() else {
             return Self::default();
         };
         if !json.starts_with('{') {

@@ -55,14 +55,12 @@ impl<J> Lines<J> {
             false => line,
         };
         let mut waiting = self.lock();
-        let lines = waiting.lines.iter_mut();
-        for (_, queue) in lines.filter(|(it, _)| *it == line) {
-            if queue.len() >= self.max {
-                return Err(Full);
-            }
-            queue.push_back(job);
-            break;
+        let mut lines = waiting.lines.iter_mut();
+        let (_, queue) = lines.find(|(it, _)| *it == line).ok_or(Full)?;
+        if queue.len() >= self.max {
+            return Err(Full);
         }
+        queue.push_back(job);
         drop(waiting);
         self.changed.notify_one();
         Ok(())

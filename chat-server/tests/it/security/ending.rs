@@ -247,7 +247,7 @@ fn enter_by(kind: Kind, name: &str, room: &str, token: &str) -> String {
         Kind::Actions => {
             json!({"action": "join", "username": name, "roomId": room, "token": token})
         }
-        _ => {
+        Kind::Native | Kind::Rooms | Kind::Socketio | Kind::Rest | Kind::Groups => {
             let join = json!({"name": name, "roomId": room, "pass": "", "token": token});
             json!({"type": "join", "payload": join})
         }
