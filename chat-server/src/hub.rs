@@ -4,7 +4,7 @@ mod audience;
 mod link;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -27,7 +27,8 @@ use crate::metrics::Metrics;
 pub(crate) struct Hub {
     metrics: Metrics,
     links: BTreeMap<u64, Rc<Link>>,
-    users: HashMap<UserId, Vec<u64>>,
+    /// Which sessions act for a user.
+    users: BTreeSet<(UserId, u64)>,
     rooms: ByRoom<Audience>,
     dirty: Vec<RoomId>,
     /// Sessions whose answers leave with this round.
@@ -53,7 +54,7 @@ impl Hub {
         Self {
             metrics,
             links: BTreeMap::new(),
-            users: HashMap::new(),
+            users: BTreeSet::new(),
             rooms: ByRoom::default(),
             ended: Cell::default(),
             dirty: Vec::new(),
@@ -84,10 +85,7 @@ impl Hub {
 
     /// Notes that a session acts for a user.
     pub(crate) fn identify(&mut self, session: SessionKey, user: UserId) {
-        let sessions = self.users.entry(user).or_default();
-        if !sessions.contains(&session.number) {
-            few::push(sessions, session.number);
-        }
+        self.users.insert((user, session.number));
         if let Some(link) = self.links.get(&session.number) {
             let mut users = link.users.borrow_mut();
             if !users.contains(&user) {
@@ -101,12 +99,13 @@ impl Hub {
         if let Some(link) = self.links.get(&session.number) {
             link.users.borrow_mut().retain(|known| *known != user);
         }
-        if let Some(sessions) = self.users.get_mut(&user) {
-            sessions.retain(|number| *number != session.number);
-            if sessions.is_empty() {
-                self.users.remove(&user);
-            }
-        }
+        self.users.remove(&(user, session.number));
+    }
+
+    /// The sessions that act for a user.
+    fn links_of(&self, user: UserId) -> impl Iterator<Item = &Rc<Link>> {
+        let his = self.users.range((user, 0)..=(user, u64::MAX));
+        his.filter_map(|(_, number)| self.links.get(number))
     }
 
     /// A number that changes whenever a log-in ends, whosever it is.
@@ -337,10 +336,7 @@ impl Hub {
     /// Ends the sessions of a user, or those of one log-in.
     pub(crate) fn revoke(&self, user: UserId, grant: Option<&str>, close: Close) {
         self.ended.set(self.ended.get() + 1);
-        for number in self.users.get(&user).into_iter().flatten() {
-            let Some(link) = self.links.get(number) else {
-                continue;
-            };
+        for link in self.links_of(user) {
             let concerned = grant.is_none_or(|grant| link.came_by(grant));
             if concerned {
                 link.tell(News::End(close));
@@ -351,21 +347,16 @@ impl Hub {
     /// A user is a member of a room: his sessions that want that hear it from this record on.
     fn announce(&self, user: UserId, record: &Record) {
         let before = Seq::new(record.seq.number().saturating_sub(1));
-        for number in self.users.get(&user).into_iter().flatten() {
-            if let Some(link) = self.links.get(number).filter(|link| link.follows.get()) {
-                link.know_of(record.room);
-                link.tell(News::Joined(record.room, before));
-                self.awaited.set(true);
-            }
+        for link in self.links_of(user).filter(|link| link.follows.get()) {
+            link.know_of(record.room);
+            link.tell(News::Joined(record.room, before));
+            self.awaited.set(true);
         }
     }
 
     /// Tells a user's sessions that are not in the room.
     fn notify(&self, user: UserId, record: &Record) {
-        for number in self.users.get(&user).into_iter().flatten() {
-            let Some(link) = self.links.get(number) else {
-                continue;
-            };
+        for link in self.links_of(user) {
             let seated = link.has_seat(record.room);
             if let Some(dialect) = link.dialect.get().filter(|_| !seated) {
                 let outbox = &link.outbox;

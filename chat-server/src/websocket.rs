@@ -65,7 +65,7 @@ const READ_BYTES: usize = 1024;
 
 /// The bytes that tungstenite is given at once. It keeps a buffer of that size for each connection,
 /// however long nothing comes.
-const SIP_BYTES: usize = 128;
+const SIP_BYTES: usize = 64;
 
 impl Socket {
     /// Takes over a connection after its handshake.
