@@ -342,14 +342,14 @@ impl Worker {
     /// It ends with the first round in which nobody comes. A round is what is ready in the sockets.
     async fn gather(
         &self,
-        mail: &mut mpsc::Receiver<Mail<Address>>,
-        batch: &mut Vec<Mail<Address>>,
+        mail: &mut mpsc::Receiver<Box<Mail<Address>>>,
+        batch: &mut Vec<Box<Mail<Address>>>,
     ) {
         let most = self.node.limits().batch_requests_max;
         let mut before = 0;
         while batch.len() > before && batch.len() < most {
             before = batch.len();
-            tokio::task::yield_now().await;
+            yield_now().await;
             while batch.len() < most
                 && let Ok(more) = mail.try_recv()
             {
