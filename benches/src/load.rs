@@ -24,6 +24,7 @@ pub mod plan;
 pub mod polling;
 pub mod process;
 pub mod progress;
+pub mod quiet;
 pub mod report;
 pub mod resume;
 pub mod run;

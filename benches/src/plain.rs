@@ -79,7 +79,7 @@ impl Plain {
         db.set_prepared_statement_cache_capacity(16);
         db.pragma_update(None, "journal_mode", "WAL")?;
         db.pragma_update(None, "synchronous", "FULL")?;
-        db.pragma_update(None, "wal_autocheckpoint", 4_096)?;
+        db.pragma_update(None, "wal_autocheckpoint", 8_192)?;
         db.pragma_update(None, "cache_size", -8 * 1024)?;
         db.execute_batch(SCHEMA)?;
         let transaction = db.transaction()?;

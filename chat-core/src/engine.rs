@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::commands::{Command, Outcome, create_room, open_direct};
 use crate::directory::Directory;
 use crate::event::{Author, Event, Record};
-use crate::id::{RoomId, Seq, Timestamp};
+use crate::id::{RoomId, Seq, Timestamp, UserId};
 use crate::judge::{Case, Effective, Step};
 use crate::limits::Limits;
 use crate::policy::Permission;
@@ -109,6 +109,15 @@ impl Engine {
     /// Takes in a room: a snapshot, from which its log's tail goes on.
     pub fn load(&mut self, room: Room) {
         self.rooms.insert(room.id, room);
+    }
+
+    /// Forgets what a member is called in a room, who was erased: no rule reads it, and his records
+    /// have lost it, too.
+    pub fn forget_nickname(&mut self, room: RoomId, user: UserId) {
+        let room = self.rooms.get_mut(&room);
+        if let Some(member) = room.and_then(|room| room.members.get_mut(&user)) {
+            member.nickname = None;
+        }
     }
 
     /// Lets a room go.

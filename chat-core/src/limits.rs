@@ -45,6 +45,9 @@ pub struct Limits {
     pub group_members_max: u64,
     /// Most members of a channel.
     pub channel_members_max: u64,
+    /// Guests of one address who enter a room unasked and are in it at a time, where half of the
+    /// room's places aren't more.
+    pub room_guests_per_address_max: u64,
     /// Most open invitations of a room.
     pub invites_max: usize,
     /// Most bans, and most mutes, in force in a room.
@@ -82,6 +85,7 @@ impl Default for Limits {
             alias_chars_max: 64,
             group_members_max: 256,
             channel_members_max: 10_000,
+            room_guests_per_address_max: 16,
             invites_max: 1_000,
             bans_max: 10_000,
             grants_max: 50,

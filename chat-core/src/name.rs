@@ -130,6 +130,10 @@ fn is_hidden(c: char) -> bool {
     if crate::sabotage::planted("hidden_characters_in_names") {
         return c.is_control();
     }
+    if c.is_ascii() {
+        // Nothing else of it is hidden, and most names are ASCII.
+        return c.is_ascii_control();
+    }
     match c.general_category() {
         GeneralCategory::Control
         | GeneralCategory::Format

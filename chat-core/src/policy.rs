@@ -48,32 +48,33 @@ impl Role {
     /// What this role may do where the room says nothing else.
     #[must_use]
     pub const fn permissions(self) -> Permissions {
-        let column = match self {
-            Self::Owner => 0,
-            Self::Admin => 1,
-            Self::Moderator => 2,
-            Self::Member => 3,
-            Self::Guest => 4,
-        };
-        let mut set = Permissions::NONE;
-        let mut row = 0;
-        while row < TABLE.len() {
-            #[expect(
-                clippy::indexing_slicing,
-                reason = "both bounds are constants, checked when compiled"
-            )]
-            let (permission, who) = TABLE[row];
-            #[expect(
-                clippy::indexing_slicing,
-                reason = "both bounds are constants, checked when compiled"
-            )]
-            if who[column] {
-                set = set.with(permission);
-            }
-            row += 1;
+        // Summed up when compiled: every wish asks for it several times.
+        match self {
+            Self::Owner => const { column(0) },
+            Self::Admin => const { column(1) },
+            Self::Moderator => const { column(2) },
+            Self::Member => const { column(3) },
+            Self::Guest => const { column(4) },
         }
-        set
     }
+}
+
+/// The permissions in one column of the table.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "both bounds are constants, checked when compiled"
+)]
+const fn column(number: usize) -> Permissions {
+    let mut set = Permissions::NONE;
+    let mut row = 0;
+    while row < TABLE.len() {
+        let (permission, who) = TABLE[row];
+        if who[number] {
+            set = set.with(permission);
+        }
+        row += 1;
+    }
+    set
 }
 
 const YES: bool = true;

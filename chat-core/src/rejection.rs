@@ -201,6 +201,8 @@ words! {
         Grants = "grants",
         /// Open invitations.
         Invites = "invites",
+        /// Guests who came from one address.
+        Neighbours = "guests of one address",
         /// Users mentioned by a message.
         Mentions = "mentions",
         /// Mutes in force.

@@ -73,6 +73,9 @@ pub struct Facts {
     pub visiting: bool,
     /// How many visitors are present in the room; only a visit needs it.
     pub visitors: u64,
+    /// How many guests are in the room, beside the actor, who came from where he comes from; only a
+    /// guest who enters needs it.
+    pub neighbours: u64,
     /// An old message, as the store has it.
     pub message: Option<MessageFact>,
     /// Whether the password of the wish fits the room's hash.

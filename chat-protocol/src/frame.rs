@@ -1,8 +1,10 @@
 //! The native dialect's client frame: `{"id":7,"op":"post","d":{...}}`.
 //!
-//! It is read in two passes: first the envelope, with the payload left as raw text; then the
-//! payload, by its op. So an error names what is wrong, and a `post` meets neither a tree of
-//! values nor a buffer.
+//! It is read in passes: first the envelope, with the payload left as raw text; then the payload, by
+//! its op. So an error names what is wrong, and a `post` meets neither a tree of values nor a buffer.
+//! A common frame, with which nothing is wrong, is read in one pass before that.
+
+mod quick;
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -31,6 +33,10 @@ impl Frame {
     /// Reads one frame.
     #[must_use]
     pub fn decode(text: &str) -> Self {
+        quick::decode(text).unwrap_or_else(|| Self::decode_thoroughly(text))
+    }
+
+    fn decode_thoroughly(text: &str) -> Self {
         // A list of the fields' values would do for serde, but is no frame.
         if text.trim_ascii_start().starts_with('[') {
             return Self {
@@ -95,13 +101,18 @@ impl Envelope<'_> {
             return Err(Refusal::unknown_command(name));
         };
         let target = read::<Target>(name, text)?.unwrap_or_default();
-        if target.room.is_none() && !command.creates() {
+        target.op(command)
+    }
+}
+
+impl Target {
+    fn op(self, command: Command) -> Result<Op, Refusal> {
+        if self.room.is_none() && !command.creates() {
             return Err(Refusal::bad_argument("room").with_words("room is missing"));
         }
-        let room = target.room.filter(|_| !command.creates());
         Ok(Op::InRoom {
-            room,
-            cid: target.cid,
+            room: self.room.filter(|_| !command.creates()),
+            cid: self.cid,
             command,
         })
     }
@@ -187,4 +198,112 @@ fn readable_id(text: &str) -> Option<u64> {
         .ok()
         .map(|it| it.id)
         .filter(|id| *id <= NUMBER_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{Just, Strategy, any, prop_assert_eq, prop_oneof, proptest};
+
+    use super::*;
+
+    /// Whether a frame was read in one pass, and what of; the thorough way has to read the same.
+    fn quick(text: &str) -> Option<Frame> {
+        let quick = quick::decode(text);
+        if let Some(quick) = &quick {
+            assert_eq!(*quick, Frame::decode_thoroughly(text), "{text}");
+        }
+        quick
+    }
+
+    #[test]
+    fn a_common_frame_is_read_in_one_pass() {
+        for text in [
+            r#"{"id":7,"op":"post","d":{"room":12,"cid":"c1","body":"say \"hi\""}}"#,
+            r#"{"op":"post","d":{"body":"hi","room":"den","ext":{"a":"b"}},"id":7}"#,
+            r#" {"id":null,"op":"react","d":{"room":1,"message":3,"reaction":"+1","more":[{}]}} "#,
+            r#"{"op":"create_room","d":{"name":"den","room":5},"trace":{"id":1}}"#,
+            r#"{"op":"leave","d":{"room":12,"cid":null}}"#,
+        ] {
+            assert!(quick(text).is_some_and(|it| it.op.is_ok()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_or_unusual_is_left_to_the_thorough_way() {
+        for text in [
+            r#"{"id":7,"d":{"room":12,"body":"hi"},"op":"post"}"#,
+            r#"{"op":"post","d":{"room":12,"room":13,"body":"hi"}}"#,
+            r#"{"op":"post","d":{"room":12,"body":"hi","body":"ho"}}"#,
+            r#"{"op":"post","op":"post","d":{"room":12,"body":"hi"}}"#,
+            r#"{"id":7,"id":7,"op":"post","d":{"room":12,"body":"hi"}}"#,
+            r#"{"id":9007199254740992,"op":"post","d":{"room":12,"body":"hi"}}"#,
+            r#"{"op":"post","d":{"ro\u006fm":12,"body":"hi"}}"#,
+            r#"{"op":"post","d":{"body":"hi"}}"#,
+            r#"{"op":"post","d":{"room":12,"body":7}}"#,
+            r#"{"op":"post","d":{"room":12,"body":"hi","cid":""}}"#,
+            r#"{"op":"post","d":["hi"]}"#,
+            r#"{"op":"post","d":null}"#,
+            r#"{"op":"leave"}"#,
+            r#"{"op":"hello","d":{}}"#,
+            r#"{"op":"shout","d":{"room":12}}"#,
+            r#"{"op":"leave","d":{"room":12}},"#,
+            r#"[7,"leave",{"room":12}]"#,
+        ] {
+            assert_eq!(quick(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn no_command_has_a_name_that_another_op_has() {
+        for name in Command::NAMES {
+            assert!(!Op::NAMES.contains(name), "{name}");
+        }
+    }
+
+    /// A frame that is nearly one: fields in any order, some of them twice or amiss.
+    fn nearly() -> impl Strategy<Value = String> {
+        let value = prop_oneof![
+            Just("7"),
+            Just("\"den\""),
+            Just("\"\""),
+            Just("null"),
+            Just("[]"),
+            Just("\"a\\u0000\""),
+            Just("\"\\ud800\""),
+            Just("{\"a\":\"b\"}"),
+        ];
+        const NAMES: &[&str] = &["room", "cid", "body", "message", "ext", "mentions", "name"];
+        let field = (proptest::sample::select(NAMES), value);
+        let field = field.prop_map(|(name, value)| format!("{name:?}:{value}"));
+        let payload = proptest::collection::vec(field, 0..5);
+        let op = proptest::sample::select(Command::NAMES);
+        let parts = (
+            any::<bool>(),
+            op,
+            payload,
+            proptest::sample::subsequence(vec![0, 1, 2], 0..=3),
+        );
+        parts.prop_map(|(turned, op, payload, which)| {
+            let payload = payload.join(",");
+            let parts = [
+                "\"id\":7".to_owned(),
+                format!("\"op\":{op:?}"),
+                format!("\"d\":{{{payload}}}"),
+            ];
+            let mut said: Vec<_> = which.into_iter().map(|part| parts[part].as_str()).collect();
+            if turned {
+                said.reverse();
+            }
+            format!("{{{}}}", said.join(","))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn both_ways_read_the_same(text in nearly()) {
+            let thorough = Frame::decode_thoroughly(&text);
+            quick(&text);
+            prop_assert_eq!(Frame::decode(&text), thorough);
+        }
+    }
 }

@@ -75,6 +75,7 @@ pub mod engineio;
 pub mod event;
 pub mod frame;
 pub mod http;
+mod json;
 pub mod log;
 pub mod room_ref;
 #[cfg(feature = "schema")]
@@ -94,14 +95,10 @@ pub use self::command::Op;
 pub use self::dialect::{Call, Dialect, Form, Ticket};
 pub use self::event::encode_record;
 pub use self::frame::Frame;
+pub(crate) use self::json::json;
 pub use self::room_ref::RoomRef;
 pub use self::server_frame::ServerFrame;
 pub use self::signal::Signal;
 pub use self::spelling::Spelling;
 pub use self::system::System;
 pub use self::voice::{Face, Hearer, Voice};
-
-/// Encodes what can't fail to be JSON: our own types, whose maps have numbers or texts as keys.
-pub(crate) fn json(value: &impl serde::Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).expect("our own types are JSON")
-}

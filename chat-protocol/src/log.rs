@@ -14,7 +14,12 @@
 use blake2::digest::consts::U16;
 use blake2::digest::{Digest, KeyInit, Mac as _};
 use blake2::{Blake2b128, Blake2bMac};
-use chat_core::{Record, Words};
+use chat_core::event::Via;
+use chat_core::{Author, Cid, Event, Record, RoomId, Seq, Timestamp, Words};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::json;
 
 /// The version that [`encode`] writes. [`decode`] reads it and every one before it.
 pub const VERSION: u8 = 1;
@@ -148,7 +153,7 @@ pub fn decode(entry: &Entry, prev: &Sum) -> Result<Record, LogError> {
     if !is_whole {
         return Err(LogError::Chain);
     }
-    let fact: Record = parse(&entry.fact)?;
+    let fact = read_fact(&entry.fact)?;
     match (&entry.words, &entry.mac) {
         (None, _) => Ok(fact),
         (Some(sealed), Some(mac)) if mac_of(sealed) == *mac => {
@@ -177,10 +182,41 @@ fn link(prev: &Sum, version: u8, fact: &[u8], mac: Option<&Mac>) -> Sum {
     Sum(hash.finalize().into())
 }
 
-fn json(it: &impl serde::Serialize) -> Vec<u8> {
-    serde_json::to_vec(it).expect("records have text keys and no value that JSON can't spell")
+/// A record as [`encode`] spells it. What happened is read by its name, and not through a buffer of
+/// all fields, as the record itself would be.
+#[derive(Deserialize)]
+struct Fact<'a> {
+    room: RoomId,
+    seq: Seq,
+    at: Timestamp,
+    by: Author,
+    #[serde(default)]
+    via: Option<Via>,
+    #[serde(default)]
+    cid: Option<Cid>,
+    ev: &'a str,
+    #[serde(borrow)]
+    d: &'a RawValue,
 }
 
-fn parse<T: serde::de::DeserializeOwned>(text: &[u8]) -> Result<T, LogError> {
-    serde_json::from_slice(text).map_err(|error| LogError::Unreadable(error.to_string()))
+fn read_fact(text: &[u8]) -> Result<Record, LogError> {
+    let fact: Fact<'_> = parse(text)?;
+    let mut json = serde_json::Deserializer::from_str(fact.d.get());
+    let event = Event::deserialize_payload(fact.ev, &mut json);
+    let event = event.map_err(|error| LogError::Unreadable(error.to_string()))?;
+    Ok(Record {
+        room: fact.room,
+        seq: fact.seq,
+        at: fact.at,
+        by: fact.by,
+        via: fact.via,
+        cid: fact.cid,
+        event: event.ok_or_else(|| LogError::Unreadable(format!("unknown event {:?}", fact.ev)))?,
+    })
+}
+
+fn parse<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, LogError> {
+    let unreadable = |error: &dyn std::error::Error| LogError::Unreadable(error.to_string());
+    let text = std::str::from_utf8(text).map_err(|error| unreadable(&error))?;
+    serde_json::from_str(text).map_err(|error| unreadable(&error))
 }

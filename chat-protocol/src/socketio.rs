@@ -25,9 +25,11 @@ mod assembler;
 use std::borrow::Cow;
 
 use serde::Serialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 pub use self::assembler::{Assembler, Whole};
+use crate::json::json_after;
 
 /// The namespace that needs no name.
 pub const MAIN: &str = "/";
@@ -239,6 +241,16 @@ impl<'a> Packet<'a> {
         args
     }
 
+    /// The JSON of an event from its first argument on.
+    pub(crate) fn args_json(&self) -> Option<&str> {
+        let items = self.data.as_deref()?.get().strip_prefix('[')?;
+        let mut name = serde_json::Deserializer::from_str(items).into_iter::<IgnoredAny>();
+        name.next()?.ok()?;
+        let rest = items.get(name.byte_offset()..)?;
+        let args = rest.trim_ascii_start().strip_prefix(',')?;
+        Some(args.trim_ascii_start())
+    }
+
     /// The packet with nothing borrowed.
     #[must_use]
     pub fn into_owned(self) -> Packet<'static> {
@@ -343,6 +355,11 @@ impl PartialEq for Packet<'_> {
     }
 }
 
+/// The message of an [event](Packet::event) with one argument of ours, written in one go.
+pub(crate) fn event_text(name: &str, arg: &impl Serialize) -> Vec<u8> {
+    json_after(b"42", &(name, arg))
+}
+
 /// A text that is borrowed if nothing in it is escaped.
 #[derive(serde::Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
@@ -352,41 +369,24 @@ fn number(digits: &str) -> Option<u64> {
     is_plain.then(|| digits.parse().ok()).flatten()
 }
 
-/// The first item of an array.
+/// The first item of an array that is known to be JSON. What comes after it isn't read.
 fn first(array: &str) -> Option<&RawValue> {
-    struct First;
-
-    impl<'de> serde::de::Visitor<'de> for First {
-        type Value = Option<&'de RawValue>;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("an array")
-        }
-
-        fn visit_seq<A: serde::de::SeqAccess<'de>>(
-            self,
-            mut items: A,
-        ) -> Result<Self::Value, A::Error> {
-            let first = items.next_element()?;
-            while items.next_element::<serde::de::IgnoredAny>()?.is_some() {}
-            Ok(first)
-        }
-    }
-
-    let mut reader = serde_json::Deserializer::from_str(array);
-    serde::Deserializer::deserialize_seq(&mut reader, First)
+    let items = array.strip_prefix('[')?;
+    serde_json::Deserializer::from_str(items)
+        .into_iter()
+        .next()?
         .ok()
-        .flatten()
 }
 
 fn array<T: Serialize>(name: Option<&str>, args: &[T]) -> Box<RawValue> {
     let mut text = vec![b'['];
-    let items = name.map(|name| crate::json(&name)).into_iter();
-    for item in items.chain(args.iter().map(|arg| crate::json(arg))) {
+    let items = name.map(serde_json::to_vec).into_iter();
+    // What it is that others pass on is not known here, so it may also be a raw value.
+    for item in items.chain(args.iter().map(serde_json::to_vec)) {
         if text.len() > 1 {
             text.push(b',');
         }
-        text.extend(item);
+        text.extend(item.expect("arguments are JSON"));
     }
     text.push(b']');
     raw(text)

@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 
 pub(crate) use self::people::Crowds;
 use crate::auth::limiter::Whence;
-use crate::mail::{Look, Mail, Refused, Reply, SessionKey, Sight, View, Wish};
+use crate::mail::{Look, Mail, Near, Refused, Reply, SessionKey, Sight, View, Wish};
 use crate::node::Node;
 use crate::store::StoreError;
 use crate::worker::Address;
@@ -52,13 +52,13 @@ impl Desk<'_> {
 
     fn post(&self, room: RoomId, wish: Wish) -> Result<Awaited, Refusal> {
         let (answer, answered) = oneshot::channel();
-        let mail = Mail {
+        let mail = Box::new(Mail {
             room,
             actor: self.actor.clone(),
             from: self.from,
             wish,
             reply: Address::Once(answer),
-        };
+        });
         self.node.offer(mail)?;
         Ok(answered)
     }
@@ -71,9 +71,10 @@ impl Desk<'_> {
         command: Command,
     ) -> Result<Answer, Refusal> {
         let creates = command.creates();
-        if let (true, Some(whence)) = (self.actor.id.is_guest(), self.whence) {
-            self.charge_guest(&command, whence)?;
-        }
+        let near = match self.whence {
+            Some(whence) if self.actor.id.is_guest() => self.charge_guest(&command, whence)?,
+            Some(_) | None => None,
+        };
         let room = match (creates, room) {
             (true, _) => self.node.store().reserve_room().await?,
             (false, Some(room)) => self.resolve(room).await?,
@@ -84,6 +85,7 @@ impl Desk<'_> {
             command,
             cid,
             used: None,
+            near,
         };
         match self.ask(room, wish).await? {
             Reply::Done { room, seq, dup } if creates => Ok(Answer::Created { room, seq, dup }),
@@ -93,17 +95,18 @@ impl Desk<'_> {
     }
 
     /// Takes what a guest makes and enters off what his address may: each of its sockets is another
-    /// guest.
-    fn charge_guest(&self, command: &Command, whence: Whence<'_>) -> Result<(), Refusal> {
+    /// guest. Tells a room that he enters who his neighbours are.
+    fn charge_guest(&self, command: &Command, whence: Whence<'_>) -> Result<Option<Near>, Refusal> {
         let limiter = self.node.limiter();
         let charged = if command.creates() {
             limiter.found(whence, self.node.engine_limits().rooms_created_a_day_max)
         } else if matches!(command, Command::Join(_) | Command::Visit(_)) {
             limiter.enter_as_guest(whence, self.node.guest_rules())
         } else {
-            Ok(())
+            return Ok(None);
         };
-        charged.map_err(|limited| Refusal::rate_limited(limited.retry_ms))
+        charged.map_err(|limited| Refusal::rate_limited(limited.retry_ms))?;
+        Ok(limiter.near(whence))
     }
 
     /// Refuses what the room can't judge, as it knows no accounts and no budgets: to act on somebody who doesn't

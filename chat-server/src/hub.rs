@@ -19,7 +19,8 @@ use chat_protocol::voice::{Hearer, Voice};
 use self::audience::{Audience, Held, Seat};
 use self::link::Place;
 pub(crate) use self::link::{Link, LogIn, News};
-use crate::mail::{Delivery, Refused, Reply, SessionKey};
+use crate::few;
+use crate::mail::{ByRoom, Delivery, Refused, Reply, SessionKey};
 use crate::metrics::Metrics;
 
 /// What a worker knows of its sessions.
@@ -27,10 +28,12 @@ pub(crate) struct Hub {
     metrics: Metrics,
     links: BTreeMap<u64, Rc<Link>>,
     users: HashMap<UserId, Vec<u64>>,
-    rooms: HashMap<RoomId, Audience>,
+    rooms: ByRoom<Audience>,
     dirty: Vec<RoomId>,
     /// Sessions whose answers leave with this round.
     answered: RefCell<Vec<Rc<Link>>>,
+    /// Whether sessions of this round were told to take a seat.
+    awaited: Cell<bool>,
     /// Rooms whose last records are remembered.
     tails: BTreeSet<RoomId>,
     /// How often log-ins have ended.
@@ -51,10 +54,11 @@ impl Hub {
             metrics,
             links: BTreeMap::new(),
             users: HashMap::new(),
-            rooms: HashMap::new(),
+            rooms: ByRoom::default(),
             ended: Cell::default(),
             dirty: Vec::new(),
             answered: RefCell::default(),
+            awaited: Cell::default(),
             tails: BTreeSet::new(),
         }
     }
@@ -71,8 +75,9 @@ impl Hub {
         for user in link.users.take() {
             self.disown(session, user);
         }
-        let rooms = link.rooms.take().into_keys();
+        let rooms = link.rooms.take();
         rooms
+            .keys()
             .filter_map(|room| Some((room, self.rise(session, room)?)))
             .collect()
     }
@@ -81,12 +86,12 @@ impl Hub {
     pub(crate) fn identify(&mut self, session: SessionKey, user: UserId) {
         let sessions = self.users.entry(user).or_default();
         if !sessions.contains(&session.number) {
-            sessions.push(session.number);
+            few::push(sessions, session.number);
         }
         if let Some(link) = self.links.get(&session.number) {
             let mut users = link.users.borrow_mut();
             if !users.contains(&user) {
-                users.push(user);
+                few::push(&mut users, user);
             }
         }
     }
@@ -116,6 +121,14 @@ impl Hub {
     /// The log-ins by which somebody is here.
     pub(crate) fn log_ins(&self) -> BTreeSet<LogIn> {
         self.links().flat_map(|link| link.log_ins()).collect()
+    }
+
+    /// Every so manieth of the sessions that hear all rooms of their user, and who he is.
+    pub(crate) fn followers(&self, round: u64, every: u64) -> Vec<(UserId, Rc<Link>)> {
+        let its_turn = |link: &&Rc<Link>| link.key.number % every == round % every;
+        let links = self.links().filter(|link| link.follows.get());
+        let follower = |link: &Rc<Link>| Some((*link.users.borrow().first()?, link.clone()));
+        links.filter(its_turn).filter_map(follower).collect()
     }
 
     /// How far a room is heard here.
@@ -155,7 +168,7 @@ impl Hub {
     /// Takes a session's seat away.
     pub(crate) fn rise(&mut self, session: SessionKey, room: RoomId) -> Option<UserId> {
         if let Some(link) = self.links.get(&session.number) {
-            link.rooms.borrow_mut().remove(&room);
+            link.rooms.borrow_mut().remove(room);
         }
         let audience = self.rooms.get_mut(&room)?;
         let user = audience.rise(session)?.user;
@@ -236,6 +249,12 @@ impl Hub {
         }
     }
 
+    /// Whether this round should wait a moment: whoever has just become a member of a room is about
+    /// to be present in it, and the others hear of both in one write.
+    pub(crate) fn awaits_somebody(&self) -> bool {
+        self.awaited.take()
+    }
+
     /// Writes what the rooms of this round have gathered, and the answers: whoever hears what he
     /// has just said gets both in one write.
     pub(crate) fn flush(&mut self) {
@@ -310,8 +329,9 @@ impl Hub {
         }
         ticket.answer(&answer, &mut |text| link.outbox.put_text(text));
         self.answered.borrow_mut().push(link.clone());
-        // Whoever waits for this waits for the last one, or for one fewer than too many.
-        link.outbox.wake();
+        if link.awaits_answer.take() {
+            link.outbox.wake();
+        }
     }
 
     /// Ends the sessions of a user, or those of one log-in.
@@ -333,7 +353,9 @@ impl Hub {
         let before = Seq::new(record.seq.number().saturating_sub(1));
         for number in self.users.get(&user).into_iter().flatten() {
             if let Some(link) = self.links.get(number).filter(|link| link.follows.get()) {
+                link.know_of(record.room);
                 link.tell(News::Joined(record.room, before));
+                self.awaited.set(true);
             }
         }
     }

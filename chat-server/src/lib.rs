@@ -10,7 +10,7 @@
 //!
 //! # Features
 //!
-//! All but the last are on unless `default-features = false` is said. Without them the server keeps
+//! All but the last two are on unless `default-features = false` is said. Without them the server keeps
 //! its rooms in memory or in a store of the application's own, and is the same otherwise.
 //!
 //! * `sqlite`: the store in one file, with SQLite compiled in.
@@ -18,6 +18,7 @@
 //!   with it. A store into which anything was imported needs it.
 //! * `cli`: the program `chat-server`.
 //! * `simulation`: a whole server in a simulated world, for whoever writes a store of his own.
+//! * `conformance`: the contract of a store as [stories](store::conformance), for the same.
 //!
 //! # Examples
 //!
@@ -85,6 +86,7 @@ pub mod turn;
 mod budgets;
 mod desk;
 mod erasing;
+mod few;
 mod founding;
 mod frame;
 mod hub;

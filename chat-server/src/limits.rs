@@ -70,7 +70,8 @@ pub struct ServerLimits {
     pub batch_requests_max: usize,
     /// How long the store may take to append before it counts as unavailable, in milliseconds.
     pub append_ms_max: u64,
-    /// Passwords that wait to be hashed.
+    /// Passwords that wait to be hashed: as many of those who log in from where they were right
+    /// before, of others who log in, and of all else.
     pub hashing_queue_max: usize,
     /// How long a room without listeners stays in memory, in milliseconds.
     pub room_idle_ms: u64,

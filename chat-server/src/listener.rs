@@ -213,7 +213,13 @@ async fn refuse(stream: TcpStream, refusal: Refusal) {
 /// what lies in a stream of an unknown host stays in it.
 pub(crate) fn wire(upgraded: Upgraded) -> io::Result<(Wire, Vec<u8>)> {
     let upgraded = match upgraded.downcast::<Guarded<TcpStream>>() {
-        Ok(parts) => return Ok((here(parts.io.into_inner())?, parts.read_buf.to_vec())),
+        Ok(parts) => {
+            let stream = match parts.io.is_of_this_worker() {
+                true => Wire::Plain(parts.io.into_inner()),
+                false => here(parts.io.into_inner())?,
+            };
+            return Ok((stream, parts.read_buf.to_vec()));
+        }
         Err(upgraded) => upgraded,
     };
     let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {

@@ -1,6 +1,7 @@
 //! What workers tell each other: wishes on their way to a room, and what became of them on the way
 //! back.
 
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -12,6 +13,10 @@ use chat_protocol::answer::{Answer, BanCard, Me, RoomCard, Settings};
 use chat_protocol::code::{Code, Refusal};
 use chat_protocol::signal::Signal;
 
+/// What is kept of rooms, found by their numbers in a few instructions. The numbers are the server's
+/// own, and of those that strangers make up none stays; the hash is seeded by lot all the same.
+pub(crate) type ByRoom<T> = HashMap<RoomId, T, foldhash::fast::RandomState>;
+
 /// One connection of a user, named across workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionKey {
@@ -21,7 +26,8 @@ pub struct SessionKey {
     pub number: u64,
 }
 
-/// Something for a room, read in the order of arrival. `R` is where the answer goes.
+/// Something for a room, read in the order of arrival. `R` is where the answer goes. It passes through
+/// many hands, and is boxed: it is large.
 #[derive(Debug)]
 pub struct Mail<R> {
     /// The room.
@@ -47,6 +53,8 @@ pub enum Wish {
         cid: Option<Cid>,
         /// The record that used this cid first, if that is known already.
         used: Option<Seq>,
+        /// Where a guest comes from who enters.
+        near: Option<Near>,
     },
     /// The session wants to hear the room.
     Attach,
@@ -57,6 +65,18 @@ pub enum Wish {
     Reach(Seq),
     /// A question about the room's state.
     Look(Look),
+}
+
+/// What guests who come from one address have in common. It tells nothing of the address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Near(u64);
+
+impl Near {
+    /// A number that stands for an address.
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
 }
 
 /// A question that is answered from the engine's state, after everything decided before it is
@@ -78,10 +98,18 @@ pub enum Look {
     Bans,
     /// Who may join.
     Invites,
-    /// Who is present, for a member.
-    Presence,
-    /// Who is present, for anybody, if the room is listed.
-    People,
+    /// Who is present, for a member: so many, by their numbers.
+    Presence {
+        /// Those after this one.
+        after: Option<UserId>,
+        /// How many at most.
+        most: usize,
+    },
+    /// Who is present, for anybody, if the room is listed: so many of those who came first.
+    People {
+        /// How many at most.
+        most: usize,
+    },
     /// The same, of those alone whose names may look like one: by [`NameMark`].
     Namesakes(NameMark),
 }

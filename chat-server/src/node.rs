@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -64,6 +64,8 @@ pub(crate) struct Parts {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) metrics: Metrics,
     pub(crate) workers: Vec<Mailboxes>,
+    /// Every bound, once somebody has asked.
+    pub(crate) published: OnceLock<PublishedLimits>,
     /// Live sessions of each user.
     pub(crate) sessions: Mutex<HashMap<UserId, usize>>,
     pub(crate) statuses: Statuses,
@@ -254,13 +256,13 @@ impl Node {
     }
 
     /// Sends something to a room; waits while its worker has more than it can do.
-    pub(crate) async fn send(&self, mail: Mail<Address>) -> Result<(), Refusal> {
+    pub(crate) async fn send(&self, mail: Box<Mail<Address>>) -> Result<(), Refusal> {
         let sent = self.worker_of(mail.room).mail.send(mail).await;
         sent.map_err(|_| Refusal::new(Code::ShuttingDown).with_retry(RECONNECT_MS))
     }
 
     /// Sends something to a room, unless its worker has more than it can do.
-    pub(crate) fn offer(&self, mail: Mail<Address>) -> Result<(), Refusal> {
+    pub(crate) fn offer(&self, mail: Box<Mail<Address>>) -> Result<(), Refusal> {
         let offered = self.worker_of(mail.room).mail.try_send(mail);
         offered.map_err(|error| match error {
             TrySendError::Full(_) => Refused::Overloaded.into(),
@@ -413,6 +415,13 @@ impl Node {
 
     /// Every bound, for clients.
     pub(crate) fn published_limits(&self) -> PublishedLimits {
+        self.0
+            .published
+            .get_or_init(|| self.publish_limits())
+            .clone()
+    }
+
+    fn publish_limits(&self) -> PublishedLimits {
         let mut server = match serde_json::to_value(self.limits()) {
             Ok(serde_json::Value::Object(server)) => server,
             Ok(_) | Err(_) => serde_json::Map::new(),
@@ -420,6 +429,7 @@ impl Node {
         server.insert("cid_window_ms".into(), CID_WINDOW_MS.into());
         server.insert("cids_held".into(), CIDS_HELD.into());
         server.insert("post_refill_ms".into(), POST_REFILL_MS.into());
+        server.insert("page_bytes_max".into(), self.page_bytes_max().into());
         PublishedLimits {
             engine: self.engine_limits().clone(),
             server,

@@ -31,10 +31,11 @@ pub(crate) struct Connected {
     _below: Option<Arc<Self>>,
 }
 
-/// A place among the silent sockets of an address.
+/// A place among the silent sockets of an address. Most have said soon who they are, and keep no
+/// room for this.
 #[derive(Debug)]
 pub(crate) struct Silent {
-    _from: Counted,
+    _from: Box<Counted>,
 }
 
 /// One of an address's.
@@ -107,7 +108,9 @@ impl Places {
     pub(crate) fn hush(&self, address: IpAddr, limits: &ServerLimits) -> Result<Silent, Refusal> {
         let most = limits.silent_sockets_per_address_max;
         let from = self.count(Kind::Silent, address, most, limits.rate_limits)?;
-        Ok(Silent { _from: from })
+        Ok(Silent {
+            _from: Box::new(from),
+        })
     }
 
     fn connection_of(&self, address: IpAddr, limits: &ServerLimits) -> Result<Counted, Refusal> {

@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use axum::Router;
 use chat_core::{Limits, Name, UserId};
@@ -75,6 +75,8 @@ pub struct Builder {
     entropy: Arc<dyn Entropy>,
     metrics: Option<Metrics>,
     hashing: HashingCost,
+    #[cfg(feature = "simulation")]
+    in_step: bool,
 }
 
 /// Why a server can't start, or has stopped.
@@ -118,6 +120,8 @@ impl Server {
             entropy: Arc::new(SystemEntropy),
             metrics: None,
             hashing: HashingCost::default(),
+            #[cfg(feature = "simulation")]
+            in_step: false,
         }
     }
 
@@ -370,6 +374,13 @@ impl Builder {
         self
     }
 
+    /// Lets nothing else happen while a password is hashed.
+    #[cfg(feature = "simulation")]
+    pub(crate) const fn in_step(mut self) -> Self {
+        self.in_step = true;
+        self
+    }
+
     /// Opens the store, starts the workers, and makes the groups that exist from the beginning.
     ///
     /// # Errors
@@ -414,6 +425,8 @@ impl Builder {
             entropy,
             metrics,
             hashing,
+            #[cfg(feature = "simulation")]
+            in_step,
         } = self;
         let store = match store {
             Some(store) => store,
@@ -423,7 +436,10 @@ impl Builder {
         let limits = &config.server_limits;
         let workers = config.worker_count().get();
         let hasher = Hasher::start(workers, limits.hashing_queue_max, hashing);
-        let hasher = Arc::new(hasher.map_err(RunError::Thread)?);
+        let hasher = hasher.map_err(RunError::Thread)?;
+        #[cfg(feature = "simulation")]
+        let hasher = if in_step { hasher.in_step() } else { hasher };
+        let hasher = Arc::new(hasher);
         let limiter = Limiter::new(clock.clone(), AttemptRules::from(limits));
         let rules = AccountsConfig::from(&config);
         let accounts = Accounts::open(
@@ -450,6 +466,7 @@ impl Builder {
             entropy,
             metrics,
             workers,
+            published: OnceLock::new(),
             sessions: Mutex::new(HashMap::new()),
             statuses: Statuses::default(),
             budgets: Budgets::default(),

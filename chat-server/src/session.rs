@@ -5,10 +5,12 @@
 //! a client that asks for much waits for itself alone.
 
 mod account;
+mod arrival;
 mod carrier;
 mod catch_up;
 mod end;
 mod enter;
+mod hearing;
 mod hello;
 mod news;
 mod perform;
@@ -16,10 +18,9 @@ mod seats;
 mod straight;
 
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::future::poll_fn;
 use std::net::IpAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -30,48 +31,24 @@ use chat_protocol::answer::Answer;
 use chat_protocol::close::Close;
 use chat_protocol::code::{Code, Refusal};
 use chat_protocol::command::Token;
-use chat_protocol::dialect::{Call, Dialect, Form, Ticket, UNREADABLE_MAX};
+use chat_protocol::dialect::{Dialect, Form, Ticket};
 use chat_protocol::system::System;
-use hyper::upgrade::OnUpgrade;
 use prometheus_client::metrics::gauge::Gauge;
 use tungstenite::Utf8Bytes;
 
+pub(crate) use self::arrival::{Arrival, run};
 use self::carrier::{Carrier, Passed};
 use self::seats::Seats;
-use self::straight::Sent;
 use crate::auth::Identity;
 use crate::auth::limiter::Whence;
-use crate::budgets;
 use crate::desk::Desk;
 use crate::engineio::{Host, Line, Talk};
 use crate::hub::{Link, News};
 use crate::node::Node;
 use crate::outbox::State;
-use crate::places::{Connected, Silent};
-use crate::websocket::{Heard, Socket};
+use crate::places::Silent;
+use crate::websocket::Heard;
 use crate::worker::Worker;
-
-/// A connection that is about to become a WebSocket.
-#[derive(Debug)]
-pub(crate) struct Arrival {
-    /// The connection, once its handshake has been answered.
-    pub(crate) upgrade: OnUpgrade,
-    /// Its dialect, if that is known from its path; else its first frame tells.
-    pub(crate) dialect: Option<Dialect>,
-    /// Where it comes from.
-    pub(crate) address: IpAddr,
-    /// The origin of the page that it comes from, if that is a foreign one.
-    pub(crate) page: Option<Box<str>>,
-    /// The token that its request brought.
-    pub(crate) token: Option<Token>,
-    /// The room that its request named, if its dialect has it so, and the record after which it
-    /// hears it: whoever the token stands for may be in it.
-    pub(crate) room: Option<(RoomId, Seq)>,
-    /// Its place among the process's connections, if we accepted it.
-    pub(crate) place: Option<Arc<Connected>>,
-    /// Its place among the silent sockets of its address, until it has said who it is.
-    pub(crate) silent: Silent,
-}
 
 /// One connection.
 pub(crate) struct Session {
@@ -81,13 +58,13 @@ pub(crate) struct Session {
     /// The origin of the page that it comes from, if that is a foreign one.
     page: Option<Box<str>>,
     /// The token that came with the request.
-    token: Option<Token>,
+    token: Option<Box<Token>>,
     /// Who it is, once it has said so.
     identity: Option<Identity>,
     /// Held until then, or until it has a seat.
     silent: Option<Silent>,
     /// Who it is where nobody has asked: a guest of its own.
-    nobody: Option<Actor>,
+    nobody: Option<Box<Actor>>,
     seats: Seats,
     /// The budget of commands.
     bucket: Bucket,
@@ -101,8 +78,6 @@ pub(crate) struct Session {
     granted: Cell<bool>,
     /// Where the connection counts, once its dialect is known.
     connected: Option<Gauge>,
-    /// The heads that pings have told.
-    told: HashMap<RoomId, Seq>,
 }
 
 /// What is left to do after a reply has been sent.
@@ -115,13 +90,6 @@ enum After {
 }
 
 type Performed = Result<(Answer, After), Refusal>;
-
-/// Commands that a session takes off what the guests of its address may give, so that it doesn't ask
-/// for each.
-const CREDIT: u64 = 16;
-
-/// Commands refused in a row for coming too fast, before the socket closes.
-const REFUSED_MAX: u32 = 200;
 
 /// The chat, as what is spoken over Engine.IO lines, in this dialect.
 pub(crate) struct Chat(pub(crate) Dialect);
@@ -138,35 +106,15 @@ impl Host for Chat {
         };
         let mut carrier = Carrier::line(line);
         let mut session = Session::begin(worker, &carrier, guest);
-        Box::pin(async move { session.talk(&mut carrier, None).await })
+        Box::pin(async move {
+            let close = session.converse(&mut carrier).await;
+            session.end(&mut carrier, close).await;
+        })
     }
 
     fn says_goodbye(&self) -> bool {
         true
     }
-}
-
-/// Runs a connection from its handshake to its end.
-pub(crate) async fn run(worker: Rc<Worker>, arrival: Arrival) {
-    let Ok(upgraded) = arrival.upgrade.await else {
-        return;
-    };
-    let limits = worker.node.limits();
-    let bytes_max = limits.frame_unauthenticated_bytes_max;
-    let Ok(socket) = Socket::over(upgraded, limits.outbox_bytes_max, bytes_max) else {
-        return;
-    };
-    let guest = Guest {
-        dialect: arrival.dialect,
-        address: arrival.address,
-        page: arrival.page,
-        token: arrival.token,
-        silent: Some(arrival.silent),
-    };
-    let mut carrier = Carrier::Socket(socket);
-    let mut session = Session::begin(worker, &carrier, guest);
-    session.talk(&mut carrier, arrival.room).await;
-    drop(arrival.place);
 }
 
 /// Who has come, before he has said a word.
@@ -193,7 +141,7 @@ impl Session {
             link,
             address: guest.address,
             page: guest.page,
-            token: guest.token,
+            token: guest.token.map(Box::new),
             identity: None,
             silent: guest.silent,
             nobody: None,
@@ -204,7 +152,6 @@ impl Session {
             unreadable: 0,
             granted: Cell::new(false),
             connected: None,
-            told: HashMap::new(),
         };
         if is_line || dialect.is_some_and(Dialect::resumes) {
             session.link.hello_by.set(Some(session.hello_by()));
@@ -213,29 +160,13 @@ impl Session {
         session
     }
 
-    /// Talks with whoever has come until one of both has had enough. What is passed on is borrowed,
-    /// and what doesn't last is boxed: this is kept for every session, however long it is silent.
-    async fn talk(&mut self, carrier: &mut Carrier, room: Option<(RoomId, Seq)>) {
-        let refused = match room {
-            Some(room) => Box::pin(self.arrive(room, carrier)).await,
-            None => None,
-        };
-        let close = match refused {
-            Some(close) => Some(close),
-            None => self.converse(carrier).await,
-        };
-        Box::pin(self.end(carrier, close)).await;
-    }
-
     /// Talks until one side has had enough; gives the reason if it is ours.
     async fn converse(&mut self, carrier: &mut Carrier) -> Option<Close> {
         loop {
             while let Some(news) = self.link.next_news() {
                 if news == News::Ping {
                     self.ping(carrier);
-                } else if let Some(close) =
-                    driven(carrier, Box::pin(self.hear_news(news)).as_mut()).await
-                {
+                } else if let Some(close) = Box::pin(self.follow(news, carrier)).await {
                     return Some(close);
                 }
             }
@@ -253,8 +184,20 @@ impl Session {
             };
             let known = self.identity.is_some();
             self.granted.set(false);
-            if let Some(close) = driven(carrier, Box::pin(self.hear(&text, form)).as_mut()).await {
-                return Some(close);
+            let slow = match self.hear(&text, form) {
+                Ok(slow) => slow,
+                Err(close) => return Some(close),
+            };
+            if let Some(slow) = slow {
+                self.link.works.set(true);
+                let close = driven(carrier, Box::pin(self.take_time(slow)).as_mut()).await;
+                self.link.works.set(false);
+                if close.is_some() {
+                    return close;
+                }
+            }
+            if self.is_unreadable() {
+                return Some(Close::BadProtocol);
             }
             match carrier.passed(self.granted.get()) {
                 Some(Passed::In) => self.link.hello_by.set(None),
@@ -265,6 +208,13 @@ impl Session {
                 carrier.allow(self.node().limits().frame_bytes_max);
             }
         }
+    }
+
+    async fn follow(&mut self, news: News, carrier: &mut Carrier) -> Option<Close> {
+        self.link.works.set(true);
+        let close = driven(carrier, pin!(self.hear_news(news))).await;
+        self.link.works.set(false);
+        close
     }
 
     /// By when somebody who comes at this moment has to have said who he is.
@@ -299,107 +249,6 @@ impl Session {
         });
     }
 
-    /// Reads one message: all its calls, in order.
-    async fn hear(&mut self, text: &str, form: Form) -> Option<Close> {
-        self.node().metrics().frames_in.inc();
-        if self.link.dialect.get().is_none() {
-            self.speak(Dialect::recognise(text));
-        }
-        let Some(dialect) = self.link.dialect.get() else {
-            self.unreadable += 1;
-            return (self.unreadable >= UNREADABLE_MAX).then_some(Close::BadProtocol);
-        };
-        let mut calls = Vec::new();
-        dialect.decode(text, form, &mut calls);
-        let unreadable = |call: &Call| matches!(&call.op, Err(it) if it.code == Code::BadFrame);
-        let unread = calls.iter().any(unreadable);
-        self.unreadable = if unread { self.unreadable + 1 } else { 0 };
-        // What asks for nothing is read all the same.
-        if calls.is_empty() && self.afford().is_err() && self.refused >= REFUSED_MAX {
-            return Some(Close::RateLimited);
-        }
-        for call in calls {
-            if let Some(close) = self.call(dialect, call).await {
-                return Some(close);
-            }
-        }
-        let most = dialect.unreadable_max();
-        most.filter(|most| self.unreadable >= *most)
-            .map(|_| Close::BadProtocol)
-    }
-
-    async fn call(&mut self, dialect: Dialect, call: Call) -> Option<Close> {
-        let Call { ticket, op } = call;
-        let op = match self.afford().and(op) {
-            Ok(op) => op,
-            Err(refusal) => {
-                self.settled(dialect).await;
-                self.answer(&ticket, &Err(refusal));
-                return (self.refused >= REFUSED_MAX).then_some(Close::RateLimited);
-            }
-        };
-        let (op, ticket) = match self.straight(op, ticket).await {
-            Sent::Away => return None,
-            Sent::Refused(refusal, ticket) => {
-                self.settled(dialect).await;
-                self.answer(&ticket, &Err(refusal));
-                return None;
-            }
-            Sent::Back(op, ticket) => (*op, ticket),
-        };
-        self.settled(dialect).await;
-        let (answer, after) = match Box::pin(self.perform(op)).await {
-            Ok((answer, after)) => (Ok(answer), after),
-            Err(refusal) => (Err(refusal), After::Nothing),
-        };
-        // It may be large: whoever asks for much takes it before more is sent.
-        self.drained().await;
-        self.answer(&ticket, &answer);
-        match after {
-            After::Nothing => None,
-            After::CatchUp(rooms) => {
-                for (room, position) in rooms {
-                    Box::pin(self.catch_up(room, position)).await;
-                }
-                None
-            }
-            After::End(close) => Some(close),
-        }
-    }
-
-    /// Takes one command off the budget.
-    fn afford(&mut self) -> Result<(), Refusal> {
-        let node = self.node();
-        match budgets::spend(self.bucket, node.steady_now(), node.limits()) {
-            Ok(bucket) => {
-                self.bucket = bucket;
-                self.refused = 0;
-                self.afford_as_guest()
-            }
-            Err(wait_ms) => {
-                self.refused += 1;
-                Err(Refusal::rate_limited(wait_ms))
-            }
-        }
-    }
-
-    /// Takes one command off what all guests of this address may give, unless an account speaks.
-    fn afford_as_guest(&mut self) -> Result<(), Refusal> {
-        if self.credit == 0 {
-            let most = match &self.identity {
-                Some(identity) if identity.user.is_guest() => CREDIT,
-                Some(_) => return Ok(()),
-                None if self.seats.is_empty() && self.is_older() => 1,
-                None if self.seats.guest().is_some() => CREDIT,
-                // He is about to say who he is, or has a seat under his own name.
-                None => return Ok(()),
-            };
-            self.credit = self.node().spend_as_guest(self.whence(), most)?;
-        }
-        self.credit -= 1;
-        Ok(())
-    }
-
     /// Waits, where replies come in the order of requests, until none is owed.
     async fn settled(&self, dialect: Dialect) {
         if !dialect.resumes() {
@@ -409,11 +258,17 @@ impl Session {
 
     /// Waits until no reply is owed.
     async fn answered(&self) {
+        self.owes_fewer_than(1).await;
+    }
+
+    /// Waits until fewer replies than this are owed.
+    async fn owes_fewer_than(&self, replies: usize) {
         poll_fn(|cx| {
             self.link.outbox.register(cx);
-            if self.link.in_flight.get() == 0 || self.link.outbox.state() != State::Open {
+            if self.link.in_flight.get() < replies || self.link.outbox.state() != State::Open {
                 Poll::Ready(())
             } else {
+                self.link.awaits_answer.set(true);
                 Poll::Pending
             }
         })

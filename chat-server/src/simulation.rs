@@ -5,7 +5,9 @@
 //! Connections deliver late, in pieces, and break at any byte; the store is slow, fails before a
 //! write or after it, and is down for a while; readers stall; the wall clock jumps; the server
 //! stops, or crashes in mid-write, and another one starts on the same store. Meanwhile people join,
-//! leave, post, edit, react, invite, kick, ban and mute, on native devices and on older clients.
+//! leave, post, edit, react, invite, kick, ban and mute, on native devices and on older clients of
+//! every dialect, by polls and by sockets, some with passwords. Some worlds have two servers on one
+//! store, with a bus between them that loses, doubles, delays and disorders, and is cut.
 //! They resume where they were, and send again what had no answer.
 //!
 //! A naive model says what has to come of that, and every client checks what it hears against it:
@@ -46,15 +48,19 @@
     reason = "what isn't in a JSON value reads as null"
 )]
 
+mod bus;
+mod caller;
 mod clock;
 mod connection;
 mod dice;
+mod exchange;
 mod faulty;
 mod host;
 mod ledger;
 mod native;
 mod network;
 mod older;
+mod polling;
 mod report;
 mod trace;
 mod weather;
@@ -69,12 +75,13 @@ pub use self::dice::Dice;
 pub use self::report::{Failure, Report};
 pub use self::trace::Counts;
 
+use self::caller::Caller;
 use self::clock::VirtualClock;
 use self::faulty::Health;
 use self::host::{Host, Open};
 use self::ledger::Ledger;
 use self::native::Device;
-use self::older::{Guest, Tongue};
+use self::older::Guest;
 use self::trace::Trace;
 use self::world::World;
 use crate::store::memory::Memory;
@@ -104,7 +111,7 @@ impl Simulation {
         }
     }
 
-    /// Opens the store like this, at the start and after each stop or crash of the server. Whatever
+    /// Opens the store like this, at the start and whenever all servers have stopped or crashed. Whatever
     /// one handle was told to be durable has to be there with the next.
     #[must_use]
     pub fn store(mut self, open: impl FnMut(&mut Dice) -> Arc<dyn Store> + 'static) -> Self {
@@ -156,9 +163,18 @@ impl Simulation {
         let ledger = Ledger::new(trace.clone());
         let workers = usize::try_from(dice.between(1, 4)).unwrap_or(1);
         let known = (ledger.clone(), trace.clone());
-        let host = Host::new(self.open, workers, clock.clone(), known, dice.fork());
+        let machines = if dice.chance(30) { 2 } else { 1 };
+        let host = Host::new(
+            self.open,
+            (machines, workers),
+            clock.clone(),
+            known,
+            dice.fork(),
+        );
         let world = World::new(clock, trace, ledger, host);
-        world.host.start().await;
+        for machine in 0..machines {
+            world.host.start(machine).await;
+        }
         for number in 1..=dice.between(2, 5) {
             register(&world, number).await;
         }
@@ -172,15 +188,11 @@ impl Simulation {
             let device = Device::new(world.clone(), number, user, dice.fork());
             spawn_local(device.live());
         }
-        for number in 0..dice.between(0, 4) {
-            let number = u8::try_from(100 + number).unwrap_or(100);
-            let tongue = if number.is_multiple_of(2) {
-                Tongue::Rooms
-            } else {
-                Tongue::Actions
-            };
-            let guest = Guest::new(world.clone(), number, tongue, dice.fork());
-            spawn_local(guest.live());
+        for number in (100..).take(dice.below(6)) {
+            spawn_local(Guest::new(world.clone(), number, dice.fork()).live());
+        }
+        for (number, user) in (200..).zip(&users).take(dice.below(3)) {
+            spawn_local(Caller::new(world.clone(), number, *user, dice.fork()).live());
         }
         world
     }

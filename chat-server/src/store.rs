@@ -3,6 +3,8 @@
 //! The log is the truth. Messages, rooms, members and markers are projections that an adapter
 //! writes in the same transaction, so that every list is a plain indexed query.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod memory;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

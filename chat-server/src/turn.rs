@@ -13,6 +13,8 @@ mod asking;
 mod deciding;
 mod following;
 mod grants;
+mod nameless;
+mod neighbours;
 mod outcome;
 mod presence;
 mod question;
@@ -20,25 +22,28 @@ mod repeats;
 mod sight;
 mod slot;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::mem;
+use std::sync::Arc;
 
 use chat_core::{Engine, Idx, Limits, Need, Rejection, RoomId, Seq, Timestamp, UserId};
 
 use self::asking::{Asked, Pending};
 use self::following::Gaps;
+use self::nameless::Erased;
+use self::neighbours::Neighbours;
 use self::outcome::Fate;
 pub use self::question::{Question, Supply};
 use self::slot::{Answer, Held, Slot};
 use crate::bus::Hint;
-use crate::mail::{Look, Mail, Parcel, Refused, Reply, Sight, Wish};
+use crate::mail::{ByRoom, Look, Mail, Parcel, Refused, Reply, Sight, Wish};
 use crate::store::{Append, Appended, StoreError};
 
 /// The rooms of one worker. `R` is where an answer goes.
 #[derive(Debug)]
 pub struct Turn<R> {
     engine: Engine,
-    slots: HashMap<RoomId, Slot<R>>,
+    slots: ByRoom<Slot<R>>,
     /// Rooms with records that are decided and not yet appended, in the order of the first one.
     touched: Vec<RoomId>,
     /// Answers that wait for the append.
@@ -61,6 +66,10 @@ pub struct Turn<R> {
     told: BTreeSet<RoomId>,
     /// What is being read of logs because it was missed.
     gaps: Gaps,
+    /// Who was erased a moment ago.
+    erased: Erased,
+    /// Where guests came from who entered rooms.
+    neighbours: Neighbours,
     /// Groups that are asked for on behalf of those who are present by them.
     leaned_on: BTreeSet<RoomId>,
     /// Groups that were asked for and weren't made yet.
@@ -72,10 +81,6 @@ pub struct Turn<R> {
 
 /// What a turn asks of whoever drives it, in order.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is drained at once, and the large variant is rare"
-)]
 pub enum Output<R> {
     /// For the sessions of a worker.
     Parcel {
@@ -92,7 +97,7 @@ pub enum Output<R> {
         question: Question,
     },
     /// A mail belongs to another room.
-    Forward(Mail<R>),
+    Forward(Box<Mail<R>>),
     /// Something for the other nodes.
     Publish(Hint),
     /// What other nodes tell of this room is to be heard from here on.
@@ -107,7 +112,7 @@ pub enum Recipients {
     /// The one that the parcel's address names.
     Addressee,
     /// Those with sessions in the room.
-    Listeners(Vec<usize>),
+    Listeners(Arc<[usize]>),
     /// All: the record may concern users who are not in the room.
     All,
 }
@@ -118,7 +123,7 @@ impl<R> Turn<R> {
     pub fn new(limits: Limits, waiting_max: usize) -> Self {
         Self {
             engine: Engine::new(limits),
-            slots: HashMap::new(),
+            slots: ByRoom::default(),
             touched: Vec::new(),
             held: Vec::new(),
             asking: BTreeMap::new(),
@@ -131,6 +136,8 @@ impl<R> Turn<R> {
             apart: BTreeSet::new(),
             told: BTreeSet::new(),
             gaps: Gaps::default(),
+            erased: Erased::new(),
+            neighbours: Neighbours::default(),
             leaned_on: BTreeSet::new(),
             unmade: BTreeSet::new(),
             passed: VecDeque::new(),
@@ -162,7 +169,7 @@ impl<R> Turn<R> {
 
     /// Takes in one mail: decides and evolves it, or lets it wait for what it needs. Each mail is
     /// answered once, some turn later.
-    pub fn take(&mut self, mail: Mail<R>, now: Timestamp) {
+    pub fn take(&mut self, mail: Box<Mail<R>>, now: Timestamp) {
         // Who hears a room no more is noted however much waits: nobody would say it again.
         if self.waiting >= self.waiting_max && !matches!(mail.wish, Wish::Detach) {
             // It depends on no room, and mustn't come again before those that wait.
@@ -194,9 +201,12 @@ impl<R> Turn<R> {
         let fates = outcome.unwrap_or_default().into_iter().map(Fate::from);
         // What the store doesn't answer for has failed.
         let fates = fates.chain(std::iter::repeat_with(|| Fate::Failed));
-        let fates: HashMap<RoomId, Fate> = touched.iter().copied().zip(fates).collect();
+        let fates: ByRoom<Fate> = touched.iter().copied().zip(fates).collect();
         let mut again = VecDeque::new();
-        for held in mem::take(&mut self.held) {
+        // An answer and a delivery each, mostly.
+        self.outputs.reserve(2 * self.held.len());
+        let mut answers = mem::take(&mut self.held);
+        for held in answers.drain(..) {
             #[cfg(sabotage)]
             if chat_core::sabotage::planted("answered_without_commit") {
                 self.release(held, &Fate::Durable, &mut again, now);
@@ -205,6 +215,9 @@ impl<R> Turn<R> {
             let fate = fates.get(&held.room).unwrap_or(&Fate::Durable);
             self.release(held, fate, &mut again, now);
         }
+        // The next turn has the same place for its own.
+        answers.append(&mut self.held);
+        self.held = answers;
         let mut thrown_back = Vec::new();
         for room in touched {
             match fates.get(&room).unwrap_or(&Fate::Failed) {
@@ -255,13 +268,16 @@ impl<R> Turn<R> {
     }
 
     /// Gives a mail's room a slot, and the mail its turn in it.
-    fn enter(&mut self, mail: Mail<R>, now: Timestamp) {
+    fn enter(&mut self, mail: Box<Mail<R>>, now: Timestamp) {
         let room = mail.room;
         if !self.slots.contains_key(&room) {
             if matches!(mail.wish, Wish::Detach) {
                 return self.judged(mail, Ok(Reply::Accepted));
             }
-            if matches!(mail.wish, Wish::Look(Look::People | Look::Namesakes(_))) {
+            if matches!(
+                mail.wish,
+                Wish::Look(Look::People { .. } | Look::Namesakes(_))
+            ) {
                 // Nobody is present in a room that isn't loaded.
                 let nobody = Reply::Seen(Box::new(Sight::Presence(Vec::new())));
                 return self.judged(mail, Ok(nobody));
@@ -277,7 +293,7 @@ impl<R> Turn<R> {
     }
 
     /// Decides a mail if nothing before it waits.
-    fn admit(&mut self, mail: Mail<R>, now: Timestamp) {
+    fn admit(&mut self, mail: Box<Mail<R>>, now: Timestamp) {
         let room = mail.room;
         self.reload(room);
         let Some(slot) = self.slots.get_mut(&room) else {
@@ -290,7 +306,7 @@ impl<R> Turn<R> {
     }
 
     /// Decides a mail of a room that is loaded, if none of its session waits.
-    fn judge_in_turn(&mut self, mail: Mail<R>, now: Timestamp) {
+    fn judge_in_turn(&mut self, mail: Box<Mail<R>>, now: Timestamp) {
         let waits = match self.slots.get_mut(&mail.room) {
             Some(slot) => slot.await_turn(mail),
             None => Some(mail),
@@ -321,6 +337,7 @@ impl<R> Turn<R> {
         slot.used_at = now;
         pending.facts.visiting = slot.presence.is_visiting(mail.actor.id);
         pending.facts.visitors = slot.presence.visitors();
+        pending.facts.neighbours = self.neighbours_of(&pending.mail);
         if is_new && !is_creation(mail) && !matches!(mail.wish, Wish::Detach) {
             // Somebody guessed a number that is kept for a room which isn't made yet.
             return self.judged(pending.mail, Err(Rejection::RoomNotFound.into()));
@@ -348,7 +365,7 @@ impl<R> Turn<R> {
     }
 
     /// Holds an answer that needs no record.
-    fn judged(&mut self, mail: Mail<R>, outcome: Result<Reply, Refused>) {
+    fn judged(&mut self, mail: Box<Mail<R>>, outcome: Result<Reply, Refused>) {
         self.hold(mail.room, Answer::Judged(mail, outcome));
     }
 }

@@ -3,6 +3,7 @@
 
 mod peer;
 
+use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -59,8 +60,12 @@ pub(crate) const GOODBYE: Duration = Duration::from_secs(2);
 /// How long one of an application's connections may, for which a server waits that stops.
 pub(crate) const GOODBYE_STOPPING: Duration = Duration::from_millis(200);
 
-/// The bytes read at once: what is kept for each connection.
-const READ_BUFFER_BYTES: usize = 1024;
+/// The bytes read at once.
+const READ_BYTES: usize = 1024;
+
+/// The bytes that tungstenite is given at once. It keeps a buffer of that size for each connection,
+/// however long nothing comes.
+const SIP_BYTES: usize = 128;
 
 impl Socket {
     /// Takes over a connection after its handshake.
@@ -72,13 +77,16 @@ impl Socket {
         let (wire, read) = crate::listener::wire(upgraded)?;
         let outbox = Rc::new(Outbox::new(wire, outbox_bytes_max));
         let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER_BYTES)
+            .read_buffer_size(SIP_BYTES)
             .write_buffer_size(0)
             .max_write_buffer_size(64 * 1024)
             .max_message_size(Some(frame_bytes_max))
             .max_frame_size(Some(frame_bytes_max));
-        let stream = Stream(outbox.clone());
-        let protocol = WebSocket::from_partially_read(stream, read, Role::Server, Some(config));
+        let stream = Stream {
+            outbox: outbox.clone(),
+            rest: read.into(),
+        };
+        let protocol = WebSocket::from_raw_socket(stream, Role::Server, Some(config));
         Ok(Self { protocol, outbox })
     }
 
@@ -159,7 +167,7 @@ impl Socket {
     /// there.
     pub(crate) fn move_below(&mut self, outbox: &Rc<Outbox>) {
         outbox.adopt(&self.outbox);
-        self.protocol.get_mut().0 = outbox.clone();
+        self.protocol.get_mut().outbox = outbox.clone();
         self.outbox = outbox.clone();
     }
 
@@ -234,7 +242,7 @@ impl<'a> Parted<'a> {
             ready!(self.outbox.poll_shutdown(cx))?;
             self.shut = true;
         }
-        let mut passed_over = [0; READ_BUFFER_BYTES];
+        let mut passed_over = [0; READ_BYTES];
         self.outbox.begin_reading();
         loop {
             match self.outbox.read(&mut passed_over) {
@@ -265,18 +273,35 @@ impl Future for Parted<'_> {
     }
 }
 
-/// The outbox as tungstenite sees it: it takes whatever is written, at once.
-struct Stream(Rc<Outbox>);
+/// The outbox as tungstenite sees it: it takes whatever is written, at once. What is read is passed
+/// on in sips.
+struct Stream {
+    outbox: Rc<Outbox>,
+    /// What was read and isn't passed on yet.
+    rest: VecDeque<u8>,
+}
 
 impl io::Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
+        if self.rest.is_empty() {
+            let mut read = [0; READ_BYTES];
+            let length = self.outbox.read(&mut read)?;
+            let mut read = read.get(..length).unwrap_or_default();
+            let sip = read.read(buffer)?;
+            self.rest = read.to_vec().into();
+            return Ok(sip);
+        }
+        let sip = self.rest.read(buffer)?;
+        if self.rest.is_empty() {
+            self.rest = VecDeque::new();
+        }
+        Ok(sip)
     }
 }
 
 impl Write for Stream {
     fn write(&mut self, frames: &[u8]) -> io::Result<usize> {
-        self.0.send(frames);
+        self.outbox.send(frames);
         Ok(frames.len())
     }
 

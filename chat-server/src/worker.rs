@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::{LocalSet, spawn_local, yield_now};
 
 use chat_core::{RoomId, Seq, UserId};
 use chat_protocol::close::Close;
@@ -57,7 +57,7 @@ pub(crate) struct Mailboxes {
     /// Its number.
     pub(crate) index: usize,
     /// For its rooms.
-    pub(crate) mail: mpsc::Sender<Mail<Address>>,
+    pub(crate) mail: mpsc::Sender<Box<Mail<Address>>>,
     /// For its sessions, from other workers' rooms: one push for each turn.
     pub(crate) parcels: mpsc::Sender<Vec<Parcel<Address>>>,
     /// Connections to be taken over.
@@ -88,7 +88,7 @@ pub(crate) enum Order {
 
 /// The other ends.
 pub(crate) struct Inboxes {
-    mail: mpsc::Receiver<Mail<Address>>,
+    mail: mpsc::Receiver<Box<Mail<Address>>>,
     parcels: mpsc::Receiver<Vec<Parcel<Address>>>,
     arrivals: mpsc::Receiver<Arrival>,
     openings: mpsc::Receiver<Opening>,
@@ -219,6 +219,7 @@ impl Worker {
         spawn_local(self.clone().receive(sockets));
         spawn_local(self.clone().heartbeat());
         spawn_local(self.clone().watch_log_ins());
+        spawn_local(self.clone().watch_rooms());
         if self.index == 0 {
             spawn_local(self.clone().hear_nodes());
             spawn_local(crate::janitor::run(self.node.clone()));
@@ -230,6 +231,7 @@ impl Worker {
                 }
                 Order::ForgetWords(user, done) => {
                     self.note_gone(user);
+                    self.turn.borrow_mut().forget_names(user);
                     self.hub.borrow_mut().forget_words();
                     drop(done);
                 }
@@ -277,14 +279,14 @@ impl Worker {
     /// Decides what comes, appends it, and lets it be heard: one turn after the other.
     async fn turns(
         self: Rc<Self>,
-        mut mail: mpsc::Receiver<Mail<Address>>,
+        mut mail: mpsc::Receiver<Box<Mail<Address>>>,
         mut supplied: mpsc::Receiver<(u64, Supply)>,
         mut hints: mpsc::Receiver<Told>,
     ) {
         let most = self.node.limits().batch_requests_max;
         let mut sweep = tokio::time::interval(SWEEP);
         let mut poll = self.poll_interval();
-        let mut batch = Vec::new();
+        let (mut batch, mut is_crowded) = (Vec::new(), false);
         loop {
             let first = tokio::select! {
                 biased;
@@ -313,6 +315,11 @@ impl Worker {
                     None
                 }
             };
+            // Who has been alone until here has nobody to wait for.
+            if is_crowded || batch.len() > 1 {
+                self.gather(&mut mail, &mut batch).await;
+            }
+            is_crowded = batch.len() > 1;
             self.follow(None, &mut hints);
             let now = self.node.clock().now();
             {
@@ -327,6 +334,32 @@ impl Worker {
                 }
             }
             self.settle().await;
+        }
+    }
+
+    /// Lets those go along who come at the same moment: whoever misses a turn waits for all of it, and
+    /// its commit and its deliveries cost much the same for one line as for twenty.
+    ///
+    /// It ends with the first round in which nobody comes. A round is what is ready in the sockets.
+    #[expect(
+        clippy::vec_box,
+        reason = "mail comes in boxes, and is taken out of them one by one"
+    )]
+    async fn gather(
+        &self,
+        mail: &mut mpsc::Receiver<Box<Mail<Address>>>,
+        batch: &mut Vec<Box<Mail<Address>>>,
+    ) {
+        let most = self.node.limits().batch_requests_max;
+        let mut before = 0;
+        while batch.len() > before && batch.len() < most {
+            before = batch.len();
+            yield_now().await;
+            while batch.len() < most
+                && let Ok(more) = mail.try_recv()
+            {
+                batch.push(more);
+            }
         }
     }
 
@@ -383,11 +416,24 @@ impl Worker {
                 }
             }
         }
-        self.hub.borrow_mut().flush();
+        self.flush();
         if !hints.is_empty() {
             self.node.bus().publish(hints);
         }
         self.ways.send();
+    }
+
+    /// Ends the hub's round.
+    fn flush(self: &Rc<Self>) {
+        if !self.hub.borrow().awaits_somebody() {
+            return self.hub.borrow_mut().flush();
+        }
+        let worker = self.clone();
+        spawn_local(async move {
+            // Whoever is awaited runs before this, and what he does ends the round.
+            yield_now().await;
+            worker.hub.borrow_mut().flush();
+        });
     }
 
     async fn adopt(self: Rc<Self>, mut arrivals: mpsc::Receiver<Arrival>) {

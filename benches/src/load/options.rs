@@ -51,6 +51,9 @@ pub struct Options {
     /// Rooms.
     #[arg(long, default_value_t = 1)]
     pub rooms: usize,
+    /// Rooms beside those, each with one of the members in it, where nobody talks (native alone).
+    #[arg(long, default_value_t = 0)]
+    pub quiet_rooms: usize,
     /// Members of each room who talk.
     #[arg(long, default_value_t = 8)]
     pub senders: usize,

@@ -66,6 +66,9 @@ pub struct Setup {
     pub connections: usize,
     /// Rooms.
     pub rooms: usize,
+    /// Rooms beside those where nobody talked.
+    #[serde(default)]
+    pub quiet_rooms: usize,
     /// Members of each room who talk.
     pub senders: usize,
     /// Bytes of a line.
@@ -227,6 +230,7 @@ impl Setup {
         Self {
             connections: plan.connections,
             rooms: plan.rooms,
+            quiet_rooms: plan.quiet_rooms,
             senders: plan.senders,
             body_bytes: plan.body,
             in_flight,

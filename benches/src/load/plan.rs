@@ -22,6 +22,8 @@ pub struct Plan {
     pub stalled: usize,
     /// Rooms.
     pub rooms: usize,
+    /// Rooms beside those, each with one of the members in it, where nobody talks.
+    pub quiet_rooms: usize,
     /// Members of each room who talk.
     pub senders: usize,
     /// Whether senders hear themselves.
@@ -87,6 +89,7 @@ impl Plan {
             connections: options.connections,
             stalled: options.stalled,
             rooms: options.rooms,
+            quiet_rooms: options.quiet_rooms,
             senders,
             echo: options
                 .echo
@@ -143,6 +146,8 @@ impl Plan {
             "whoever doesn't hear himself can't wait for it"
         } else if options.mode == Mode::Resume && options.driver != DriverName::Native {
             "only the native protocol resumes"
+        } else if self.quiet_rooms > 0 && options.driver != DriverName::Native {
+            "only the native protocol makes quiet rooms"
         } else {
             return Ok(());
         };
@@ -183,6 +188,7 @@ impl Default for Plan {
             connections: 1,
             stalled: 0,
             rooms: 1,
+            quiet_rooms: 0,
             senders: 1,
             echo: true,
             body: MARKER_BYTES,
@@ -260,6 +266,7 @@ mod tests {
             ("--driver rooms --wait-for own", "doesn't hear himself"),
             ("--driver rooms --connections 1", "somebody to listen"),
             ("--driver ws --mode resume", "only the native"),
+            ("--driver rooms --quiet-rooms 1", "only the native"),
             ("--rate 0", "above zero"),
             ("--rate 5 --in-flight 2", "cannot be used with"),
             ("--sources 0", "source addresses"),

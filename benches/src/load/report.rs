@@ -78,13 +78,17 @@ fn setup(outcome: &Outcome) -> String {
         0 => String::new(),
         stalled => format!(", {stalled} more who never read"),
     };
+    let quiet = match setup.quiet_rooms {
+        0 => String::new(),
+        quiet => format!(", {quiet} quiet rooms beside"),
+    };
     let driver = if outcome.driver == outcome.label {
         String::new()
     } else {
         format!("({}) ", outcome.driver)
     };
     format!(
-        "{driver}{} members in {} {rooms}, {} talking in each, {} bytes a line{said}{stalled}, {:.0} s",
+        "{driver}{} members in {} {rooms}, {} talking in each, {} bytes a line{said}{stalled}{quiet}, {:.0} s",
         setup.connections, setup.rooms, setup.senders, setup.body_bytes, outcome.span_s
     )
 }

@@ -10,6 +10,7 @@ use super::outcome::{Connect, Growth, Outcome, Share, Usage};
 use super::plan::Plan;
 use super::process::{Memory, Processes, own_cpu_s};
 use super::progress::Progress;
+use super::quiet;
 use super::resume::resume;
 use super::silence::Silence;
 use super::swarm::Swarm;
@@ -34,6 +35,7 @@ pub fn run(options: &Options) -> Result<Outcome, String> {
     town.credentials = (options.mode == Mode::Resume).then(HashMap::new);
     let before = server.memory();
     outcome.connect = come_in(&mut town, &mut swarm, &server)?;
+    quiet::furnish(&town.plan, &mut swarm)?;
     let quiet = match options.mode {
         Mode::Idle => Duration::from_secs_f64(options.hold),
         Mode::Talk | Mode::Storm | Mode::Resume => SETTLING,

@@ -59,6 +59,8 @@ pub enum Doing {
     Rooms,
     /// Senders, each in a room of his own up to a hundred, who wait for their own line.
     Senders,
+    /// Rooms in which nobody talks, beside ten of a hundred members, 8 of whom do in each.
+    Beside,
     /// Workers for a thousand members in ten rooms.
     Workers,
     /// Members who come all at once into rooms of ten.
@@ -70,7 +72,7 @@ pub enum Doing {
 }
 
 /// The questions, as tables show them.
-pub const QUESTIONS: [Question; 7] = [
+pub const QUESTIONS: [Question; 8] = [
     Question {
         name: "members",
         title: "One room, and more and more members: 8 of them talk, 2 lines of each under way",
@@ -94,6 +96,19 @@ pub const QUESTIONS: [Question; 7] = [
         over: Over::Smallest,
         rounds: 2,
         doing: Doing::Rooms,
+    },
+    Question {
+        name: "beside",
+        title: "1 000 members in 10 rooms, 8 lines under way in each, and more and more rooms beside, \
+                each with somebody in it, where nobody talks",
+        grows: "quiet rooms",
+        sizes: &[10, 1_000, 10_000, 100_000],
+        quick_sizes: &[10, 10_000],
+        contenders: &[Contender::new("native", "native", Store::Memory)],
+        figures: &[Figure::Cpu, Figure::Deliveries, Figure::Late],
+        over: Over::Smallest,
+        rounds: 2,
+        doing: Doing::Beside,
     },
     Question {
         name: "durable",
@@ -252,7 +267,7 @@ impl Doing {
                 let rooms = size.min(ROOMS_OF_SENDERS_MAX);
                 people(size, rooms, size / rooms.max(1), 1)
             }
-            Self::Workers => people(1_000, 10, 8, 1),
+            Self::Beside | Self::Workers => people(1_000, 10, 8, 1),
             Self::Arrivals => people(size, size.div_ceil(10), 1, 1),
             Self::Gatherings => people(size, 10, 1, 1),
             Self::Idle => people(size, 100, 1, 1),
@@ -294,7 +309,7 @@ mod tests {
         let some = Question::named(&["durable".to_owned()]).unwrap();
         assert_eq!(some.len(), 1);
         let refusal = Question::named(&["speed".to_owned()]).unwrap_err();
-        assert!(refusal.starts_with("speed is no question (members, rooms, durable, "));
+        assert!(refusal.starts_with("speed is no question (members, rooms, beside, durable, "));
     }
 
     #[test]

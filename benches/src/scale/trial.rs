@@ -57,6 +57,7 @@ impl Turn<'_> {
             Doing::Workers => self.size,
             Doing::Members
             | Doing::Rooms
+            | Doing::Beside
             | Doing::Senders
             | Doing::Arrivals
             | Doing::Gatherings
@@ -89,12 +90,14 @@ impl Turn<'_> {
             ("--rooms", rooms.to_string()),
         ];
         match doing {
-            Doing::Members | Doing::Rooms | Doing::Senders | Doing::Workers => flags.extend([
-                ("--senders", senders.to_string()),
-                ("--in-flight", in_flight.to_string()),
-                ("--warm-up", pace.warm_up_s.to_string()),
-                ("--duration", pace.span_s.to_string()),
-            ]),
+            Doing::Members | Doing::Rooms | Doing::Beside | Doing::Senders | Doing::Workers => {
+                flags.extend([
+                    ("--senders", senders.to_string()),
+                    ("--in-flight", in_flight.to_string()),
+                    ("--warm-up", pace.warm_up_s.to_string()),
+                    ("--duration", pace.span_s.to_string()),
+                ])
+            }
             Doing::Arrivals | Doing::Gatherings => {
                 let resumes = self.contender.resumes;
                 let mode = if resumes { "resume" } else { "storm" };
@@ -105,8 +108,15 @@ impl Turn<'_> {
                 ("--hold", pace.hold_s.to_string()),
             ]),
         }
-        if doing == Doing::Senders {
-            flags.push(("--wait-for", "own".to_owned()));
+        match doing {
+            Doing::Senders => flags.push(("--wait-for", "own".to_owned())),
+            Doing::Beside => flags.push(("--quiet-rooms", self.size.to_string())),
+            Doing::Members
+            | Doing::Rooms
+            | Doing::Workers
+            | Doing::Arrivals
+            | Doing::Gatherings
+            | Doing::Idle => {}
         }
         flags
     }

@@ -16,6 +16,8 @@ pub struct Contender {
 pub enum Program {
     /// Our server with this store.
     Chat(Store),
+    /// Our server with the memory store, in a program of its own.
+    Own(&'static str),
     /// A program of `benches/peers/rust`, and how it is to work.
     Rust(&'static str, &'static str),
     /// A script of `benches/peers/node`.
@@ -38,9 +40,14 @@ pub const FLOOR_ONE: &str = "floor-1";
 pub const FLOOR_MANY: &str = "floor-16";
 
 /// Everybody, as tables show them.
-pub const CONTENDERS: [Contender; 16] = [
+pub const CONTENDERS: [Contender; 17] = [
     chat("chat-native", "native", Store::Memory),
     chat("chat-native-sqlite", "native", Store::Sqlite),
+    Contender {
+        name: "chat-native-mounted",
+        driver: "native",
+        program: Program::Own("mounted"),
+    },
     chat("chat-rooms", "rooms", Store::Memory),
     chat("chat-rooms-sqlite", "rooms", Store::Sqlite),
     chat("chat-socketio", "socketio", Store::Memory),

@@ -39,6 +39,11 @@ impl Programs {
         if needs(|program| matches!(program, Program::Chat(_))) {
             ours.extend(["--package", SERVER, "--bin", SERVER]);
         }
+        for contender in contenders {
+            if let Program::Own(name) = contender.program {
+                ours.extend(["--bin", name]);
+            }
+        }
         programs.cargo(&repository.join("Cargo.toml"), &ours);
         let peers = repository.join("benches/peers");
         if needs(|program| matches!(program, Program::Rust(..))) {

@@ -91,6 +91,16 @@ async fn at_a_fixed_rate_lines_are_counted_from_when_they_are_due() {
 }
 
 #[tokio::test]
+async fn members_sit_in_quiet_rooms_beside() {
+    let (server, address) = chat().await;
+    let flags = "--connections 4 --rooms 2 --lines 10 --senders 2 --quiet-rooms 9";
+    let outcome = run(address, flags).await;
+    assert_eq!((outcome.lines, outcome.deliveries), (10, 20));
+    assert_eq!(outcome.setup.quiet_rooms, 9);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn everybody_who_comes_back_hears_what_he_missed() {
     let (server, address) = chat().await;
     let outcome = run(

@@ -6,15 +6,6 @@ use tokio::task::spawn_blocking;
 use crate::load;
 use crate::plain::{self, Flaw};
 
-const NONE: Faults = Faults {
-    lost: 0,
-    duplicated: 0,
-    disordered: 0,
-    leaked: 0,
-    refused: 0,
-    closed: 0,
-};
-
 /// The faults of a server with this flaw, of ten members in two rooms who say two lines in each, and
 /// what it said.
 async fn faults(flaw: Flaw) -> (Faults, Vec<String>) {
@@ -29,12 +20,15 @@ async fn faults(flaw: Flaw) -> (Faults, Vec<String>) {
 
 #[tokio::test]
 async fn a_fair_server_has_no_fault() {
-    assert_eq!(faults(Flaw::None).await, (NONE, Vec::new()));
+    assert_eq!(faults(Flaw::None).await, (Faults::default(), Vec::new()));
 }
 
 #[tokio::test]
 async fn a_line_that_a_member_misses_is_lost() {
-    let expected = Faults { lost: 1, ..NONE };
+    let expected = Faults {
+        lost: 1,
+        ..Faults::default()
+    };
     assert_eq!(faults(Flaw::Loses).await.0, expected);
 }
 
@@ -42,7 +36,7 @@ async fn a_line_that_a_member_misses_is_lost() {
 async fn a_line_that_comes_twice_is_duplicated() {
     let expected = Faults {
         duplicated: 1,
-        ..NONE
+        ..Faults::default()
     };
     assert_eq!(faults(Flaw::Doubles).await.0, expected);
 }
@@ -56,13 +50,16 @@ async fn a_line_that_comes_after_a_later_one_is_disordered() {
             disordered: 0,
             ..faults
         },
-        NONE
+        Faults::default()
     );
 }
 
 #[tokio::test]
 async fn a_line_in_another_room_is_a_leak() {
-    let expected = Faults { leaked: 5, ..NONE };
+    let expected = Faults {
+        leaked: 5,
+        ..Faults::default()
+    };
     assert_eq!(faults(Flaw::Leaks).await.0, expected);
 }
 

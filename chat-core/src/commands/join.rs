@@ -39,6 +39,7 @@ impl Join {
         if room.members.len() as u64 >= capacity(case) {
             return Err(Rejection::RoomFull.into());
         }
+        leave_places(case, way)?;
         let role = match way {
             Way::Owner => Role::Admin,
             Way::Open | Way::Password | Way::Invite | Way::Group { .. } if user.is_guest() => {
@@ -58,6 +59,17 @@ impl Join {
 pub(super) fn capacity(case: &Case<'_>) -> u64 {
     let max = super::update_room::members_max(case.room.kind, case.limits);
     case.room.capacity.unwrap_or(max)
+}
+
+/// Refuses a guest whom nobody asked in where those of his address have their part of the room:
+/// each of their sockets is another guest, and the places are for all.
+pub(super) fn leave_places(case: &Case<'_>, way: Way) -> Result<(), Rejection> {
+    let unasked = matches!(way, Way::Open | Way::Password);
+    if !unasked || !case.actor.id.is_guest() {
+        return Ok(());
+    }
+    let most = (capacity(case) / 2).max(case.limits.room_guests_per_address_max);
+    at_most(Counted::Neighbours, case.facts.neighbours.saturating_add(1), most)
 }
 
 /// The role that the actor has already, if he may know of the room at all.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::join::{approach, capacity, enter};
+use super::join::{approach, capacity, enter, leave_places};
 use super::{Outcome, Ruling};
 use crate::content::Password;
 use crate::event::Event;
@@ -31,11 +31,14 @@ impl Visit {
             let (permission, rule) = (Permission::Read, Rule::Guest);
             return Err(Rejection::PermissionDenied { permission, rule }.into());
         }
-        enter(case, self.password.as_ref())?;
+        let way = enter(case, self.password.as_ref())?;
         let is_member = case.room.members.contains_key(&case.actor.id);
         let present = case.room.members.len() as u64 + case.facts.visitors;
         if !is_member && !case.facts.visiting && present >= capacity(case) {
             return Err(Rejection::RoomFull.into());
+        }
+        if !is_member && !case.facts.visiting {
+            leave_places(case, way)?;
         }
         Ok(Outcome::Signal(Signal::Visited))
     }

@@ -22,6 +22,7 @@ mod coverage;
 mod groups;
 #[cfg(test)]
 mod membership;
+mod neighbours;
 #[cfg(test)]
 mod posting;
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::answer::{Answer, RoomCard, SignedInCard};
 use crate::code::{Code, Refusal};
 use crate::command::{Enter, Op, SignUp};
 use crate::dialect::{Call, Say};
-use crate::dialects::lenient::{line, name, object, text};
+use crate::dialects::lenient::{Field, Plain, line, name, object, said, text};
 use crate::dialects::lists::{self, Space};
 use crate::room_ref::RoomRef;
 use crate::signal::{Signal, What};
@@ -58,23 +58,18 @@ pub fn group(name: Name) -> CreateRoom {
 }
 
 #[derive(Deserialize)]
-struct Request<'a> {
+struct Request<'a, F> {
     #[serde(borrow, rename = "type")]
     kind: Cow<'a, str>,
-    #[serde(borrow, default)]
-    name: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    pwrd: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    id: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    group: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    group_name: Option<&'a RawValue>,
+    name: Option<F>,
+    pwrd: Option<F>,
+    id: Option<F>,
+    group: Option<F>,
+    group_name: Option<F>,
     #[serde(borrow, default)]
     groups: Option<&'a RawValue>,
-    #[serde(borrow, default, rename = "Text")]
-    text: Option<&'a RawValue>,
+    #[serde(rename = "Text")]
+    text: Option<F>,
 }
 
 /// Whether a socket's first frame is in this dialect.
@@ -104,10 +99,16 @@ pub(crate) fn decode(text: &str, calls: &mut Vec<Call>) {
         #[serde(borrow, rename = "type")]
         kind: Cow<'a, str>,
     }
-    if object::<Shape<'_>>(text).is_some_and(|shape| !is_known(&shape.kind)) {
+    let plain = object::<Request<'_, Plain<'_>>>(text).map(|request| request.read());
+    let reading = plain.or_else(|| {
+        let request = object::<Request<'_, &RawValue>>(text);
+        request.map(|request| request.read())
+    });
+    let reading = reading.flatten();
+    let is_unknown = |shape: Shape<'_>| !is_known(&shape.kind);
+    if reading.is_none() && object(text).is_some_and(is_unknown) {
         return;
     }
-    let reading = object::<Request<'_>>(text).and_then(|request| request.read());
     let (ticket, op) = reading.unwrap_or_else(|| {
         let refusal = Refusal::bad_frame("Invalid message");
         (Ticket::Unreadable, Err(refusal))
@@ -120,7 +121,7 @@ pub(crate) fn decode(text: &str, calls: &mut Vec<Call>) {
 
 type Reading = (Ticket, Result<Op, Refusal>);
 
-impl Request<'_> {
+impl<F: Field> Request<'_, F> {
     fn read(&self) -> Option<Reading> {
         match &*self.kind {
             "log_in" => self.log_in(),
@@ -135,15 +136,15 @@ impl Request<'_> {
 
     fn log_in(&self) -> Option<Reading> {
         let op = Op::LogIn {
-            login: text(self.name)?.into_owned(),
-            password: Password::new(text(self.pwrd)?),
+            login: said(&self.name)?.into_owned(),
+            password: Password::new(said(&self.pwrd)?),
             make: false,
         };
         Some((Ticket::LogIn, Ok(op)))
     }
 
     fn sign_up(&self) -> Option<Reading> {
-        let (name, password) = (text(self.name)?, text(self.pwrd)?);
+        let (name, password) = (said(&self.name)?, said(&self.pwrd)?);
         let groups = match self.groups {
             Some(list) => serde_json::from_str::<Vec<&RawValue>>(list.get()).ok()?,
             None => Vec::new(),
@@ -157,7 +158,7 @@ impl Request<'_> {
         let op = Op::SignUp(Box::new(SignUp {
             name: name.into_owned(),
             email: None,
-            handle: text(self.id)
+            handle: said(&self.id)
                 .filter(|id| !is_blank(id))
                 .map(Cow::into_owned),
             password: Password::new(password),
@@ -167,7 +168,7 @@ impl Request<'_> {
     }
 
     fn first_connect(&self) -> Option<Reading> {
-        let group = text(self.group)?;
+        let group = said(&self.group)?;
         let op = self.user().map(|name| {
             Op::Enter(Box::new(Enter {
                 name,
@@ -179,7 +180,7 @@ impl Request<'_> {
     }
 
     fn make_group(&self) -> Option<Reading> {
-        let called = text(self.group_name)?;
+        let called = said(&self.group_name)?;
         let op = || {
             let make = Some(group(name("group_name", &called)?));
             Ok(Op::Enter(Box::new(Enter {
@@ -193,15 +194,15 @@ impl Request<'_> {
     }
 
     fn message(&self) -> Option<Reading> {
-        let (group, body) = (text(self.group)?, text(self.text)?);
+        let (group, body) = (said(&self.group)?, said(&self.text)?);
         let op = line(RoomRef::named(&group), "Text", &body);
         Some((Ticket::Message, op))
     }
 
     /// The name that a guest wants; whoever is signed in needs none.
     fn user(&self) -> Result<Option<Name>, Refusal> {
-        let said = text(self.name).filter(|said| !is_blank(said));
-        said.map(|said| name("name", &said)).transpose()
+        let wanted = said(&self.name).filter(|said| !is_blank(said));
+        wanted.map(|said| name("name", &said)).transpose()
     }
 }
 

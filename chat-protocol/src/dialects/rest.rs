@@ -9,6 +9,7 @@ pub(crate) mod http;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 
 use chat_core::commands::Post;
 use chat_core::{Content, Event, Name, Record, RoomId, Text, UserId};
@@ -19,6 +20,7 @@ use serde_json::value::RawValue;
 use crate::code::Refusal;
 use crate::command::Op;
 use crate::dialect::{Call, Form};
+use crate::dialects::lenient::{Quoted, string};
 
 /// The label of a message that holds the name by which its sender called the room.
 pub(crate) const ROOM_NAME: &str = "rest.chatRoomName";
@@ -41,17 +43,26 @@ pub(crate) enum Ticket {
 
 /// Reads one frame: a chat line for the room that the socket is in, whatever room it names.
 pub(crate) fn decode(text: &str, form: Form, calls: &mut Vec<Call>) {
-    let (ticket, op) = match fields(text, ["chatMessage", "chatRoomName"]) {
-        Some([Some(body), called]) => match string(body) {
-            Some(body) => (Ticket::Chat, chat(&body, called.and_then(string), form)),
-            None => unreadable(),
-        },
-        Some([None, _]) | None => unreadable(),
+    let (ticket, op) = match said(text) {
+        Some((body, called)) => (Ticket::Chat, chat(&body, called, form)),
+        None => unreadable(),
     };
     calls.push(Call {
         ticket: ticket.into(),
         op,
     });
+}
+
+/// The message of a frame, and the name by which its sender calls the room.
+fn said(text: &str) -> Option<(Cow<'_, str>, Option<Cow<'_, str>>)> {
+    const NAMES: [&str; 2] = ["chatMessage", "chatRoomName"];
+    if let Some([body, called]) = fields(text, NAMES) {
+        let text = |Quoted(text)| text;
+        return body.map(|body| (text(body), called.map(text)));
+    }
+    // Something in it is no string.
+    let [body, called] = fields::<&RawValue, 2>(text, NAMES)?;
+    Some((string(body?)?, called.and_then(string)))
 }
 
 fn unreadable() -> (Ticket, Result<Op, Refusal>) {
@@ -135,24 +146,24 @@ pub(crate) fn event(record: &Record) -> Option<Vec<u8>> {
 ///
 /// Null says nothing. A name that comes twice, in whatever case, is refused: the older server took
 /// the last, others may take the first, and no client of the dialect writes two.
-fn fields<'a, const N: usize>(
+fn fields<'a, F: Deserialize<'a>, const N: usize>(
     json: &'a str,
     names: [&'static str; N],
-) -> Option<[Option<&'a RawValue>; N]> {
-    struct Named<const N: usize>([&'static str; N]);
+) -> Option<[Option<F>; N]> {
+    struct Named<F, const N: usize>([&'static str; N], PhantomData<F>);
 
     #[derive(Deserialize)]
     struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-    impl<'de, const N: usize> Visitor<'de> for Named<N> {
-        type Value = [Option<&'de RawValue>; N];
+    impl<'de, F: Deserialize<'de>, const N: usize> Visitor<'de> for Named<F, N> {
+        type Value = [Option<F>; N];
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("an object")
         }
 
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let (mut found, mut seen) = ([None; N], [false; N]);
+            let (mut found, mut seen) = ([const { None }; N], [false; N]);
             while let Some(Key(key)) = map.next_key()? {
                 let mut slots = self.0.iter().zip(found.iter_mut().zip(&mut seen));
                 let slot = slots.find(|(name, _)| key.eq_ignore_ascii_case(name));
@@ -166,8 +177,7 @@ fn fields<'a, const N: usize>(
                 if twice {
                     return Err(A::Error::duplicate_field(name));
                 }
-                let value: &RawValue = map.next_value()?;
-                if value.get() != "null" {
+                if let Some(value) = map.next_value()? {
                     *slot = Some(value);
                 }
             }
@@ -176,15 +186,6 @@ fn fields<'a, const N: usize>(
     }
 
     let mut json = serde_json::Deserializer::from_str(json);
-    let found = json.deserialize_map(Named(names)).ok()?;
+    let found = json.deserialize_map(Named(names, PhantomData)).ok()?;
     json.end().ok().map(|()| found)
-}
-
-/// What a string says; none if it is none.
-fn string(value: &RawValue) -> Option<Cow<'_, str>> {
-    #[derive(Deserialize)]
-    struct Said<'a>(#[serde(borrow)] Cow<'a, str>);
-
-    let said: Result<Said<'_>, _> = serde_json::from_str(value.get());
-    said.ok().map(|Said(text)| text)
 }

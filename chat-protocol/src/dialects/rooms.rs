@@ -14,8 +14,9 @@ use crate::answer::{Answer, LobbyRoom, Mode};
 use crate::code::{Code, Refusal};
 use crate::command::{Enter, Lobby, Op, Token};
 use crate::dialect::Call;
-use crate::dialects::lenient::{self, line, object, text};
+use crate::dialects::lenient::{self, Field, Plain, line, object, said};
 use crate::dialects::lists::{self, Space};
+use crate::json::json_after;
 use crate::room_ref::RoomRef;
 use crate::spelling::Spelling;
 
@@ -52,23 +53,16 @@ struct Request<'a> {
     payload: Option<&'a RawValue>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Payload<'a> {
-    #[serde(borrow)]
-    name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    visibility: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pass: Option<&'a RawValue>,
-    #[serde(borrow)]
-    query: Option<&'a RawValue>,
-    #[serde(borrow)]
-    room_id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    msg: Option<&'a RawValue>,
-    #[serde(borrow)]
-    token: Option<&'a RawValue>,
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Payload<F> {
+    name: Option<F>,
+    visibility: Option<F>,
+    pass: Option<F>,
+    query: Option<F>,
+    room_id: Option<F>,
+    msg: Option<F>,
+    token: Option<F>,
 }
 
 /// Whether a socket's first frame is in this dialect.
@@ -127,31 +121,39 @@ impl Request<'_> {
                 return Some((Ticket::Leave(None), Ok(Op::Exit { room: None })));
             }
             None => return Some(unreadable()),
-            Some(raw) => object::<Payload<'_>>(raw.get()),
+            Some(raw) => raw.get(),
         };
-        let Some(payload) = payload else {
-            return Some(unreadable());
-        };
-        let reading = match &*self.kind {
-            "create" => payload.create(),
-            "query" => return payload.query(),
-            "join" => payload.join(),
-            "chat" => payload.chat(),
-            _ => Some(payload.leave()),
-        };
-        Some(reading.unwrap_or_else(unreadable))
+        let kind = &*self.kind;
+        let plain = object::<Payload<Plain<'_>>>(payload).map(|it| it.read(kind));
+        let reading = plain.or_else(|| {
+            let payload = object::<Payload<&RawValue>>(payload);
+            payload.map(|it| it.read(kind))
+        });
+        reading.unwrap_or_else(|| Some(unreadable()))
     }
 }
 
-impl Payload<'_> {
+impl<F: Field> Payload<F> {
+    /// Reads a known request; none is one to be passed over.
+    fn read(&self, kind: &str) -> Option<Reading> {
+        let reading = match kind {
+            "create" => self.create(),
+            "query" => return self.query(),
+            "join" => self.join(),
+            "chat" => self.chat(),
+            _ => Some(self.leave()),
+        };
+        Some(reading.unwrap_or_else(unreadable))
+    }
+
     fn create(&self) -> Option<Reading> {
-        let name = text(self.name)?;
+        let name = said(&self.name)?;
         Some((Ticket::Create, self.create_op(&name)))
     }
 
     fn create_op(&self, name: &str) -> Result<Op, Refusal> {
         let name = lenient::name("name", name)?;
-        let visibility = text(self.visibility).unwrap_or(Cow::Borrowed("public"));
+        let visibility = said(&self.visibility).unwrap_or(Cow::Borrowed("public"));
         let private = match &*visibility {
             "public" => false,
             "private" => true,
@@ -181,13 +183,13 @@ impl Payload<'_> {
     }
 
     fn query(&self) -> Option<Reading> {
-        let Some(query) = text(self.query) else {
+        let Some(query) = said(&self.query) else {
             return Some(unreadable());
         };
         match &*query {
             "rooms" => Some((Ticket::Rooms, Ok(Op::Lobby(EVERYBODY)))),
             "userInRoom" => {
-                let room = room(&text(self.room_id).unwrap_or_default());
+                let room = room(&said(&self.room_id).unwrap_or_default());
                 Some((Ticket::UserInRoom, Ok(Op::Inside { room })))
             }
             _ => None,
@@ -195,12 +197,14 @@ impl Payload<'_> {
     }
 
     fn join(&self) -> Option<Reading> {
-        let (name, spelled) = (text(self.name)?, text(self.room_id)?);
+        let (name, spelled) = (said(&self.name)?, said(&self.room_id)?);
         let op = lenient::name("name", &name).map(|name| {
             Op::Enter(Box::new(Enter {
                 name: Some(name),
                 password: self.pass(),
-                token: text(self.token).filter(|it| !it.is_empty()).map(Token::new),
+                token: said(&self.token)
+                    .filter(|it| !it.is_empty())
+                    .map(Token::new),
                 ..Enter::new(room(&spelled), &*spelled)
             }))
         });
@@ -208,12 +212,12 @@ impl Payload<'_> {
     }
 
     fn chat(&self) -> Option<Reading> {
-        let (spelled, body) = (text(self.room_id)?, text(self.msg)?);
+        let (spelled, body) = (said(&self.room_id)?, said(&self.msg)?);
         Some((Ticket::Chat, line(room(&spelled), "msg", &body)))
     }
 
     fn leave(&self) -> Reading {
-        let spelled = text(self.room_id);
+        let spelled = said(&self.room_id);
         let op = Op::Exit {
             room: spelled.as_deref().map(room),
         };
@@ -221,7 +225,7 @@ impl Payload<'_> {
     }
 
     fn pass(&self) -> Option<Password> {
-        text(self.pass)
+        said(&self.pass)
             .filter(|pass| !pass.is_empty())
             .map(Password::new)
     }
@@ -355,10 +359,6 @@ pub(crate) fn event(record: &Record) -> Option<Vec<u8>> {
     };
     let Content { body, .. } = posted.content.as_ref()?;
     let user = record.by.name.as_ref().map_or("", Name::as_str);
-    let mut frame = b"message: ".to_vec();
-    frame.extend(crate::json(&Line {
-        msg: body.as_str(),
-        user,
-    }));
-    Some(frame)
+    let msg = body.as_str();
+    Some(json_after(b"message: ", &Line { msg, user }))
 }

@@ -8,7 +8,7 @@ use chat_core::{Name, Password, UserId};
 
 use crate::auth::error::{AuthError, TokenFault};
 use crate::auth::foreign::{self, ForeignRules};
-use crate::auth::hashing::Hasher;
+use crate::auth::hashing::{Hasher, Line};
 use crate::auth::limiter::{Attempt, Limiter, Whence};
 use crate::auth::link::Linker;
 use crate::auth::token::{Opened, Secret, Signer, Use};
@@ -360,12 +360,17 @@ impl Accounts {
         check_length(password, 1)?;
         let user = account.as_ref().map(|account| account.user);
         let attempt = self.limiter.log_in(user, login, whence)?;
+        let line = if attempt.is_known() {
+            Line::Known
+        } else {
+            Line::LogIns
+        };
         let hash = account.as_ref().and_then(|it| it.password_hash.as_deref());
         let outcome = match hash {
-            Some(hash) => self.hasher.verify(password, hash).await,
+            Some(hash) => self.hasher.verify_in(line, password, hash).await,
             #[cfg(sabotage)]
             None if chat_core::sabotage::planted("unknown_user_unhashed") => Ok(false),
-            None => self.hasher.verify_nobody(password).await,
+            None => self.hasher.verify_nobody_in(line, password).await,
         };
         let settle = match &outcome {
             Ok(true) => Attempt::succeed,
@@ -391,7 +396,7 @@ impl Accounts {
         if !Hasher::is_to_be_made_again(old, password) {
             return;
         }
-        let new = match self.hasher.hash(password).await {
+        let new = match self.hasher.hash_in(Line::Known, password).await {
             Ok(new) => new,
             Err(error) => return tracing::debug!(%error, "a hash from elsewhere stays"),
         };
@@ -404,7 +409,7 @@ impl Accounts {
     /// The epoch is raised with the hash: who was quick enough to prove the old password holds a
     /// token of the old epoch.
     async fn write_password(&self, user: UserId, new: &Password) -> Result<Revocation, AuthError> {
-        let hash = self.hasher.hash(new).await?;
+        let hash = self.hasher.hash_in(Line::Known, new).await?;
         let at = self.clock.now();
         let epoch = self.store.change_password(user, &hash, at).await?;
         self.linker.note_ended(user, epoch).await;

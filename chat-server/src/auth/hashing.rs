@@ -1,11 +1,12 @@
 //! Passwords become hashes on a few threads of their own, so that no worker ever waits for one.
 
 mod elsewhere;
+mod error;
+mod lines;
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::{io, thread};
 
 use argon2::password_hash::phc::{Ident, Output, ParamsString, PasswordHash, Salt};
@@ -14,18 +15,28 @@ use chat_core::Password;
 use subtle::ConstantTimeEq;
 use tokio::sync::oneshot;
 
+pub use self::error::HashError;
+pub(crate) use self::lines::Line;
+use self::lines::{Full, Lines};
+
 /// A pool of threads that hash and compare passwords: argon2id, as PHC strings.
 ///
 /// Hashes that another server made with bcrypt (`$2a$`, `$2b$`, `$2y$`) are compared too, and are
 /// to be [made again](Hasher::is_to_be_made_again) by whoever keeps them.
 ///
 /// Each thread keeps one block of memory and uses it again, so the pool's memory is the number of
-/// threads times the cost, whatever the load. What doesn't fit into the queue is refused at once.
+/// threads times the cost, whatever the load. Passwords wait in three queues, which the threads serve
+/// in turn: of those who log in from where they were right before, of all others who log in, and of
+/// whoever else has one hashed. So a flood of the one kind keeps nobody of another out. What doesn't
+/// fit into its queue is refused at once.
 /// The threads end when the pool is dropped.
 pub struct Hasher {
-    jobs: SyncSender<Job>,
+    jobs: Arc<Lines<Job>>,
     done: Arc<AtomicU64>,
     cost: HashingCost,
+    /// Whether nothing else happens until a hash is there.
+    #[cfg(feature = "simulation")]
+    in_step: bool,
 }
 
 /// How much work one hash is.
@@ -47,35 +58,8 @@ impl Default for HashingCost {
     }
 }
 
-/// Why a password was neither hashed nor compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum HashError {
-    /// The queue is full.
-    #[error("too many passwords wait to be hashed")]
-    Busy,
-    /// A password may not be empty.
-    #[error("a password may not be empty")]
-    Empty,
-    /// The password is longer than any may be.
-    #[error("a password has at most {bytes_max} bytes")]
-    TooLong {
-        /// The longest.
-        bytes_max: usize,
-    },
-    /// What the password is to be compared with is no hash of this kind.
-    #[error("a stored hash can't be read")]
-    Unreadable,
-    /// The threads have ended.
-    #[error("the hashing threads have ended")]
-    Stopped,
-    /// There is no memory or no randomness.
-    #[error("a password can't be hashed")]
-    Failed,
-}
-
 impl Hasher {
-    /// Starts threads which hash at this cost, and a queue of this length before them.
+    /// Starts threads which hash at this cost, and queues of this length before them.
     ///
     /// # Errors
     ///
@@ -87,13 +71,12 @@ impl Hasher {
     pub fn start(threads: usize, queue_max: usize, cost: HashingCost) -> io::Result<Self> {
         let params = Params::new(cost.memory_kib, cost.passes, 1, None)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))?;
-        let (jobs, queue) = sync_channel(queue_max.max(1));
-        let queue = Arc::new(Mutex::new(queue));
+        let jobs = Arc::new(Lines::new(queue_max.max(1)));
         let done = Arc::new(AtomicU64::new(0));
         let bcrypt_cost = Arc::new(AtomicU32::new(0));
         for number in 0..threads.max(1) {
             let thread = HashingThread {
-                queue: Arc::clone(&queue),
+                jobs: Arc::clone(&jobs),
                 done: Arc::clone(&done),
                 params: params.clone(),
                 memory: Vec::new(),
@@ -103,7 +86,21 @@ impl Hasher {
                 .name(format!("hashing-{number}"))
                 .spawn(move || thread.run())?;
         }
-        Ok(Self { jobs, done, cost })
+        Ok(Self {
+            jobs,
+            done,
+            cost,
+            #[cfg(feature = "simulation")]
+            in_step: false,
+        })
+    }
+
+    /// The same, with whoever asks keeping his thread until there is an answer: what happened
+    /// meanwhile would have no order that could be repeated.
+    #[cfg(feature = "simulation")]
+    pub(crate) const fn in_step(mut self) -> Self {
+        self.in_step = true;
+        self
     }
 
     /// Hashes a password with a salt of its own.
@@ -112,7 +109,16 @@ impl Hasher {
     ///
     /// If the password is empty or over [`Password::BYTES_MAX`] bytes, or the queue is full.
     pub async fn hash(&self, password: &Password) -> Result<String, HashError> {
-        match self.ask(password, Work::Hash).await? {
+        self.hash_in(Line::Others, password).await
+    }
+
+    /// The same, in a queue of somebody's own.
+    pub(crate) async fn hash_in(
+        &self,
+        line: Line,
+        password: &Password,
+    ) -> Result<String, HashError> {
+        match self.ask(line, password, Work::Hash).await? {
             Done::Hash(hash) => Ok(hash),
             Done::Fits(_) => Err(HashError::Failed),
         }
@@ -124,7 +130,17 @@ impl Hasher {
     ///
     /// If the password is empty or too long, the queue is full, or the hash can't be read.
     pub async fn verify(&self, password: &Password, hash: &str) -> Result<bool, HashError> {
-        match self.ask(password, Work::Verify(hash.into())).await? {
+        self.verify_in(Line::Others, password, hash).await
+    }
+
+    /// The same, in a queue of somebody's own.
+    pub(crate) async fn verify_in(
+        &self,
+        line: Line,
+        password: &Password,
+        hash: &str,
+    ) -> Result<bool, HashError> {
+        match self.ask(line, password, Work::Verify(hash.into())).await? {
             Done::Fits(fits) => Ok(fits),
             Done::Hash(_) => Err(HashError::Failed),
         }
@@ -137,7 +153,16 @@ impl Hasher {
     ///
     /// As [`Hasher::verify`].
     pub async fn verify_nobody(&self, password: &Password) -> Result<bool, HashError> {
-        match self.ask(password, Work::Nobody).await? {
+        self.verify_nobody_in(Line::Others, password).await
+    }
+
+    /// The same, in a queue of somebody's own.
+    pub(crate) async fn verify_nobody_in(
+        &self,
+        line: Line,
+        password: &Password,
+    ) -> Result<bool, HashError> {
+        match self.ask(line, password, Work::Nobody).await? {
             Done::Fits(_) | Done::Hash(_) => Ok(false),
         }
     }
@@ -167,7 +192,7 @@ impl Hasher {
         self.done.load(Ordering::Relaxed)
     }
 
-    async fn ask(&self, password: &Password, work: Work) -> Result<Done, HashError> {
+    async fn ask(&self, line: Line, password: &Password, work: Work) -> Result<Done, HashError> {
         let bytes = password.expose().len();
         if bytes == 0 {
             return Err(HashError::Empty);
@@ -177,17 +202,29 @@ impl Hasher {
                 bytes_max: Password::BYTES_MAX,
             });
         }
-        let (answer, reply) = oneshot::channel();
+        let (answer, mut reply) = oneshot::channel();
         let job = Job {
             password: password.clone(),
             work,
             answer,
         };
-        self.jobs.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => HashError::Busy,
-            TrySendError::Disconnected(_) => HashError::Stopped,
-        })?;
-        reply.await.map_err(|_| HashError::Stopped)?
+        self.jobs.offer(line, job).map_err(|Full| HashError::Busy)?;
+        #[cfg(feature = "simulation")]
+        if self.in_step {
+            loop {
+                match reply.try_recv() {
+                    Err(oneshot::error::TryRecvError::Empty) => thread::yield_now(),
+                    answer => return answer.map_err(|_| HashError::Stopped)?,
+                }
+            }
+        }
+        (&mut reply).await.map_err(|_| HashError::Stopped)?
+    }
+}
+
+impl Drop for Hasher {
+    fn drop(&mut self) {
+        self.jobs.close();
     }
 }
 
@@ -218,7 +255,7 @@ enum Done {
 }
 
 struct HashingThread {
-    queue: Arc<Mutex<Receiver<Job>>>,
+    jobs: Arc<Lines<Job>>,
     done: Arc<AtomicU64>,
     params: Params,
     memory: Vec<Block>,
@@ -228,13 +265,7 @@ struct HashingThread {
 
 impl HashingThread {
     fn run(mut self) {
-        loop {
-            let next = self
-                .queue
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .recv();
-            let Ok(job) = next else { return };
+        while let Some(job) = self.jobs.next() {
             // Whoever asked has gone away: the work would be for nobody.
             if job.answer.is_closed() {
                 continue;
@@ -376,119 +407,4 @@ const MEMORY_KIB_MAX: u32 = 256 * 1024;
 const PASSES_MAX: u32 = 16;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const CHEAP: HashingCost = HashingCost {
-        memory_kib: 8,
-        passes: 1,
-    };
-
-    fn password(text: &str) -> Password {
-        Password::new(text)
-    }
-
-    #[tokio::test]
-    async fn a_password_fits_its_hash_and_no_other_does() {
-        let hasher = Hasher::start(1, 4, CHEAP).unwrap();
-        let hash = hasher.hash(&password("sesame")).await.unwrap();
-        assert!(hasher.verify(&password("sesame"), &hash).await.unwrap());
-        assert!(!hasher.verify(&password("sesamo"), &hash).await.unwrap());
-        assert_ne!(hash, hasher.hash(&password("sesame")).await.unwrap());
-    }
-
-    #[tokio::test]
-    async fn the_default_cost_is_what_is_promised() {
-        let hasher = Hasher::start(1, 4, HashingCost::default()).unwrap();
-        let hash = hasher.hash(&password("sesame")).await.unwrap();
-        assert!(
-            hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
-            "{hash}"
-        );
-        assert!(hasher.verify(&password("sesame"), &hash).await.unwrap());
-    }
-
-    #[tokio::test]
-    async fn passwords_count_whole_up_to_1024_bytes_and_longer_ones_are_not_hashed() {
-        let hasher = Hasher::start(1, 4, CHEAP).unwrap();
-        let longest = "x".repeat(1024);
-        let almost = format!("{}y", "x".repeat(1023));
-        let hash = hasher.hash(&password(&longest)).await.unwrap();
-        assert!(hasher.verify(&password(&longest), &hash).await.unwrap());
-        assert!(!hasher.verify(&password(&almost), &hash).await.unwrap());
-        let done = hasher.done();
-        assert_eq!(
-            hasher.hash(&password(&"x".repeat(1025))).await,
-            Err(HashError::TooLong { bytes_max: 1024 })
-        );
-        assert_eq!(hasher.hash(&password("")).await, Err(HashError::Empty));
-        assert_eq!(hasher.done(), done);
-    }
-
-    #[tokio::test]
-    async fn a_full_queue_refuses_at_once() {
-        let slow = HashingCost {
-            memory_kib: 19 * 1024,
-            passes: 4,
-        };
-        let hasher = Arc::new(Hasher::start(1, 1, slow).unwrap());
-        let password = password("sesame");
-        // All are asked before the first can be done; one is hashed, one waits.
-        let (a, b, c, d) = tokio::join!(
-            hasher.hash(&password),
-            hasher.hash(&password),
-            hasher.hash(&password),
-            hasher.hash(&password),
-        );
-        let outcomes = [a, b, c, d];
-        assert!(outcomes.iter().any(Result::is_ok));
-        assert!(outcomes.contains(&Err(HashError::Busy)));
-    }
-
-    #[tokio::test]
-    async fn what_is_no_hash_is_an_error_and_not_a_no() {
-        let hasher = Hasher::start(1, 4, CHEAP).unwrap();
-        for hash in [
-            "",
-            "sesame",
-            "$2b$12$abcdefghijklmnopqrstuv",
-            "$2b$31$abcdefghijklmnopqrstuuu5sUiKhFTHrNyhTOMBpSkcFk6d3X2n5.",
-            "$2x$04$abcdefghijklmnopqrstuuu5sUiKhFTHrNyhTOMBpSkcFk6d3X2n5.",
-            "$argon2d$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo",
-            "$argon2id$v=19$m=4000000,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo",
-        ] {
-            assert_eq!(
-                hasher.verify(&password("sesame"), hash).await,
-                Err(HashError::Unreadable),
-                "{hash}"
-            );
-            assert!(!Hasher::can_read(hash), "{hash}");
-        }
-    }
-
-    #[tokio::test]
-    async fn hashes_of_other_servers_are_compared_and_are_to_be_made_again() {
-        let hasher = Hasher::start(1, 4, CHEAP).unwrap();
-        let (sesame, other) = (password("sesame"), password("sesamo"));
-        let hash = ::bcrypt::hash("sesame", 4).unwrap();
-        for prefix in ["$2a$", "$2b$", "$2y$"] {
-            let hash = hash.replacen("$2b$", prefix, 1);
-            assert!(Hasher::can_read(&hash));
-            assert!(hasher.verify(&sesame, &hash).await.unwrap());
-            assert!(!hasher.verify(&other, &hash).await.unwrap());
-            assert!(Hasher::is_to_be_made_again(&hash, &sesame));
-        }
-        let ours = hasher.hash(&sesame).await.unwrap();
-        assert!(Hasher::can_read(&ours));
-        assert!(!Hasher::is_to_be_made_again(&ours, &sesame));
-    }
-
-    #[tokio::test]
-    async fn a_password_that_bcrypt_read_in_part_is_not_made_whole_by_guessing() {
-        let hasher = Hasher::start(1, 4, CHEAP).unwrap();
-        let long = password(&"x".repeat(80));
-        let hash = ::bcrypt::hash(long.expose(), 4).unwrap();
-        assert!(hasher.verify(&long, &hash).await.unwrap());
-        assert!(!Hasher::is_to_be_made_again(&hash, &long));
-    }
-}
+mod tests;

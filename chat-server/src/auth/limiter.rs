@@ -288,6 +288,7 @@ impl Limiter {
             limiter: Arc::clone(self),
             subject,
             keys,
+            is_known: known.is_some(),
             devices,
             settled: false,
         })
@@ -348,11 +349,18 @@ pub struct Attempt {
     limiter: Arc<Limiter>,
     subject: Subject,
     keys: Vec<Key>,
+    is_known: bool,
     devices: Vec<Device>,
     settled: bool,
 }
 
 impl Attempt {
+    /// Whether somebody was right before from there.
+    #[must_use]
+    pub const fn is_known(&self) -> bool {
+        self.is_known
+    }
+
     /// The password was right: nothing is spent, and the device is known from here on.
     pub fn succeed(mut self) {
         self.settle(Outcome::Right);

@@ -164,18 +164,24 @@ impl Desk<'_> {
         after: Option<UserId>,
     ) -> Result<Answer, Refusal> {
         let room = self.resolve(room).await?;
-        let Sight::Presence(present) = self.look(room, Look::Presence).await? else {
+        let most = self.node.limits().page_items_max;
+        let look = Look::Presence { after, most };
+        let Sight::Presence(present) = self.look(room, look).await? else {
             return Err(mixed_up());
         };
-        let items = present
+        let full = present.len() >= most;
+        let items: Vec<_> = present
             .into_iter()
             .map(|user| {
                 let (status, text) = self.node.statuses().of(user.id);
                 PresenceCard { user, status, text }
             })
             .collect();
-        let id = |it: &PresenceCard| it.user.id;
-        Ok(Answer::Presence(self.part(items, after, id)))
+        let cursor = |it: &PresenceCard| it.user.id.to_string();
+        let next = items.last().filter(|_| full).map(cursor);
+        let page = Page { items, next };
+        let bytes_max = self.node.page_bytes_max();
+        Ok(Answer::Presence(fitting(page, bytes_max, cursor)))
     }
 
     pub(super) async fn permissions(&self, room: &RoomRef) -> Result<Answer, Refusal> {

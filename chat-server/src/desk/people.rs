@@ -15,6 +15,9 @@ use crate::mail::{Look, NameMark, Reply, Sight, Wish};
 /// Rooms that are asked at once.
 const ASKED_AT_ONCE: usize = 64;
 
+/// People who are named of one room: those who came first.
+const PEOPLE_MAX: usize = 4_096;
+
 /// How long nobody asks again after each room that was asked.
 const REST: Duration = Duration::from_micros(100);
 
@@ -91,7 +94,7 @@ impl Desk<'_> {
     async fn ask_all(&self, rooms: &[RoomId]) -> Result<Vec<Vec<Author>>, Refusal> {
         let mut asked = Vec::with_capacity(rooms.len());
         for room in rooms {
-            asked.push(self.post(*room, Wish::Look(Look::People))?);
+            asked.push(self.post(*room, Wish::Look(Look::People { most: PEOPLE_MAX }))?);
         }
         let mut people = Vec::with_capacity(asked.len());
         for answer in asked {

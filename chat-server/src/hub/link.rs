@@ -1,7 +1,7 @@
 //! What the hub and a session share.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use chat_protocol::dialect::Dialect;
 
 use crate::auth::Identity;
 use crate::clock::Clock;
+use crate::few::{self, Few};
 use crate::mail::SessionKey;
 use crate::outbox::Outbox;
 
@@ -23,10 +24,16 @@ pub(crate) struct Link {
     pub(crate) dialect: Cell<Option<Dialect>>,
     /// Commands whose answers are still to come.
     pub(crate) in_flight: Cell<usize>,
+    /// Whether the session waits for one of them.
+    pub(crate) awaits_answer: Cell<bool>,
     /// When anything was read from the socket.
     pub(crate) heard_at: Cell<Duration>,
-    /// When its token ends, by the clock that only goes on: whoever moves the time of day throws
-    /// nobody out.
+    /// Whether the session does something, and so doesn't read: its client isn't silent meanwhile.
+    pub(crate) works: Cell<bool>,
+    /// The rooms that were its user's when that was looked up last; none where no other node is.
+    known: RefCell<Option<BTreeSet<RoomId>>>,
+    /// When the first of its tokens ends, by the clock that only goes on: whoever moves the time of
+    /// day throws nobody out.
     expires_by: Cell<Option<Duration>>,
     /// Whether it was told that its token ends soon.
     pub(crate) warned: Cell<bool>,
@@ -36,15 +43,15 @@ pub(crate) struct Link {
     pub(crate) hello_by: Cell<Option<Duration>>,
     /// Whether rooms that its user joins are attached to it by themselves.
     pub(crate) follows: Cell<bool>,
-    /// The log-ins that it came by: one, or one for each person that it has been proven to be.
-    log_ins: RefCell<Vec<LogIn>>,
+    /// The proofs that it came by: one, or one for each person that it has been proven to be.
+    proofs: RefCell<Vec<Proof>>,
     news: RefCell<VecDeque<News>>,
     /// The users that it acts for.
     pub(super) users: RefCell<Vec<UserId>>,
     /// Bytes that its seats hold until they have caught up.
     pub(super) held: Rc<Cell<usize>>,
     /// Rooms in which it has a seat, or had one a moment ago.
-    pub(super) rooms: RefCell<BTreeMap<RoomId, Place>>,
+    pub(super) rooms: RefCell<Few<RoomId, Place>>,
 }
 
 /// What became of a seat.
@@ -62,6 +69,33 @@ pub(crate) struct LogIn {
     pub(crate) grant: Arc<str>,
     /// The epoch that his token names.
     pub(crate) epoch: u64,
+}
+
+/// What proved who somebody is, as far as it counts for his socket.
+#[derive(Clone, Debug)]
+struct Proof {
+    log_in: Option<LogIn>,
+    expires_by: Option<Duration>,
+}
+
+impl Proof {
+    fn of(identity: &Identity, clock: &dyn Clock) -> Self {
+        Self {
+            log_in: LogIn::of(identity),
+            expires_by: expiry(identity, clock),
+        }
+    }
+
+    /// Takes in a further proof of the same person: a token of the same log-in is the one before,
+    /// refreshed. Where no log-in is told from another, the first to end does.
+    fn renew(&mut self, other: &Self) {
+        self.expires_by = match (self.expires_by, other.expires_by) {
+            (Some(one), Some(other)) if self.log_in.is_none() => Some(one.min(other)),
+            (Some(one), Some(other)) => Some(one.max(other)),
+            (one, other) if self.log_in.is_none() => one.or(other),
+            (_, _) => None,
+        };
+    }
 }
 
 impl LogIn {
@@ -99,13 +133,16 @@ impl Link {
             outbox,
             dialect: Cell::new(dialect),
             in_flight: Cell::new(0),
+            awaits_answer: Cell::new(false),
             heard_at: Cell::default(),
+            works: Cell::default(),
+            known: RefCell::default(),
             expires_by: Cell::new(None),
             warned: Cell::new(false),
             beats: Cell::new(false),
             hello_by: Cell::new(None),
             follows: Cell::new(false),
-            log_ins: RefCell::default(),
+            proofs: RefCell::default(),
             news: RefCell::default(),
             users: RefCell::default(),
             held: Rc::default(),
@@ -115,37 +152,51 @@ impl Link {
 
     /// Notes by which log-in the session is here, and for how long.
     pub(crate) fn bind(&self, identity: &Identity, clock: &dyn Clock) {
-        self.log_ins
-            .replace(LogIn::of(identity).into_iter().collect());
-        self.expires_by.set(expiry(identity, clock));
-        self.warned.set(false);
+        self.proofs.replace(vec![Proof::of(identity, clock)]);
+        self.expires();
     }
 
-    /// Notes a further log-in: the session ends with the first of them.
+    /// Notes a further log-in: the session ends with the first of them. One that it has already is
+    /// refreshed by that.
     pub(crate) fn bind_also(&self, identity: &Identity, clock: &dyn Clock) {
-        if let Some(log_in) = LogIn::of(identity) {
-            let mut log_ins = self.log_ins.borrow_mut();
-            if !log_ins.contains(&log_in) {
-                log_ins.push(log_in);
-            }
+        let further = Proof::of(identity, clock);
+        let mut proofs = self.proofs.borrow_mut();
+        match proofs.iter_mut().find(|it| it.log_in == further.log_in) {
+            #[cfg(sabotage)]
+            Some(_) if chat_core::sabotage::planted("refreshed_tokens_end") => {}
+            Some(known) => known.renew(&further),
+            None => few::push(&mut proofs, further),
         }
-        let ends = [self.expires_by.get(), expiry(identity, clock)];
-        self.expires_by.set(ends.into_iter().flatten().min());
+        drop(proofs);
+        self.expires();
+    }
+
+    /// Notes when the first of its tokens ends.
+    fn expires(&self) {
+        let proofs = self.proofs.borrow();
+        let first = proofs.iter().filter_map(|it| it.expires_by).min();
+        #[cfg(sabotage)]
+        let first = first.filter(|_| !chat_core::sabotage::planted("expired_tokens_stay"));
+        self.expires_by.set(first);
+        self.warned.set(false);
     }
 
     /// Whether it came by this log-in.
     pub(super) fn came_by(&self, grant: &str) -> bool {
-        self.log_ins.borrow().iter().any(|it| *it.grant == *grant)
+        let proofs = self.proofs.borrow();
+        let mut log_ins = proofs.iter().filter_map(|it| it.log_in.as_ref());
+        log_ins.any(|it| *it.grant == *grant)
     }
 
     /// The log-ins that it came by.
     pub(super) fn log_ins(&self) -> Vec<LogIn> {
-        self.log_ins.borrow().clone()
+        let proofs = self.proofs.borrow();
+        proofs.iter().filter_map(|it| it.log_in.clone()).collect()
     }
 
     /// Forgets the log-in: by this time somebody has to have said hello.
     pub(crate) fn unbind(&self, hello_by: Duration) {
-        self.log_ins.take();
+        self.proofs.take();
         self.expires_by.set(None);
         self.follows.set(false);
         self.hello_by.set(Some(hello_by));
@@ -170,12 +221,12 @@ impl Link {
 
     /// Whether it has a seat in a room.
     pub(crate) fn has_seat(&self, room: RoomId) -> bool {
-        self.rooms.borrow().get(&room) == Some(&Place::Taken)
+        self.rooms.borrow().get(room) == Some(&Place::Taken)
     }
 
     /// By which record of a room it lost its seat there, if it was by one.
     pub(super) fn lost(&self, room: RoomId) -> Option<Seq> {
-        match self.rooms.borrow().get(&room)? {
+        match self.rooms.borrow().get(room)? {
             Place::Taken => None,
             Place::Lost(by) => *by,
         }
@@ -184,6 +235,9 @@ impl Link {
     /// Notes that it has lost a seat, and how.
     pub(super) fn lose(&self, room: RoomId, by: Option<Seq>) {
         self.rooms.borrow_mut().insert(room, Place::Lost(by));
+        if let Some(known) = &mut *self.known.borrow_mut() {
+            known.remove(&room);
+        }
         self.tell(News::Detached(room));
     }
 
@@ -192,8 +246,31 @@ impl Link {
         if self.has_seat(room) {
             return false;
         }
-        self.rooms.borrow_mut().remove(&room);
+        self.rooms.borrow_mut().remove(room);
         true
+    }
+
+    /// Those of a user's rooms that he has joined since he was looked after last: where he did that on
+    /// another node, he may not have been told.
+    pub(crate) fn joined(&self, mine: &BTreeSet<RoomId>) -> Vec<RoomId> {
+        let known = self.known.borrow();
+        let joined = known.iter().flat_map(|known| mine.difference(known));
+        joined
+            .filter(|room| !self.has_seat(**room))
+            .copied()
+            .collect()
+    }
+
+    /// Notes which rooms are the user's.
+    pub(crate) fn know(&self, mine: BTreeSet<RoomId>) {
+        self.known.replace(Some(mine));
+    }
+
+    /// Notes that the user has joined a room.
+    pub(super) fn know_of(&self, room: RoomId) {
+        if let Some(known) = &mut *self.known.borrow_mut() {
+            known.insert(room);
+        }
     }
 
     /// Tells something. Who has much to hear about and doesn't get to it has to come again: what he
@@ -220,7 +297,13 @@ impl Link {
     }
 
     pub(crate) fn next_news(&self) -> Option<News> {
-        self.news.borrow_mut().pop_front()
+        let mut waiting = self.news.borrow_mut();
+        let next = waiting.pop_front();
+        if waiting.is_empty() && next.is_some() {
+            // It may be long until there is more.
+            waiting.shrink_to_fit();
+        }
+        next
     }
 }
 

@@ -10,6 +10,8 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Sleep, sleep};
 
+use crate::worker::here;
+
 /// A socket that breaks when it has taken nothing for too long of what is written to it. HTTP
 /// alone has no bound for that: an answer that nobody reads would stay for ever.
 pub(super) struct Guarded<S> {
@@ -17,6 +19,8 @@ pub(super) struct Guarded<S> {
     patience: Duration,
     /// Since when nothing is taken, as the time at which that ends.
     stalled: Option<Pin<Box<Sleep>>>,
+    /// The worker on whose thread it came in, if it was one's.
+    worker: Option<usize>,
 }
 
 impl<S> Guarded<S> {
@@ -25,7 +29,13 @@ impl<S> Guarded<S> {
             stream: TokioIo::new(stream),
             patience,
             stalled: None,
+            worker: here(),
         }
+    }
+
+    /// Whether this is the thread of the worker on which it came in.
+    pub(super) fn is_of_this_worker(&self) -> bool {
+        self.worker.is_some() && self.worker == here()
     }
 
     /// The socket, which whoever takes it watches himself.

@@ -39,7 +39,7 @@ impl Session {
 
     async fn come_in(&mut self, (room, since): (RoomId, Seq)) -> Result<(), Refusal> {
         let token = self.token.take().ok_or_else(unauthenticated)?;
-        self.connect(Some(token)).await?;
+        self.connect(Some(*token)).await?;
         let wish = Enter::new(RoomRef::id(room), room.to_string());
         if let (_, After::CatchUp(rooms)) = self.enter(wish).await? {
             for (room, head) in rooms {

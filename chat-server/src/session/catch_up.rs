@@ -17,6 +17,9 @@ use crate::outbox::State;
 /// How long a session that knows more than its worker waits before it looks again.
 const AHEAD: Duration = Duration::from_millis(2);
 
+/// Bytes of records that are kept waiting for each other.
+const TOGETHER_BYTES_MAX: usize = 16 * 1024;
+
 /// Those of consecutive records that a session may hear, up to this one.
 fn up_to(last: Seq, records: &[Arc<Record>]) -> &[Arc<Record>] {
     #[cfg(sabotage)]
@@ -46,6 +49,10 @@ impl Session {
         while self.link.outbox.state() == State::Open && !self.link.is_ending() {
             let seated = self.link.has_seat(room);
             let state = self.worker.hub.borrow_mut().catch_up(key, room, position);
+            if state != CatchUp::Live {
+                // Else it leaves with the word that this was all.
+                self.link.outbox.uncork();
+            }
             let last = match state {
                 CatchUp::Live => return self.synced(room, position),
                 CatchUp::Ahead => {
@@ -72,7 +79,6 @@ impl Session {
                 CatchUp::Gone(_) => {
                     if self.link.part(room) {
                         self.seats.remove(room);
-                        self.told.remove(&room);
                     }
                     return;
                 }
@@ -99,15 +105,18 @@ impl Session {
             #[cfg(sabotage)]
             drop(kept);
         }
+        self.link.outbox.uncork();
     }
 
     /// Tells a client that it hears a room live from this record on.
     fn synced(&mut self, room: RoomId, seq: Seq) {
-        self.told.insert(room, seq);
+        self.seats.tell(room, seq);
         self.system(&System::Synced { room, seq });
+        self.link.outbox.uncork();
     }
 
-    /// Sends records until so much waits that the client has to take it first; gives the last one.
+    /// Puts records into the outbox until so much waits that the client has to take it first; gives
+    /// the last one. They leave together, with what follows.
     fn send_on(&self, room: RoomId, records: &[Arc<Record>], voice: &Voice) -> Option<Seq> {
         let outbox = &self.link.outbox;
         let user = self.seats.actor(room).map(|actor| actor.id);
@@ -116,12 +125,15 @@ impl Session {
             if outbox.state() != State::Open || outbox.waiting() > self.waiting_most() {
                 break;
             }
+            if outbox.waiting() > TOGETHER_BYTES_MAX {
+                outbox.uncork();
+            }
             let hearer = user.map_or(Hearer::Other, |user| Hearer::of(record, user));
             // A guest is at one socket: where nobody hears himself, this is his own.
             let own = hearer == Hearer::Author;
             let silent = own && record.by.id.is_guest() && !voice.echoes();
             if !silent {
-                voice.event(record, hearer, &mut |text| outbox.send_text(text));
+                voice.event(record, hearer, &mut |text| outbox.put_text(text));
             }
             last = Some(record.seq);
         }
@@ -132,6 +144,11 @@ impl Session {
     pub(super) async fn drained(&self) {
         let most = self.waiting_most();
         let outbox = &self.link.outbox;
+        // This waits for the client, who has to give a sign of life.
+        let works = self.link.works.replace(false);
+        if outbox.waiting() > most {
+            outbox.uncork();
+        }
         poll_fn(|cx| {
             outbox.register(cx);
             let goes_on = outbox.state() == State::Open && !self.link.is_ending();
@@ -142,6 +159,7 @@ impl Session {
             }
         })
         .await;
+        self.link.works.set(works);
     }
 
     /// Bytes that may wait before more is sent of what isn't live.

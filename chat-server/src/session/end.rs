@@ -77,7 +77,11 @@ impl Session {
     async fn let_go(&mut self, seats: Vec<(RoomId, UserId)>) {
         for (room, user) in seats.into_iter().chain(self.seats.visits()) {
             let known = self.identity.as_ref().map(Identity::actor);
-            let actors = [self.seats.actor(room), self.nobody.as_ref(), known.as_ref()];
+            let actors = [
+                self.seats.actor(room),
+                self.nobody.as_deref(),
+                known.as_ref(),
+            ];
             let actor = actors.into_iter().flatten().find(|it| it.id == user);
             let Some(actor) = actor.cloned() else {
                 continue;

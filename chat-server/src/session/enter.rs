@@ -189,7 +189,10 @@ impl Session {
         let token = match wish.rule {
             NameRule::Guest => wish.token.clone(),
             // A request's own token counts for every room.
-            NameRule::Address => wish.token.clone().or_else(|| self.token.clone()),
+            NameRule::Address => {
+                let own = || self.token.as_deref().cloned();
+                wish.token.clone().or_else(own)
+            }
         };
         if let Some(token) = token {
             let actor = self.proven(&token).await?;
@@ -292,8 +295,9 @@ impl Session {
         self.nobody
             .get_or_insert_with(|| {
                 let name = Name::new("guest").expect("a plain word is a name");
-                Actor::new(UserId::guest(draw), name)
+                Box::new(Actor::new(UserId::guest(draw), name))
             })
+            .as_ref()
             .clone()
     }
 }

@@ -1,6 +1,6 @@
 //! Who somebody is, and where he was: `hello`, and attaching many rooms at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chat_core::{Author, RoomId, Seq};
 use chat_protocol::answer::{Answer, ResetReason, ResumeState, Welcome};
@@ -100,7 +100,7 @@ impl Session {
     /// The token of the frame, else that of the request.
     fn token_of<'a>(&'a self, hello: &'a Hello) -> Option<&'a str> {
         let token = hello.token.as_ref().map(Token::expose);
-        token.or(self.token.as_ref().map(Token::expose))
+        token.or(self.token.as_deref().map(Token::expose))
     }
 
     /// Who it is: by the token of the frame or of the request, or as a guest.
@@ -126,19 +126,33 @@ impl Session {
             .collect();
         match &hello.subscribe {
             Subscribe::Mine => {
-                let user = self.actor()?.id;
-                for mine in self.node().store().rooms_of(user).await? {
-                    wanted.entry(mine.room.id).or_default();
+                for room in self.own_rooms().await? {
+                    wanted.entry(room).or_default();
                 }
             }
             Subscribe::Rooms(rooms) => {
+                if !self.node().bus().is_alone() {
+                    self.own_rooms().await?;
+                }
                 for room in rooms {
                     wanted.entry(*room).or_default();
                 }
             }
-            Subscribe::None => {}
+            Subscribe::None if self.node().bus().is_alone() => {}
+            Subscribe::None => drop(self.own_rooms().await?),
         }
         Ok(wanted.into_iter().collect())
+    }
+
+    /// The rooms that he is a member of. Those that he joins later he hears of, by whatever node.
+    async fn own_rooms(&self) -> Result<BTreeSet<RoomId>, Refusal> {
+        let user = self.actor()?.id;
+        let mine = self.node().store().rooms_of(user).await?;
+        let mine: BTreeSet<RoomId> = mine.into_iter().map(|mine| mine.room.id).collect();
+        if !self.node().bus().is_alone() {
+            self.link.know(mine.clone());
+        }
+        Ok(mine)
     }
 
     /// Takes seats; tells what became of each position, and from where each room is to follow.

@@ -36,7 +36,6 @@ impl Session {
                 // It may have come back before it heard of this.
                 if self.link.part(room) {
                     self.seats.remove(room);
-                    self.told.remove(&room);
                 }
                 None
             }
@@ -60,7 +59,7 @@ impl Session {
             // Whoever has lost a seat, and is about to hear of that, is told no more of the room.
             if self.link.has_seat(room)
                 && let Some(head) = self.worker.position(room)
-                && self.told.insert(room, head) != Some(head)
+                && self.seats.tell(room, head)
             {
                 heads.insert(room, head);
             }

@@ -173,7 +173,6 @@ impl Session {
     pub(super) async fn rise(&mut self, room: RoomId) -> Option<Actor> {
         self.worker.hub.borrow_mut().rise(self.link.key, room);
         let actor = self.seats.remove(room)?;
-        self.told.remove(&room);
         self.detach(room, actor.clone()).await;
         Some(actor)
     }
@@ -194,13 +193,13 @@ impl Session {
     /// Tells a room that the session hears it no more.
     pub(super) async fn detach(&self, room: RoomId, actor: Actor) {
         let (nobody, _) = oneshot::channel();
-        let mail = Mail {
+        let mail = Box::new(Mail {
             room,
             actor,
             from: Some(self.link.key),
             wish: Wish::Detach,
             reply: Address::Once(nobody),
-        };
+        });
         // Refused only if the room's worker ends.
         drop(self.node().send(mail).await);
     }
@@ -218,13 +217,13 @@ impl Session {
         }
         // Nobody waits for the answer: what the session sends next is judged after it.
         let (reply, _) = oneshot::channel();
-        let mail = Mail {
+        let mail = Box::new(Mail {
             room,
             actor: actor.clone(),
             from: Some(self.link.key),
             wish: Wish::Reach(seq),
             reply: Address::Once(reply),
-        };
+        });
         self.node().send(mail).await
     }
 
@@ -246,7 +245,7 @@ impl Session {
             user: actor.id,
             voice: voice.clone(),
         };
-        let mail = Mail {
+        let mail = Box::new(Mail {
             room,
             from: Some(self.link.key),
             wish: Wish::Attach,
@@ -256,7 +255,7 @@ impl Session {
                 waiting: answer,
             })),
             actor: actor.clone(),
-        };
+        });
         self.node().send(mail).await?;
         let outcome = answered
             .await

@@ -1,19 +1,15 @@
 //! Commands that go to their rooms by themselves: what most frames are.
 
-use std::future::poll_fn;
-use std::task::Poll;
-
-use chat_core::{Actor, Command, RoomId};
+use chat_core::{Actor, Cid, Command, RoomId};
 use chat_protocol::code::{Code, Refusal};
 use chat_protocol::command::Op;
-use chat_protocol::dialect::Ticket;
+use chat_protocol::dialect::{Call, Ticket};
 use chat_protocol::room_ref::RoomRef;
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::Session;
 use crate::desk;
 use crate::mail::{Mail, Refused, Wish};
-use crate::outbox::State;
 use crate::worker::Address;
 
 /// What became of an op on the straight way.
@@ -63,45 +59,95 @@ impl Session {
             }
         }
         self.room_for_one_more().await;
-        let mail = Mail {
-            room: target,
-            actor,
-            from: Some(self.link.key),
-            wish: Wish::Command {
-                command,
-                cid,
-                used: None,
-            },
-            reply: Address::Ticket(self.link.key, ticket),
-        };
-        self.link.in_flight.set(self.link.in_flight.get() + 1);
+        let mail = self.mail(target, actor, command, cid, ticket);
         #[cfg(sabotage)]
         if chat_core::sabotage::planted("waits_when_overloaded") {
             drop(Box::pin(self.node().send(mail)).await);
             return Sent::Away;
         }
-        if let Err(TrySendError::Full(mail)) = self.node().worker_of(target).mail.try_send(mail) {
-            // It would wait, and everything behind it: who is told may come again.
-            self.link.in_flight.set(self.link.in_flight.get() - 1);
-            if let Address::Ticket(_, ticket) = mail.reply {
-                return Sent::Refused(Refused::Overloaded.into(), ticket);
-            }
+        match self.post(mail) {
+            None => Sent::Away,
+            Some(ticket) => Sent::Refused(Refused::Overloaded.into(), ticket),
         }
-        Sent::Away
+    }
+
+    /// Sends a command straight to its room if nobody has to be asked or waited for. Anything else
+    /// is given back, and so is what can't be taken at the moment, refused.
+    pub(super) fn send_at_once(&self, call: Call) -> Option<Call> {
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("waits_when_overloaded") {
+            return Some(call);
+        }
+        let Some((room, actor)) = self.known_target(&call) else {
+            return Some(call);
+        };
+        let Call { ticket, op } = call;
+        let Ok(Op::InRoom { command, cid, .. }) = op else {
+            return Some(Call { ticket, op });
+        };
+        let ticket = self.post(self.mail(room, actor, command, cid, ticket))?;
+        let op = Err(Refused::Overloaded.into());
+        Some(Call { ticket, op })
+    }
+
+    /// The room of a command that may go there at once, and who acts in it.
+    fn known_target(&self, call: &Call) -> Option<(RoomId, Actor)> {
+        let Ok(Op::InRoom {
+            room: Some(room),
+            command,
+            ..
+        }) = &call.op
+        else {
+            return None;
+        };
+        let may_go = is_plain(command)
+            && !desk::is_checked(command)
+            && self.link.in_flight.get() < IN_FLIGHT_MAX;
+        let room = self.known_room(room).filter(|_| may_go)?;
+        Some((room, self.actor_in(room).ok()?))
+    }
+
+    fn mail(
+        &self,
+        room: RoomId,
+        actor: Actor,
+        command: Command,
+        cid: Option<Cid>,
+        ticket: Ticket,
+    ) -> Box<Mail<Address>> {
+        let wish = Wish::Command {
+            command,
+            cid,
+            used: None,
+            near: None,
+        };
+        Box::new(Mail {
+            room,
+            actor,
+            from: Some(self.link.key),
+            wish,
+            reply: Address::Ticket(self.link.key, ticket),
+        })
+    }
+
+    /// Puts a command into its room's mailbox. Gives the ticket back if that is full: it would wait,
+    /// and everything behind it, while who is told may come again.
+    fn post(&self, mail: Box<Mail<Address>>) -> Option<Ticket> {
+        self.link.in_flight.set(self.link.in_flight.get() + 1);
+        let Err(TrySendError::Full(mail)) = self.node().worker_of(mail.room).mail.try_send(mail)
+        else {
+            return None;
+        };
+        self.link.in_flight.set(self.link.in_flight.get() - 1);
+        match mail.reply {
+            Address::Ticket(_, ticket) => Some(ticket),
+            Address::Once(_) | Address::Seat(_) => None,
+        }
     }
 
     /// Waits while too many commands of this session wait for their rooms.
     pub(super) async fn room_for_one_more(&self) {
-        poll_fn(|cx| {
-            self.link.outbox.register(cx);
-            if self.link.in_flight.get() < IN_FLIGHT_MAX || self.link.outbox.state() != State::Open
-            {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
-        })
-        .await;
+        self.owes_fewer_than(IN_FLIGHT_MAX).await;
     }
 
     /// The room that a word means, if that can be told without asking anybody.

@@ -21,6 +21,9 @@ pub(super) struct Connection {
     deaf_until: Option<Instant>,
     /// Whether its client ever let it wait.
     pub(super) was_deaf: bool,
+    mute_until: Option<Instant>,
+    /// Whether its client ever gave no sign of life.
+    pub(super) was_mute: bool,
 }
 
 /// What a client hears of its connection.
@@ -56,6 +59,8 @@ impl Connection {
             .into_bytes(),
             deaf_until: None,
             was_deaf: false,
+            mute_until: None,
+            was_mute: false,
         };
         let head = timeout(PATIENCE, poll_fn(|cx| connection.poll_head(cx)));
         let head = head.await.ok()??;
@@ -86,8 +91,19 @@ impl Connection {
         self.deaf_until.is_some()
     }
 
-    /// Reads again, whatever was meant before.
+    /// Says nothing for a while, not even that it is there.
+    pub(super) fn be_mute(&mut self, until: Instant) {
+        self.mute_until = Some(until);
+        self.was_mute = true;
+    }
+
+    pub(super) fn is_mute(&self) -> bool {
+        self.mute_until.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Reads and speaks again, whatever was meant before.
     pub(super) fn listen(&mut self) {
+        self.mute_until = None;
         self.deaf_until = None;
         self.cable.clear();
     }
@@ -181,7 +197,7 @@ impl Connection {
                         .map_or(1005, |it| u16::from_be_bytes(*it));
                     return Poll::Ready(Next::Closed(code));
                 }
-                Some((PING, payload)) => self.write(PONG, &payload),
+                Some((PING, payload)) if !self.is_mute() => self.write(PONG, &payload),
                 Some(_) => {}
                 None => {
                     if !std::task::ready!(self.poll_more(cx)) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chat_core::{Head, Idx, Key, Record, Room, RoomId, Seq, Standing, Timestamp, UserId};
 use chat_protocol::answer::{MemberCard, Message, MyRoom, Page, RoomCard};
+use tokio::time::Instant;
 
 use super::dice::Dice;
 use super::ledger::Ledger;
@@ -31,7 +32,14 @@ pub(super) enum Health {
 
 /// The health of a store, to be changed from outside.
 #[derive(Clone, Debug)]
-pub(super) struct Ward(Arc<Mutex<(Health, Dice)>>);
+pub(super) struct Ward(Arc<Mutex<Patient>>);
+
+#[derive(Debug)]
+struct Patient {
+    health: Health,
+    dice: Dice,
+    failed_at: Option<Instant>,
+}
 
 /// A store whose health changes.
 #[derive(Debug)]
@@ -51,19 +59,28 @@ struct Fate {
 
 impl Ward {
     pub(super) fn new(dice: Dice) -> Self {
-        Self(Arc::new(Mutex::new((Health::Frail, dice))))
+        Self(Arc::new(Mutex::new(Patient {
+            health: Health::Frail,
+            dice,
+            failed_at: None,
+        })))
     }
 
-    fn lock(&self) -> MutexGuard<'_, (Health, Dice)> {
+    fn lock(&self) -> MutexGuard<'_, Patient> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn set(&self, health: Health) {
-        self.lock().0 = health;
+        self.lock().health = health;
+    }
+
+    /// Whether anything that was asked has failed at this moment or since.
+    pub(super) fn failed_since(&self, moment: Instant) -> bool {
+        self.lock().failed_at.is_some_and(|at| at >= moment)
     }
 
     fn fate(&self) -> Fate {
-        let (health, dice) = &mut *self.lock();
+        let Patient { health, dice, .. } = &mut *self.lock();
         let (late_ms, fails) = match health {
             Health::Well => (1, 0),
             Health::Frail => (8, 3),
@@ -91,6 +108,7 @@ impl Faulty {
 
     fn lost(&self, what: &'static str) -> StoreError {
         self.trace.harm(what);
+        self.ward.lock().failed_at = Some(Instant::now());
         StoreError::Unavailable(what.into())
     }
 

@@ -1,4 +1,4 @@
-//! The machine that the server runs on: it starts, stops and crashes it, over the same store.
+//! The machines that servers run on: they start, stop and crash them, over the same store.
 
 use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -12,12 +12,14 @@ use chat_core::{Name, UserId};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
+use super::bus::Exchange;
 use super::clock::VirtualClock;
 use super::dice::{Dice, Drawn};
 use super::faulty::{Faulty, Ward};
 use super::ledger::Ledger;
 use super::network::{Cable, End, Weather, connection};
 use super::trace::Trace;
+use crate::auth::hashing::HashingCost;
 use crate::auth::{AuthError, Authenticator, Identity, TokenFault, Verdict};
 use crate::config::Config;
 use crate::listener::Caller;
@@ -29,7 +31,7 @@ use crate::worker::Inboxes;
 /// Opens the store, once for each start of a server.
 pub(super) type Open = Box<dyn FnMut(&mut Dice) -> Arc<dyn Store>>;
 
-/// A machine with at most one server on it.
+/// Some machines, each with at most one server on it.
 pub(super) struct Host {
     pub(super) config: Config,
     pub(super) ward: Ward,
@@ -38,7 +40,10 @@ pub(super) struct Host {
     trace: Trace,
     dice: RefCell<Dice>,
     open: RefCell<Open>,
-    life: RefCell<Option<Life>>,
+    /// What runs on each machine.
+    lives: RefCell<Vec<Option<Life>>>,
+    /// What connects the machines, if there are several.
+    pub(super) bus: Option<Exchange>,
     /// The store, without anything that goes wrong.
     sound: RefCell<Option<Arc<dyn Store>>>,
     weather: Cell<Weather>,
@@ -52,13 +57,19 @@ struct Life {
     cables: Vec<Cable>,
 }
 
+/// As little work as a hash can be.
+const HASHING: HashingCost = HashingCost {
+    memory_kib: 8,
+    passes: 1,
+};
+
 /// Connections that wait for the server to take them on.
 const WAITING_MAX: usize = 64;
 
 impl Host {
     pub(super) fn new(
         open: Open,
-        workers: usize,
+        (machines, workers): (usize, usize),
         clock: Arc<VirtualClock>,
         (ledger, trace): (Ledger, Trace),
         mut dice: Dice,
@@ -69,6 +80,7 @@ impl Host {
             bytes_max: 4_096,
             piece_bytes_max: dice.between(20, 3_000),
         };
+        let bus = (machines > 1).then(|| Exchange::new(dice.fork(), trace.clone()));
         Self {
             config,
             ward: Ward::new(dice.fork()),
@@ -77,25 +89,46 @@ impl Host {
             trace,
             dice: RefCell::new(dice),
             open: RefCell::new(open),
-            life: RefCell::default(),
+            lives: RefCell::new((0..machines).map(|_| None).collect()),
+            bus,
             sound: RefCell::default(),
             weather: Cell::new(weather),
         }
     }
 
-    /// Starts a server, however often that takes.
-    pub(super) async fn start(&self) {
+    pub(super) fn machines(&self) -> usize {
+        self.lives.borrow().len()
+    }
+
+    /// The store: opened again if nobody has it open.
+    fn store(&self) -> Arc<dyn Store> {
+        let is_open = self.lives.borrow().iter().any(Option::is_some);
+        if is_open && let Some(store) = self.sound() {
+            return store;
+        }
+        let store = (self.open.borrow_mut())(&mut self.dice.borrow_mut());
+        self.sound.replace(Some(store.clone()));
+        store
+    }
+
+    /// Starts a server on a machine, however often that takes.
+    pub(super) async fn start(&self, machine: usize) {
         loop {
-            let store = (self.open.borrow_mut())(&mut self.dice.borrow_mut());
-            self.sound.replace(Some(store.clone()));
+            let store = self.store();
             let (ward, ledger) = (self.ward.clone(), self.ledger.clone());
             let store = Faulty::over(store, ward, ledger, self.trace.clone());
             let drawn = Drawn::from(self.dice.borrow_mut().fork());
-            let server = Server::builder(self.config.clone())
+            let mut builder = Server::builder(self.config.clone());
+            if let Some(bus) = &self.bus {
+                builder = builder.bus(Arc::new(bus.join()));
+            }
+            let server = builder
                 .store(Arc::new(store))
                 .clock(self.clock.clone())
                 .entropy(Arc::new(drawn))
                 .authenticator(Arc::new(Badges))
+                .hashing(HASHING)
+                .in_step()
                 .prepare()
                 .await;
             match server {
@@ -105,14 +138,14 @@ impl Host {
                     let task =
                         spawn_local(live(node, inboxes, arrivals, router, self.trace.clone()));
                     let cables = Vec::new();
-                    self.trace.note("host", "starts a server");
-                    self.life.replace(Some(Life {
+                    self.trace.note("host", &format!("starts server {machine}"));
+                    let life = Life {
                         server,
                         task,
                         door,
                         cables,
-                    }));
-                    return;
+                    };
+                    return self.put(machine, life);
                 }
                 Err(error) => {
                     self.trace.note("host", &format!("can't start: {error}"));
@@ -123,10 +156,24 @@ impl Host {
         }
     }
 
-    /// Ends the server in the middle of everything.
-    pub(super) async fn crash(&self) {
-        let Some(life) = self.life.take() else { return };
-        self.trace.note("host", "the server crashes");
+    fn put(&self, machine: usize, life: Life) {
+        if let Some(place) = self.lives.borrow_mut().get_mut(machine) {
+            *place = Some(life);
+        }
+    }
+
+    fn take(&self, machine: usize) -> Option<Life> {
+        let mut lives = self.lives.borrow_mut();
+        lives.get_mut(machine)?.take()
+    }
+
+    /// Ends a server in the middle of everything.
+    pub(super) async fn crash(&self, machine: usize) {
+        let Some(life) = self.take(machine) else {
+            return;
+        };
+        self.trace
+            .note("host", &format!("server {machine} crashes"));
         for cable in &life.cables {
             cable.cut();
         }
@@ -135,10 +182,12 @@ impl Host {
         drop(life.task.await);
     }
 
-    /// Asks the server to stop, and waits until it has.
-    pub(super) async fn stop(&self) {
-        let Some(life) = self.life.take() else { return };
-        self.trace.note("host", "the server stops");
+    /// Asks a server to stop, and waits until it has.
+    pub(super) async fn stop(&self, machine: usize) {
+        let Some(life) = self.take(machine) else {
+            return;
+        };
+        self.trace.note("host", &format!("server {machine} stops"));
         life.server.stop().await;
         if tokio::time::timeout(Duration::from_secs(5), life.task)
             .await
@@ -151,10 +200,32 @@ impl Host {
         }
     }
 
-    /// A connection to the server; none if it doesn't run.
+    /// A machine on which a server runs.
+    pub(super) fn machine(&self, dice: &mut Dice) -> Option<usize> {
+        let lives = self.lives.borrow();
+        let running = lives.iter().enumerate().filter(|(_, life)| life.is_some());
+        let running: Vec<usize> = running.map(|(machine, _)| machine).collect();
+        match running.as_slice() {
+            [one] => Some(*one),
+            several => dice.pick(several).copied(),
+        }
+    }
+
+    /// A connection to a server; none if none runs.
     pub(super) fn connect(&self, number: u8, dice: &mut Dice) -> Option<(End, Cable)> {
-        let mut life = self.life.borrow_mut();
-        let life = life.as_mut()?;
+        let machine = self.machine(dice)?;
+        self.connect_to(machine, number, dice)
+    }
+
+    /// A connection to the server on this machine; none if it doesn't run.
+    pub(super) fn connect_to(
+        &self,
+        machine: usize,
+        number: u8,
+        dice: &mut Dice,
+    ) -> Option<(End, Cable)> {
+        let mut lives = self.lives.borrow_mut();
+        let life = lives.get_mut(machine)?.as_mut()?;
         let (ours, theirs, cable) = connection(self.weather.get(), dice);
         let peer = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, number)), 40_000);
         life.door.try_send((theirs, peer)).ok()?;
@@ -169,6 +240,9 @@ impl Host {
             ..self.weather.get()
         };
         self.weather.set(calm);
+        if let Some(bus) = &self.bus {
+            bus.heal();
+        }
     }
 
     /// The store as it is, whatever the server sees of it.
@@ -224,6 +298,7 @@ fn config(workers: usize, dice: &mut Dice) -> Config {
     limits.page_items = 10;
     limits.catch_up_records_max = dice.between(30, 400);
     limits.room_idle_ms = dice.between(500, 20_000);
+    limits.poll_ms = dice.between(200, 2_500);
     config
 }
 

@@ -10,7 +10,25 @@ use super::trace::{Hash, Trace};
 
 /// Every record that the store has taken in, and who was where.
 #[derive(Clone, Debug)]
-pub(super) struct Ledger(Arc<Mutex<BTreeMap<RoomId, Book>>>, Trace);
+pub(super) struct Ledger {
+    books: Arc<Mutex<BTreeMap<RoomId, Book>>>,
+    keys: Arc<Mutex<Keys>>,
+    trace: Trace,
+}
+
+/// The passwords that commands bore, which no record has.
+type Keys = BTreeMap<(UserId, Cid), String>;
+
+/// Who may come into a room, from some record on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Door {
+    /// Anybody.
+    Open,
+    /// Whoever says this password.
+    Locked(String),
+    /// Whoever was invited.
+    Closed,
+}
 
 /// One room.
 #[derive(Debug, Default)]
@@ -24,7 +42,7 @@ pub(super) struct Book {
     cids: BTreeMap<(UserId, Cid), Seq>,
     erased: BTreeSet<Seq>,
     kept_from: Seq,
-    is_open: bool,
+    doors: Vec<(Seq, Door)>,
     since_join: bool,
 }
 
@@ -37,31 +55,51 @@ struct Stay {
 
 impl Ledger {
     pub(super) fn new(trace: Trace) -> Self {
-        Self(Arc::default(), trace)
+        Self {
+            books: Arc::default(),
+            keys: Arc::default(),
+            trace,
+        }
     }
 
     fn books(&self) -> MutexGuard<'_, BTreeMap<RoomId, Book>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keys(&self) -> MutexGuard<'_, Keys> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes which password a command bears.
+    pub(super) fn bears(&self, user: UserId, cid: &Cid, key: &str) {
+        self.keys().insert((user, cid.clone()), key.to_owned());
+    }
+
+    fn key(&self, record: &Record) -> Option<String> {
+        let cid = record.cid.clone()?;
+        self.keys().get(&(record.by.id, cid)).cloned()
     }
 
     /// Takes in a record that the store has called durable.
     pub(super) fn enter(&self, record: &Arc<Record>) {
+        let key = self.key(record);
         let mut books = self.books();
         let book = books.entry(record.room).or_default();
         let head = book.head();
         if head.next() != record.seq {
             let (room, seq) = (record.room, record.seq);
-            self.1.wrong(format!("room {room}: {seq} follows {head}"));
+            self.trace
+                .wrong(format!("room {room}: {seq} follows {head}"));
         }
         if let Some(last) = book.records.last().filter(|last| last.at > record.at) {
             let what = format!(
                 "room {}: time runs backwards after {}",
                 record.room, last.seq
             );
-            self.1.wrong(what);
+            self.trace.wrong(what);
         }
-        if let Err(why) = book.judge(record) {
-            self.1
+        if let Err(why) = book.judge(record, key.as_deref()) {
+            self.trace
                 .wrong(format!("a record without permission: {why}: {record:?}"));
         }
         if let Some(cid) = &record.cid {
@@ -69,21 +107,32 @@ impl Ledger {
             if let Some(first) = book.cids.insert(key, record.seq) {
                 let (room, seq) = (record.room, record.seq);
                 let what = format!("room {room}: {cid:?} took effect twice, at {first} and {seq}");
-                self.1.wrong(what);
+                self.trace.wrong(what);
             }
         }
-        book.follow(record);
+        book.follow(record, key);
     }
 
     pub(super) fn rooms(&self) -> Vec<RoomId> {
         self.books().keys().copied().collect()
     }
 
-    /// Rooms that anybody may enter.
-    pub(super) fn open_rooms(&self) -> Vec<RoomId> {
+    /// Rooms that guests may enter, some of them with a password.
+    pub(super) fn public_rooms(&self) -> Vec<RoomId> {
         let books = self.books();
-        let open = books.iter().filter(|(_, book)| book.is_open);
-        open.map(|(room, _)| *room).collect()
+        let public = books
+            .iter()
+            .filter(|(_, book)| *book.door() != Door::Closed);
+        public.map(|(room, _)| *room).collect()
+    }
+
+    /// The password of a room, if it has one.
+    pub(super) fn password(&self, room: RoomId) -> Option<String> {
+        let key = |book: &Book| match book.door() {
+            Door::Locked(key) => Some(key.clone()),
+            Door::Open | Door::Closed => None,
+        };
+        self.of(room, key).flatten()
     }
 
     /// Looks at a room.
@@ -129,9 +178,33 @@ impl Book {
         self.records.get(at)
     }
 
+    /// Who may come in.
+    pub(super) fn door(&self) -> &Door {
+        self.doors.last().map_or(&Door::Closed, |(_, door)| door)
+    }
+
+    /// Whether somebody with this password may have come in at this record or at a later one.
+    pub(super) fn let_in(&self, since: Seq, key: &str) -> bool {
+        let before = self.doors.iter().rposition(|(seq, _)| *seq <= since);
+        let doors = self.doors.iter().skip(before.unwrap_or_default());
+        let fits = |door: &Door| match door {
+            Door::Open => true,
+            Door::Locked(it) => it == key,
+            Door::Closed => false,
+        };
+        doors.into_iter().any(|(_, door)| fits(door))
+    }
+
     pub(super) fn is_member(&self, user: UserId) -> bool {
         let last = self.stays.get(&user).and_then(|stays| stays.last());
         last.is_some_and(|stay| stay.to.is_none())
+    }
+
+    /// Whether somebody was a member at this record or at a later one.
+    pub(super) fn was_in(&self, user: UserId, since: Seq) -> bool {
+        let stays = self.stays.get(&user).into_iter().flatten();
+        let mut ends = stays.map(|stay| stay.to);
+        ends.any(|to| to.is_none_or(|to| to >= since))
     }
 
     pub(super) fn members(&self) -> Vec<UserId> {
@@ -159,6 +232,11 @@ impl Book {
     pub(super) fn removed_after(&self, name: &str, after: Seq) -> Option<Seq> {
         let is_his = |it: &&Arc<Record>| it.by.name.as_ref().is_some_and(|it| it.as_str() == name);
         let user = self.records.iter().find(is_his)?.by.id;
+        self.parted_after(user, after)
+    }
+
+    /// By which record after this one a user was removed.
+    pub(super) fn parted_after(&self, user: UserId, after: Seq) -> Option<Seq> {
         let mut records = self.records.iter().filter(|record| record.seq > after);
         let removal = records.find(|record| removes(record) == Some(user));
         removal.map(|record| record.seq)
@@ -172,6 +250,28 @@ impl Book {
         let stay = self.stays.get(&user).and_then(|stays| stays.last());
         let from = stay.map_or(Seq::default(), |stay| stay.from);
         self.since_join && self.rank(user) != Role::Owner && seq < from
+    }
+
+    /// The messages that a user may read, and what they say: those that are kept, and aren't deleted.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others say nothing")]
+    pub(super) fn texts(&self, user: UserId) -> BTreeMap<u64, String> {
+        let mut texts = BTreeMap::new();
+        for record in &self.records {
+            let (message, content) = match &record.event {
+                Event::Posted(it) => (record.seq, &it.content),
+                Event::Edited(it) => (it.message, &it.content),
+                Event::Deleted(it) => {
+                    texts.remove(&it.message.number());
+                    continue;
+                }
+                _ => continue,
+            };
+            let body = content.as_ref().map(|content| content.body.as_str());
+            if !self.hides(user, message) {
+                texts.insert(message.number(), body.unwrap_or_default().to_owned());
+            }
+        }
+        texts
     }
 
     pub(super) fn role(&self, user: UserId) -> String {
@@ -233,7 +333,7 @@ impl Book {
         clippy::wildcard_enum_match_arm,
         reason = "nobody in this world does anything else"
     )]
-    fn judge(&self, record: &Record) -> Result<(), String> {
+    fn judge(&self, record: &Record, key: Option<&str>) -> Result<(), String> {
         let user = record.by.id;
         match &record.event {
             Event::Reacted(it) => {
@@ -260,8 +360,13 @@ impl Book {
                 }
             }
             Event::Joined(_) if self.is_banned(user, record.at) => Err("banned".into()),
-            Event::Joined(_) if self.is_open || self.invited.contains_key(&user) => Ok(()),
-            Event::Joined(_) => Err("not invited".into()),
+            Event::Joined(_) if self.invited.contains_key(&user) => Ok(()),
+            Event::Joined(_) => match self.door() {
+                Door::Open => Ok(()),
+                Door::Locked(due) if key == Some(due.as_str()) => Ok(()),
+                Door::Locked(_) => Err("a wrong password".into()),
+                Door::Closed => Err("not invited".into()),
+            },
             Event::Left(_) if self.is_member(user) => Ok(()),
             Event::Left(_) => Err("not a member".into()),
             Event::Invited(_) => self.at_least(user, Role::Member, "invite"),
@@ -269,6 +374,7 @@ impl Book {
             Event::Muted(it) => self.outranks(user, it.user, Role::Moderator, "mute"),
             Event::Banned(it) => self.outranks(user, it.user, Role::Admin, "ban"),
             Event::Unbanned(_) => self.at_least(user, Role::Admin, "unban"),
+            Event::AccessChanged(_) => self.at_least(user, Role::Admin, "change who may enter"),
             Event::RoleChanged(it) => self.outranks(user, it.user, Role::Admin, "set roles"),
             Event::RoomTrimmed(_) if user == UserId::HOUSE => Ok(()),
             Event::RoomTrimmed(_) => self.at_least(user, Role::Admin, "trim"),
@@ -288,13 +394,21 @@ impl Book {
         clippy::wildcard_enum_match_arm,
         reason = "what else there is changes nobody's rights"
     )]
-    fn follow(&mut self, record: &Arc<Record>) {
+    fn follow(&mut self, record: &Arc<Record>, key: Option<String>) {
         let (user, seq) = (record.by.id, record.seq);
         match &record.event {
             Event::RoomCreated(it) => {
-                self.is_open = matches!(it.access, Access::Open);
+                self.doors.push((seq, Door::of(&it.access, key)));
                 self.since_join = it.history == History::SinceJoin;
                 self.come(user, seq, Role::Owner);
+            }
+            Event::AccessChanged(it) => {
+                if let Some(access) = &it.access {
+                    self.doors.push((seq, Door::of(access, key)));
+                }
+                if let Some(history) = it.history {
+                    self.since_join = history == History::SinceJoin;
+                }
             }
             Event::Joined(it) => self.come(user, seq, it.role),
             Event::Invited(it) => {
@@ -334,6 +448,16 @@ impl Book {
         self.stays.entry(user).or_default().push(stay);
         self.roles.insert(user, role);
         self.invited.remove(&user);
+    }
+}
+
+impl Door {
+    fn of(access: &Access, key: Option<String>) -> Self {
+        match access {
+            Access::Open => Self::Open,
+            Access::Password { .. } => Self::Locked(key.unwrap_or_default()),
+            Access::Invite | Access::Groups { .. } => Self::Closed,
+        }
     }
 }
 

@@ -65,11 +65,12 @@ struct Session {
     leaving: bool,
     /// Whether it says nothing either for as long as it reads nothing.
     dozes: bool,
+    since: Instant,
 }
 
 impl Session {
-    const fn is_away(&self) -> bool {
-        self.dozes && self.connection.is_deaf()
+    fn is_away(&self) -> bool {
+        self.connection.is_mute() || (self.dozes && self.connection.is_deaf())
     }
 }
 
@@ -142,6 +143,7 @@ impl Device {
             compared: BTreeMap::new(),
             leaving: false,
             dozes: false,
+            since: Instant::now(),
         };
         self.hello(&mut session);
         loop {
@@ -220,16 +222,19 @@ impl Device {
             4002 => "closed: lagging",
             4003 => "closed: no pong",
             4006 => "closed: the store failed while catching up",
+            1000 => "closed: goodbye",
             _ => "closed otherwise",
         };
         self.world.trace.reach(reached);
         if !matches!(code, 1000 | 4000 | 4002 | 4003 | 4006) {
             self.wrong(format_args!("closed with {code}"));
         }
-        if code == 4003 && !session.connection.was_deaf {
+        let was_silent = session.connection.was_deaf || session.connection.was_mute;
+        if code == 4003 && !was_silent {
             self.wrong("closed for being silent, and wasn't");
         }
-        if code == 4006 && self.world.calm.get() {
+        // What closed it may be long past when it is heard, but not before the session began.
+        if code == 4006 && !self.world.host.ward.failed_since(session.since) {
             self.wrong("closed for a store that is well");
         }
     }

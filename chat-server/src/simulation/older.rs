@@ -1,25 +1,20 @@
 //! A guest on an older client: a socket is in one room at a time, and nothing has a number.
 
+mod tongue;
+mod wire;
+
 use std::rc::Rc;
 use std::time::Duration;
 
 use chat_core::{Event, Name, Record, RoomId, Seq};
-use chat_protocol::spelling::Spelling;
-use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use self::tongue::{Heard, Tongue};
+use self::wire::Wire;
 use super::connection::{Connection, Next};
 use super::dice::Dice;
+use super::polling::{Carriage, Line};
 use super::world::World;
-
-/// What an older client speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tongue {
-    /// The `rooms` dialect: nobody hears himself.
-    Rooms,
-    /// The `actions` dialect: everybody does.
-    Actions,
-}
 
 /// Somebody without an account.
 pub(super) struct Guest {
@@ -34,18 +29,21 @@ pub(super) struct Guest {
 
 /// What lasts as long as a connection.
 struct Visit {
-    connection: Connection,
+    wire: Wire,
     /// The name that nobody else ever has.
     name: String,
     /// The room that it asked for, and the room's head at that time.
     wanted: Option<(RoomId, Seq)>,
+    /// The heads at which it asked for that room, and the passwords that it said.
+    asked: Vec<(Seq, String)>,
     inside: bool,
     /// The last message that it heard there.
     last: Option<Seq>,
 }
 
 impl Guest {
-    pub(super) fn new(world: Rc<World>, number: u8, tongue: Tongue, dice: Dice) -> Self {
+    pub(super) fn new(world: Rc<World>, number: u8, mut dice: Dice) -> Self {
+        let tongue = dice.pick(&Tongue::ALL).copied().unwrap_or(Tongue::Rooms);
         Self {
             world,
             who: format!("guest {number} ({tongue:?})"),
@@ -63,16 +61,29 @@ impl Guest {
             self.world.lacks(&self.who, None);
             let wait = self.dice.between(1, 2_000);
             tokio::time::sleep(Duration::from_millis(wait)).await;
-            let ends = self.world.host.connect(self.number, &mut self.dice);
-            let Some(ends) = ends else { continue };
-            let path = match self.tongue {
-                Tongue::Rooms => "/",
-                Tongue::Actions => "/chat",
-            };
-            if let Some(connection) = Connection::open(ends, path, "").await {
-                self.converse(connection).await;
+            if let Some(wire) = self.connect().await {
+                self.converse(wire).await;
             }
         }
+    }
+
+    async fn connect(&mut self) -> Option<Wire> {
+        let path = match self.tongue {
+            Tongue::Rooms | Tongue::Groups => "/",
+            Tongue::Actions => "/chat",
+            Tongue::Events => {
+                let carriages = [Carriage::Polls, Carriage::Socket, Carriage::Both];
+                let carriage = self.dice.pick(&carriages).copied()?;
+                self.note(&format!("comes by {carriage:?}"));
+                let world = self.world.clone();
+                let line = Line::open(world, carriage, self.number, self.dice.fork());
+                let mut line = line.await?;
+                line.send("0");
+                return Some(Wire::Line(Box::new(line)));
+            }
+        };
+        let ends = self.world.host.connect(self.number, &mut self.dice)?;
+        Some(Wire::Socket(Connection::open(ends, path, "").await?))
     }
 
     fn note(&self, what: &str) {
@@ -83,12 +94,13 @@ impl Guest {
         self.world.trace.wrong(format!("{}: {what}", self.who));
     }
 
-    async fn converse(&mut self, connection: Connection) {
+    async fn converse(&mut self, wire: Wire) {
         self.comings += 1;
         let mut visit = Visit {
-            connection,
+            wire,
             name: format!("g{}x{}", self.number, self.comings),
             wanted: None,
+            asked: Vec::new(),
             inside: false,
             last: None,
         };
@@ -96,17 +108,20 @@ impl Guest {
             let wait = Duration::from_millis(self.dice.between(1, 900));
             let until = Instant::now() + wait;
             loop {
-                match visit.connection.next(until).await {
+                match visit.wire.next(until).await {
                     Next::Text(text) => self.hear(&mut visit, &text),
                     Next::Time => break,
                     Next::Closed(_) | Next::Ended => return self.note("the connection ends"),
                 }
             }
             if self.world.calm.get() {
-                visit.connection.listen();
+                visit.wire.listen();
                 self.world.lacks(&self.who, self.lacking(&visit));
             } else {
                 self.act(&mut visit);
+                if visit.inside && !visit.wire.rise().await {
+                    return self.note("the session ends");
+                }
             }
         }
     }
@@ -124,112 +139,105 @@ impl Guest {
         let Some((room, _)) = visit.wanted else {
             return self.enter(visit);
         };
-        let spelled = self.spell(room);
         match self.dice.between(0, 20) {
             0 => {
                 self.note("cuts its connection");
                 self.world.trace.harm("connection cut");
-                visit.connection.cut();
+                visit.wire.cut();
             }
             1 => {
                 self.world.trace.harm("reader stalled");
                 let still = Duration::from_millis(self.dice.between(500, 9_000));
-                visit.connection.be_deaf(Instant::now() + still);
+                visit.wire.be_deaf(Instant::now() + still);
             }
-            2 if self.tongue == Tongue::Rooms && visit.inside => {
-                self.send(
-                    visit,
-                    &json!({"type": "leave", "payload": {"roomId": spelled}}),
-                );
+            2 if visit.inside => {
+                if let Some(frame) = self.tongue.leave(room) {
+                    self.send(visit, &frame);
+                }
             }
             3 if !visit.inside => self.enter(visit),
             _ if visit.inside => {
                 let body = format!("{}:{}", visit.name, self.said);
                 self.said += 1;
-                let frame = match self.tongue {
-                    Tongue::Rooms => {
-                        json!({"type": "chat", "payload": {"roomId": spelled, "msg": body}})
-                    }
-                    Tongue::Actions => {
-                        json!({"action": "send-message", "roomId": spelled, "message": body})
-                    }
-                };
+                let frame = self.tongue.say(room, &visit.name, &body);
                 self.send(visit, &frame);
             }
             _ => {}
         }
     }
 
-    fn spell(&self, room: RoomId) -> String {
-        match self.tongue {
-            Tongue::Rooms => Spelling::Code.write(room),
-            Tongue::Actions => Spelling::Prefixed.write(room),
-        }
-    }
-
-    fn send(&self, visit: &mut Visit, frame: &Value) {
-        let frame = frame.to_string();
+    fn send(&self, visit: &mut Visit, frame: &str) {
         self.note(&format!("> {frame}"));
-        visit.connection.send(&frame);
+        visit.wire.send(frame);
     }
 
     fn enter(&mut self, visit: &mut Visit) {
         let rooms = match visit.wanted {
             Some((room, _)) => vec![room],
-            None => self.world.ledger.open_rooms(),
+            None => self.world.ledger.public_rooms(),
         };
         let Some(room) = self.dice.pick(&rooms).copied() else {
             return;
         };
-        visit.wanted = Some((room, self.world.ledger.head(room)));
-        let (spelled, name) = (self.spell(room), visit.name.clone());
-        let frame = match self.tongue {
-            Tongue::Rooms => {
-                json!({"type": "join", "payload": {"name": name, "roomId": spelled, "pass": ""}})
+        let pass = match self.world.ledger.password(room) {
+            Some(key) if self.tongue == Tongue::Rooms => {
+                if self.dice.chance(70) {
+                    key
+                } else {
+                    "a guess".into()
+                }
             }
-            Tongue::Actions => json!({"action": "join", "username": name, "roomId": spelled}),
+            Some(_) | None => String::new(),
         };
+        let since = self.world.ledger.head(room);
+        visit.wanted = Some((room, since));
+        let frame = self.tongue.enter(room, &visit.name, &pass);
         self.send(visit, &frame);
+        visit.asked.push((since, pass));
     }
 
     fn hear(&self, visit: &mut Visit, text: &str) {
         self.note(&format!("< {text}"));
-        let plain = text.strip_prefix("message: ");
-        let Ok(frame) = serde_json::from_str::<Value>(plain.unwrap_or(text)) else {
-            return self.wrong("heard what is no frame");
-        };
-        match self.tongue {
-            Tongue::Rooms if plain.is_some() => {
-                self.hear_line(visit, frame["msg"].as_str(), frame["user"].as_str());
+        match self.tongue.read(text) {
+            Heard::Line { body, sender } => {
+                self.hear_line(visit, body.as_deref(), sender.as_deref());
             }
-            Tongue::Rooms => {
-                let words = frame["message"].as_str().unwrap_or_default();
-                if words.starts_with("Successfully joined") {
-                    self.come(visit);
-                } else if words.contains(" left the Room ") || words.contains("not in the Room") {
-                    visit.inside = false;
-                    visit.last = None;
-                }
+            Heard::Came => self.come(visit),
+            Heard::Out => {
+                visit.inside = false;
+                visit.last = None;
             }
-            Tongue::Actions => match frame["action"].as_str() {
-                Some("joined") => self.come(visit),
-                Some("new-message") => {
-                    let (said, sender) = (frame["message"].as_str(), frame["sender"].as_str());
-                    self.hear_line(visit, said, sender);
-                }
-                Some("error") if frame["message"] == "You are not in this room" => {
-                    visit.inside = false;
-                    visit.last = None;
-                }
-                Some(_) | None => {}
-            },
+            Heard::Other => {}
+            Heard::Unreadable => self.wrong("heard what is no frame"),
         }
     }
 
     fn come(&self, visit: &mut Visit) {
         visit.inside = true;
         visit.last = None;
-        self.world.trace.reach("a guest came in");
+        self.world.trace.reach(match self.tongue {
+            Tongue::Rooms | Tongue::Actions => "a guest came in",
+            Tongue::Groups => "a guest came into a group",
+            Tongue::Events => "a guest came in by events",
+        });
+        let Some((room, _)) = visit.wanted else {
+            return self.wrong("came into no room that it asked for");
+        };
+        // A machine that hasn't heard yet who may come in lets in whoever might before.
+        let is_alone = self.world.host.machines() == 1;
+        let let_in = self.world.ledger.of(room, |book| {
+            let fits = |(since, pass): &(Seq, String)| {
+                book.let_in(if is_alone { *since } else { Seq::default() }, pass)
+            };
+            visit.asked.iter().any(fits)
+        });
+        if let_in != Some(true) {
+            let asked = &visit.asked;
+            self.wrong(format_args!("came into room {room} with {asked:?}"));
+        }
+        if visit.asked.iter().any(|(_, pass)| !pass.is_empty()) {
+            self.world.trace.reach("a guest knew the password");
+        }
     }
 
     fn hear_line(&self, visit: &mut Visit, body: Option<&str>, sender: Option<&str>) {
@@ -250,7 +258,7 @@ impl Guest {
         if record.by.name.as_ref().map(Name::as_str) != sender {
             self.wrong(format_args!("{seq} of room {room} isn't {sender:?}'s"));
         }
-        if self.tongue == Tongue::Rooms && sender == Some(&visit.name) {
+        if !self.tongue.echoes() && sender == Some(&visit.name) {
             self.wrong(format_args!("hears itself: {body:?}"));
         }
         let removed = self
@@ -281,7 +289,7 @@ impl Guest {
     fn missing(&self, visit: &Visit, room: RoomId, after: Seq, before: Seq) -> Option<Seq> {
         let own = |record: &Record| {
             let name = record.by.name.as_ref().map(Name::as_str);
-            self.tongue == Tongue::Rooms && name == Some(&visit.name)
+            !self.tongue.echoes() && name == Some(&visit.name)
         };
         let removed = |book: &super::ledger::Book| {
             let (_, since) = visit.wanted?;

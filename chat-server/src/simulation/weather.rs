@@ -11,16 +11,17 @@ use super::world::World;
 pub(super) async fn change(world: Rc<World>, mut dice: Dice, seconds: u64) {
     while world.clock.elapsed_ms() < seconds * 1_000 && !world.trace.is_wrong() {
         tokio::time::sleep(Duration::from_millis(dice.between(100, 2_500))).await;
+        let machine = dice.below(world.host.machines());
         match dice.between(0, 12) {
             0 | 1 => {
                 world.trace.harm("server crashed");
-                world.host.crash().await;
-                away(&world, &mut dice).await;
+                world.host.crash(machine).await;
+                away(&world, machine, &mut dice).await;
             }
             2 => {
                 world.trace.harm("server stopped");
-                world.host.stop().await;
-                away(&world, &mut dice).await;
+                world.host.stop(machine).await;
+                away(&world, machine, &mut dice).await;
             }
             3 => fall_ill(&world, &mut dice, Health::Down, "store down").await,
             4 => fall_ill(&world, &mut dice, Health::Slow, "store slow").await,
@@ -31,15 +32,27 @@ pub(super) async fn change(world: Rc<World>, mut dice: Dice, seconds: u64) {
                 world.trace.note("clock", &format!("{off} ms off"));
                 world.clock.put(off);
             }
+            7 | 8 => cut_off(&world, &mut dice).await,
             _ => {}
         }
     }
 }
 
+/// A while in which the machines don't hear each other.
+async fn cut_off(world: &World, dice: &mut Dice) {
+    let Some(bus) = &world.host.bus else { return };
+    world.trace.harm("bus cut");
+    world.trace.note("bus", "is cut");
+    bus.cut(true);
+    tokio::time::sleep(Duration::from_millis(dice.between(200, 4_000))).await;
+    bus.cut(false);
+    world.trace.note("bus", "is itself again");
+}
+
 /// A while without a server.
-async fn away(world: &World, dice: &mut Dice) {
+async fn away(world: &World, machine: usize, dice: &mut Dice) {
     tokio::time::sleep(Duration::from_millis(dice.between(1, 1_500))).await;
-    world.host.start().await;
+    world.host.start(machine).await;
 }
 
 async fn fall_ill(world: &World, dice: &mut Dice, health: Health, what: &'static str) {

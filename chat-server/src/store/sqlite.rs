@@ -402,7 +402,7 @@ impl Store for Sqlite {
     }
 
     async fn tend(&self, now: Timestamp) -> Result<bool, StoreError> {
-        write_alone!(self, move |desk| {
+        let work = move |desk: &mut Desk| {
             if erase::go_on(&desk.db)? || trim::go_on(&desk.db)? {
                 desk.note_erased()?;
                 return Ok(true);
@@ -410,12 +410,13 @@ impl Store for Sqlite {
             if retention::look_up(&desk.db)? {
                 return Ok(true);
             }
-            if let Some(room) = terms::catch_up(&desk.db, desk.place)? {
+            if let Some(room) = terms::catch_up(&desk.db, desk.place, desk.is_waited_for)? {
                 desk.place = room;
                 return Ok(true);
             }
             desk.scrub(now)
-        })
+        };
+        self.writer.write_aside(work).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

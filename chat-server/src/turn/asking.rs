@@ -16,7 +16,7 @@ use crate::store::Holder;
 /// A mail with the facts gathered for it so far.
 #[derive(Debug)]
 pub(super) struct Pending<R> {
-    pub(super) mail: Mail<R>,
+    pub(super) mail: Box<Mail<R>>,
     pub(super) facts: Facts,
     /// Whether the store was asked for the mail's cid.
     pub(super) looked_up: bool,
@@ -53,7 +53,7 @@ enum Asker<R> {
 const QUESTIONS_MAX: u8 = 16;
 
 impl<R> Pending<R> {
-    pub(super) fn new(mail: Mail<R>) -> Self {
+    pub(super) fn new(mail: Box<Mail<R>>) -> Self {
         Self {
             mail,
             facts: Facts::default(),
@@ -302,7 +302,7 @@ impl<R> Turn<R> {
 
     /// Calls back the mails that wait for facts in a room: each session's in the order in which it
     /// sent them.
-    pub(super) fn recall(&mut self, room: RoomId, again: &mut VecDeque<Mail<R>>) {
+    pub(super) fn recall(&mut self, room: RoomId, again: &mut VecDeque<Box<Mail<R>>>) {
         let theirs: BTreeSet<u64> = self
             .asking
             .iter()
@@ -327,7 +327,7 @@ impl<R> Turn<R> {
     }
 
     /// Refuses a mail for good; that somebody hears a room no more is true all the same.
-    pub(super) fn refuse(&mut self, mail: Mail<R>, refused: Refused) {
+    pub(super) fn refuse(&mut self, mail: Box<Mail<R>>, refused: Refused) {
         if matches!(mail.wish, Wish::Detach) {
             self.dismiss(&mail);
             self.detach(&mail);
@@ -352,7 +352,7 @@ impl<R> Turn<R> {
         }
     }
 
-    fn refuse_guess(&mut self, mail: Mail<R>) {
+    fn refuse_guess(&mut self, mail: Box<Mail<R>>) {
         let outcome = match mail.wish {
             Wish::Detach | Wish::Reach(_) => Ok(Reply::Accepted),
             Wish::Command { .. } | Wish::Attach | Wish::Look(_) => {
@@ -374,6 +374,7 @@ impl<R> Turn<R> {
             self.apart.insert(id);
         }
         self.engine.load(room);
+        self.keep_nameless(id);
         self.relearn(id, now);
         if !missed.is_empty() {
             // They may be this node's own, of which it never knew whether they are durable.
@@ -438,7 +439,7 @@ impl<R> Turn<R> {
     }
 
     /// Lets a session go. Its visit ends at once, so that one which begins later in this turn stays.
-    pub(super) fn rise(&mut self, mail: Mail<R>) {
+    pub(super) fn rise(&mut self, mail: Box<Mail<R>>) {
         self.dismiss(&mail);
         self.hold(mail.room, Answer::Detach(mail));
     }

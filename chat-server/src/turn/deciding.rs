@@ -16,10 +16,16 @@ use crate::mail::{Mail, Reply, Wish};
 impl<R> Turn<R> {
     /// Decides a command, and does what the decision asks for.
     pub(super) fn decide(&mut self, mut pending: Pending<R>, now: Timestamp) {
-        let Wish::Command { command, cid, used } = &pending.mail.wish else {
+        let Wish::Command {
+            command,
+            cid,
+            used,
+            near,
+        } = &pending.mail.wish
+        else {
             return;
         };
-        let room = pending.mail.room;
+        let (room, near) = (pending.mail.room, *near);
         if let Some(seq) = used.filter(|_| pending.facts.used.is_none()) {
             return self.need(pending, Need::Used(seq), now);
         }
@@ -50,7 +56,9 @@ impl<R> Turn<R> {
                 };
                 let Some(pending) = pending else { return };
                 let applied = self.engine.evolve(&record);
+                self.stay_nameless(&record);
                 debug_assert!(applied, "what was just decided is the next record");
+                self.neighbours.note(room, record.by.id, near);
                 #[cfg(sabotage)]
                 if chat_core::sabotage::planted("published_before_commit") {
                     self.publish(|| crate::bus::Hint::Appended(Arc::new(record.clone())));
@@ -71,7 +79,10 @@ impl<R> Turn<R> {
                     self.judged(pending.mail, Ok(Reply::Done { room, seq, dup }));
                 }
             }
-            Ok(Decision::Signal(signal)) => self.signal(pending.mail, signal),
+            Ok(Decision::Signal(signal)) => {
+                self.neighbours.note(room, pending.mail.actor.id, near);
+                self.signal(pending.mail, signal);
+            }
             Ok(Decision::Need(need)) => self.need(pending, need, now),
         }
     }
@@ -89,7 +100,7 @@ impl<R> Turn<R> {
         }
     }
 
-    fn signal(&mut self, mail: Mail<R>, signal: Judged) {
+    fn signal(&mut self, mail: Box<Mail<R>>, signal: Judged) {
         let by = self.author(mail.room, &mail.actor);
         let (room, from) = (mail.room, mail.from);
         let state = self.engine.room(room);

@@ -202,6 +202,7 @@ impl<R> Turn<R> {
         }
         while let Some(record) = self.next_ahead(room) {
             let applied = self.engine.evolve(&record);
+            self.stay_nameless(&record);
             debug_assert!(applied, "a record ahead waits for those before it");
             if is_for_all(&record) {
                 self.remember(&record);

@@ -174,7 +174,7 @@ impl<R> Turn<R> {
         let Some(slot) = self.slots.get_mut(&room) else {
             return;
         };
-        let to = Recipients::Listeners(slot.presence.workers());
+        let to = Recipients::Listeners(slot.presence.listeners());
         drop(slot.presence.remove(by.id));
         let parcel = Parcel::Expel { room, user: by.id };
         self.outputs.push_back(Output::Parcel { to, parcel });

@@ -50,7 +50,7 @@ impl<R> Turn<R> {
         &mut self,
         held: Held<R>,
         fate: &Fate,
-        again: &mut VecDeque<Mail<R>>,
+        again: &mut VecDeque<Box<Mail<R>>>,
         now: Timestamp,
     ) {
         let room = held.room;
@@ -149,7 +149,7 @@ impl<R> Turn<R> {
         let to = if is_for_all(record) {
             Recipients::All
         } else {
-            Recipients::Listeners(slot.presence.workers())
+            Recipients::Listeners(slot.presence.listeners())
         };
         let parcel = Parcel::Deliver(Delivery {
             record: record.clone(),
@@ -204,7 +204,7 @@ impl<R> Turn<R> {
         let Some(slot) = self.slots.get(&signal.room) else {
             return;
         };
-        let to = Recipients::Listeners(slot.presence.workers());
+        let to = Recipients::Listeners(slot.presence.listeners());
         let parcel = Parcel::Signal { signal, origin };
         self.outputs.push_back(Output::Parcel { to, parcel });
     }
@@ -212,7 +212,12 @@ impl<R> Turn<R> {
     /// Forgets a room's state, which never came to be, and loads it again. Mails that wait for
     /// facts in it come again after those that were decided. If what became of its records is
     /// unknown, they may be there, and have to be delivered.
-    pub(super) fn drop_room(&mut self, room: RoomId, unknown: bool, again: &mut VecDeque<Mail<R>>) {
+    pub(super) fn drop_room(
+        &mut self,
+        room: RoomId,
+        unknown: bool,
+        again: &mut VecDeque<Box<Mail<R>>>,
+    ) {
         self.engine.unload(room);
         self.recall(room, again);
         self.forget_group(room);

@@ -1,10 +1,16 @@
 //! Who is present in a room: whose sessions are attached, and which guests are visitors.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
 
 use chat_core::{Author, Name, Seq, UserId};
 
+use crate::few;
 use crate::mail::{NameMark, SessionKey};
+
+/// People of like names that are told: the first of them has the name.
+const NAMESAKES_MAX: usize = 16;
 
 /// The sessions that hear a room, by user, and the visitors among them.
 #[derive(Debug, Default)]
@@ -12,6 +18,8 @@ pub(super) struct Presence {
     present: BTreeMap<UserId, Present>,
     /// Sessions per worker: whom records are sent to.
     workers: BTreeMap<usize, usize>,
+    /// Those workers, as each record's recipients.
+    listeners: Arc<[usize]>,
     /// Users with a visit.
     visitors: u64,
     /// Counts arrivals, for the order in which people are listed.
@@ -65,7 +73,7 @@ impl Presence {
         if present.visits.is_empty() {
             self.visitors += 1;
         }
-        present.visits.push((session, head));
+        few::push(&mut present.visits, (session, head));
         true
     }
 
@@ -94,8 +102,12 @@ impl Presence {
         if present.sessions.contains(&session) {
             return false;
         }
-        present.sessions.push(session);
-        *self.workers.entry(session.worker).or_default() += 1;
+        few::push(&mut present.sessions, session);
+        let here = self.workers.entry(session.worker).or_default();
+        *here += 1;
+        if *here == 1 {
+            self.listeners = self.workers.keys().copied().collect();
+        }
         let arrived = present.sessions.len() == 1;
         if arrived {
             present.arrival = self.arrivals;
@@ -114,7 +126,7 @@ impl Presence {
         let departed = left && present.sessions.is_empty();
         let name = departed.then(|| present.name.clone());
         if left {
-            release(&mut self.workers, session.worker);
+            self.release(session.worker);
         }
         self.forget_gone(user);
         name
@@ -153,19 +165,31 @@ impl Presence {
     }
 
     /// The workers with sessions in the room.
-    pub(super) fn workers(&self) -> Vec<usize> {
-        self.workers.keys().copied().collect()
+    pub(super) fn listeners(&self) -> Arc<[usize]> {
+        self.listeners.clone()
     }
 
-    /// Who is present, in the order in which they arrived.
-    pub(super) fn by_arrival(&self) -> Vec<&Author> {
+    /// So many of those who are present, the first to arrive, in that order.
+    pub(super) fn by_arrival(&self, most: usize) -> Vec<&Author> {
         let mut here: Vec<&Present> = self.here().collect();
+        if here.len() > most {
+            here.select_nth_unstable_by_key(most, |present| present.arrival);
+            here.truncate(most);
+        }
         here.sort_unstable_by_key(|present| present.arrival);
         here.into_iter().map(|present| &present.name).collect()
     }
 
-    /// Those whose name has this mark, or whose nickname has it where they have one, in the order in
-    /// which they arrived.
+    /// Who is present, in the order of numbers, behind somebody who needn't be.
+    pub(super) fn after(&self, user: Option<UserId>) -> impl Iterator<Item = &Author> {
+        let from = user.map_or(Bound::Unbounded, Bound::Excluded);
+        let present = self.present.range((from, Bound::Unbounded));
+        let here = present.filter(|(_, it)| !it.sessions.is_empty());
+        here.map(|(_, present)| &present.name)
+    }
+
+    /// Those whose name has this mark, or whose nickname has it where they have one: some of the
+    /// first, in the order in which they arrived.
     pub(super) fn namesakes(
         &self,
         mark: NameMark,
@@ -183,6 +207,7 @@ impl Presence {
             }
         }
         found.sort_unstable_by_key(|(arrival, _)| *arrival);
+        found.truncate(NAMESAKES_MAX);
         found.into_iter().map(|(_, author)| author).collect()
     }
 
@@ -202,9 +227,19 @@ impl Presence {
             self.present.remove(&user);
         }
         for session in sessions {
-            release(&mut self.workers, session.worker);
+            self.release(session.worker);
         }
         name
+    }
+
+    fn release(&mut self, worker: usize) {
+        if let Some(count) = self.workers.get_mut(&worker) {
+            *count -= 1;
+            if *count == 0 {
+                self.workers.remove(&worker);
+                self.listeners = self.workers.keys().copied().collect();
+            }
+        }
     }
 
     fn end_visits(&mut self, user: UserId, ends: impl Fn(SessionKey, Seq) -> bool) {
@@ -219,15 +254,6 @@ impl Presence {
             .retain(|(session, since)| !ends(*session, *since));
         if present.visits.is_empty() {
             self.visitors -= 1;
-        }
-    }
-}
-
-fn release(workers: &mut BTreeMap<usize, usize>, worker: usize) {
-    if let Some(count) = workers.get_mut(&worker) {
-        *count -= 1;
-        if *count == 0 {
-            workers.remove(&worker);
         }
     }
 }
@@ -263,7 +289,7 @@ mod tests {
         presence.dismiss(GUEST, session(1));
         assert_eq!(presence.detach(GUEST, session(1)), Some(guest()));
         assert!(presence.is_empty());
-        assert_eq!((presence.visitors(), presence.workers()), (0, vec![]));
+        assert_eq!((presence.visitors(), presence.listeners().len()), (0, 0));
     }
 
     #[test]
@@ -285,6 +311,28 @@ mod tests {
         assert_eq!(of("Ann"), [UserId::guest(3), UserId::guest(2)]);
         assert_eq!(of("bob"), [UserId::guest(1), UserId::guest(4)]);
         assert_eq!(of("cat"), []);
+    }
+
+    #[test]
+    fn a_part_of_a_crowd_is_told_by_number_or_by_arrival() {
+        let mut presence = Presence::default();
+        for number in [5, 3, 1, 4, 2] {
+            let (id, name) = (UserId::guest(number), None);
+            presence.attach(&Author { id, name }, session(number));
+        }
+        // Who was let in and hasn't sat down isn't there.
+        presence.admit(UserId::guest(6), session(6), Seq::new(1));
+        let users = |some: Vec<&Author>| -> Vec<_> { some.iter().map(|it| it.id).collect() };
+        let by_arrival = |most| users(presence.by_arrival(most));
+        let guests =
+            |numbers: &[u64]| -> Vec<_> { numbers.iter().copied().map(UserId::guest).collect() };
+        assert_eq!(by_arrival(3), guests(&[5, 3, 1]));
+        assert_eq!(by_arrival(9), guests(&[5, 3, 1, 4, 2]));
+        let after =
+            |user: Option<u64>| users(presence.after(user.map(UserId::guest)).take(2).collect());
+        assert_eq!(after(None), guests(&[1, 2]));
+        assert_eq!(after(Some(2)), guests(&[3, 4]));
+        assert_eq!(after(Some(4)), guests(&[5]));
     }
 
     #[test]

@@ -26,10 +26,10 @@ impl<R> Turn<R> {
     /// Keys are held by other records: a mail that claimed one of them is a repeat, or has lost.
     pub(super) fn taken(
         &mut self,
-        mail: Mail<R>,
+        mail: Box<Mail<R>>,
         seq: Seq,
         taken: &HashMap<Key, Holder>,
-        again: &mut VecDeque<Mail<R>>,
+        again: &mut VecDeque<Box<Mail<R>>>,
         now: Timestamp,
     ) {
         let slot = self.slots.get(&mail.room);
@@ -144,6 +144,7 @@ pub(super) fn key<R>(mail: &Mail<R>) -> Option<Key> {
             command,
             cid: Some(cid),
             used: None,
+            near: _,
         } => {
             let (room, user, cid) = (mail.room, mail.actor.id, cid.clone());
             Some(if command.creates() {
@@ -157,7 +158,7 @@ pub(super) fn key<R>(mail: &Mail<R>) -> Option<Key> {
 }
 
 /// The mail as one whose command another record may have carried out.
-fn repeat<R>(mut mail: Mail<R>, by: Holder) -> Mail<R> {
+fn repeat<R>(mut mail: Box<Mail<R>>, by: Holder) -> Box<Mail<R>> {
     mail.room = by.room;
     if let Wish::Command { used, .. } = &mut mail.wish {
         *used = Some(by.seq);

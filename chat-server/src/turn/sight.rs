@@ -23,8 +23,8 @@ impl<R> Turn<R> {
             }
             Look::Bans => Permission::Ban,
             Look::Invites => Permission::Invite,
-            Look::Presence => Permission::ListMembers,
-            Look::People => return Ok(Sight::Presence(self.people(mail.room))),
+            Look::Presence { .. } => Permission::ListMembers,
+            Look::People { most } => return Ok(Sight::Presence(self.people(mail.room, most))),
             Look::Namesakes(mark) => {
                 return Ok(Sight::Presence(self.namesakes(mail.room, mark)));
             }
@@ -73,31 +73,35 @@ impl<R> Turn<R> {
                 room.invites.iter().map(|(user, until)| (*user, *until)),
                 |user| room.is_invited(user, at),
             )),
-            Look::Presence | Look::People | Look::Namesakes(_) => {
-                Sight::Presence(self.present(mail.room))
-            }
+            Look::Presence { after, most } => Sight::Presence(self.present(mail.room, after, most)),
+            Look::People { .. } | Look::Namesakes(_) => Sight::Presence(Vec::new()),
         })
     }
 
-    fn present(&self, room: RoomId) -> Vec<Author> {
+    /// Some of those who are present, by their numbers.
+    fn present(&self, room: RoomId, after: Option<UserId>, most: usize) -> Vec<Author> {
         let (Some(slot), Some(state)) = (self.slots.get(&room), self.engine.room(room)) else {
             return Vec::new();
         };
-        let named = |by: &Author| Author {
-            id: by.id,
-            name: state.nickname(by.id).cloned().or_else(|| by.name.clone()),
+        #[cfg(sabotage)]
+        let most = match chat_core::sabotage::planted("whole_crowd_told_at_once") {
+            true => usize::MAX,
+            false => most,
         };
-        slot.presence.by_arrival().into_iter().map(named).collect()
+        let some = slot.presence.after(after).take(most);
+        some.map(|by| named(state, by)).collect()
     }
 
-    /// Who is present in a room that anybody may see.
-    fn people(&self, room: RoomId) -> Vec<Author> {
-        let listed = self.engine.room(room).is_some_and(|it| it.listed);
-        if listed {
-            self.present(room)
-        } else {
-            Vec::new()
+    /// Who is present in a room that anybody may see, in the order in which they arrived.
+    fn people(&self, room: RoomId, most: usize) -> Vec<Author> {
+        let (Some(slot), Some(state)) = (self.slots.get(&room), self.engine.room(room)) else {
+            return Vec::new();
+        };
+        if !state.listed {
+            return Vec::new();
         }
+        let first = slot.presence.by_arrival(most).into_iter();
+        first.map(|by| named(state, by)).collect()
     }
 
     /// Who of them may be taken for somebody of a name, in the order in which they arrived.
@@ -154,6 +158,15 @@ impl<R> Turn<R> {
             .explain(&inquiry)
             .map(Sight::Explained)
             .map_err(Judging::Need)
+    }
+}
+
+/// Somebody, as he is called in a room.
+fn named(room: &Room, by: &Author) -> Author {
+    let nickname = room.nickname(by.id);
+    Author {
+        id: by.id,
+        name: nickname.or(by.name.as_ref()).cloned(),
     }
 }
 

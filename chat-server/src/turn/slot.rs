@@ -35,11 +35,11 @@ pub(super) struct Slot<R> {
 #[derive(Debug)]
 enum Stage<R> {
     /// The room is being loaded; mail waits.
-    Loading(VecDeque<Mail<R>>),
+    Loading(VecDeque<Box<Mail<R>>>),
     /// The room couldn't be loaded; the next mail tries again.
     Stalled,
     /// The engine has it, and is at the first of those that waited: the others still do.
-    Apart(VecDeque<Mail<R>>),
+    Apart(VecDeque<Box<Mail<R>>>),
     /// The engine has it, or is about to make it.
     Ready,
 }
@@ -48,7 +48,7 @@ enum Stage<R> {
 #[derive(Debug)]
 struct Parked<R> {
     asking: bool,
-    behind: VecDeque<Mail<R>>,
+    behind: VecDeque<Box<Mail<R>>>,
 }
 
 /// What waits for the append of its turn.
@@ -63,20 +63,20 @@ pub(super) struct Held<R> {
 #[derive(Debug)]
 pub(super) enum Answer<R> {
     /// It became this record.
-    Decided(Mail<R>, Seq),
+    Decided(Box<Mail<R>>, Seq),
     /// It needs no record of its own.
-    Judged(Mail<R>, Result<Reply, Refused>),
+    Judged(Box<Mail<R>>, Result<Reply, Refused>),
     /// Its session may hear the room.
     Attach {
-        mail: Mail<R>,
+        mail: Box<Mail<R>>,
         by: Author,
         head: Seq,
         readable_from: Seq,
     },
     /// Its session hears the room no more.
-    Detach(Mail<R>),
+    Detach(Box<Mail<R>>),
     /// Its user may be present as a visitor; whether that is news.
-    Visit(Mail<R>, bool),
+    Visit(Box<Mail<R>>, bool),
     /// Something ephemeral, to be heard after what came before it.
     Signal(Signal, Option<SessionKey>),
 }
@@ -124,7 +124,7 @@ impl<R> Slot<R> {
 
     /// Lets a mail wait if the room is being loaded, or is at the mails before it; else gives it
     /// back.
-    pub(super) fn await_load(&mut self, mail: Mail<R>) -> Option<Mail<R>> {
+    pub(super) fn await_load(&mut self, mail: Box<Mail<R>>) -> Option<Box<Mail<R>>> {
         match &mut self.stage {
             Stage::Loading(waiting) | Stage::Apart(waiting) => {
                 waiting.push_back(mail);
@@ -147,7 +147,7 @@ impl<R> Slot<R> {
     }
 
     /// Gives back what waited for the mails that were set apart.
-    pub(super) fn let_in(&mut self) -> VecDeque<Mail<R>> {
+    pub(super) fn let_in(&mut self) -> VecDeque<Box<Mail<R>>> {
         match &mut self.stage {
             Stage::Apart(waiting) => {
                 let waiting = std::mem::take(waiting);
@@ -159,7 +159,7 @@ impl<R> Slot<R> {
     }
 
     /// Lets a mail wait behind an earlier one of its session, else gives it back.
-    pub(super) fn await_turn(&mut self, mail: Mail<R>) -> Option<Mail<R>> {
+    pub(super) fn await_turn(&mut self, mail: Box<Mail<R>>) -> Option<Box<Mail<R>>> {
         match mail.from.and_then(|session| self.parked.get_mut(&session)) {
             Some(parked) => {
                 parked.behind.push_back(mail);
@@ -186,7 +186,7 @@ impl<R> Slot<R> {
     }
 
     /// The next mail of a session that waited, unless one before it waits again.
-    pub(super) fn next_behind(&mut self, session: SessionKey) -> Option<Mail<R>> {
+    pub(super) fn next_behind(&mut self, session: SessionKey) -> Option<Box<Mail<R>>> {
         let parked = self
             .parked
             .get_mut(&session)
@@ -199,7 +199,7 @@ impl<R> Slot<R> {
     }
 
     /// The room is loaded: gives back what waited for it, or the first of that.
-    pub(super) fn ready(&mut self, heard: Seq) -> VecDeque<Mail<R>> {
+    pub(super) fn ready(&mut self, heard: Seq) -> VecDeque<Box<Mail<R>>> {
         self.heard = Some(heard);
         let mut waiting = self.take_waiting(Stage::Ready);
         if let Some(apart) = self.apart.take() {
@@ -218,12 +218,12 @@ impl<R> Slot<R> {
     }
 
     /// The room can't be loaded at the moment: gives back what waited for it.
-    pub(super) fn stall(&mut self) -> VecDeque<Mail<R>> {
+    pub(super) fn stall(&mut self) -> VecDeque<Box<Mail<R>>> {
         self.apart = None;
         self.take_waiting(Stage::Stalled)
     }
 
-    fn take_waiting(&mut self, next: Stage<R>) -> VecDeque<Mail<R>> {
+    fn take_waiting(&mut self, next: Stage<R>) -> VecDeque<Box<Mail<R>>> {
         match std::mem::replace(&mut self.stage, next) {
             Stage::Loading(waiting) | Stage::Apart(waiting) => waiting,
             Stage::Stalled | Stage::Ready => VecDeque::new(),
@@ -267,6 +267,11 @@ impl<R> Slot<R> {
             // A power of two stays as it is while a room grows: multiples of a number that grows
             // with the head would be passed all the time.
             let quarter = SNAPSHOT_RECORDS_MIN.max(state.members.len() as u64 / 4);
+            #[cfg(sabotage)]
+            let quarter = match chat_core::sabotage::planted("snapshots_regardless_of_their_size") {
+                true => SNAPSHOT_RECORDS_MIN,
+                false => quarter,
+            };
             let distance = 1 << quarter.ilog2();
             state.head_seq.number() / distance > after.number() / distance
         });
@@ -311,7 +316,7 @@ impl<R> Slot<R> {
     }
 
     /// Takes out what waits behind a mail of this session.
-    pub(super) fn unpark(&mut self, session: SessionKey) -> VecDeque<Mail<R>> {
+    pub(super) fn unpark(&mut self, session: SessionKey) -> VecDeque<Box<Mail<R>>> {
         self.parked
             .remove(&session)
             .map(|parked| parked.behind)
@@ -319,7 +324,7 @@ impl<R> Slot<R> {
     }
 
     /// Takes out all that waits behind mails of any session.
-    pub(super) fn unpark_all(&mut self) -> impl Iterator<Item = Mail<R>> + use<R> {
+    pub(super) fn unpark_all(&mut self) -> impl Iterator<Item = Box<Mail<R>>> + use<R> {
         std::mem::take(&mut self.parked)
             .into_values()
             .flat_map(|parked| parked.behind)

@@ -25,6 +25,14 @@ impl Worker {
             let (now, wall) = (self.node.clock().elapsed(), self.node.clock().now());
             self.node.reads().sweep(now);
             for link in self.hub.borrow().links() {
+                // What a client says while it waits for the server isn't read yet.
+                #[cfg(sabotage)]
+                if chat_core::sabotage::planted("waiting_taken_for_silence") {
+                    link.works.set(false);
+                }
+                if link.works.get() {
+                    link.heard_at.set(now);
+                }
                 if let Some(close) = link.overdue(now, wall) {
                     link.tell(News::End(close));
                 } else if link.key.number % every == second % every && !link.beats.get() {

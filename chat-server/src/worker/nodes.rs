@@ -1,7 +1,7 @@
 //! What a worker hears of other nodes: hints by the bus, and by looking into the store what the bus
 //! has lost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 use super::Worker;
 use crate::auth::Revocation;
 use crate::bus::Hint;
-use crate::hub::LogIn;
+use crate::hub::{Link, LogIn, News};
 use crate::mail::SessionKey;
 use crate::store::StoreError;
 
@@ -27,6 +27,9 @@ pub(crate) enum Told {
     /// What a session of this node says that passes, in some of its rooms.
     Here(SessionKey, Vec<Arc<Signal>>),
 }
+
+/// Polls between two looks for rooms that one session's user has joined elsewhere.
+const LOOK_EVERY: u64 = 10;
 
 /// Rounds of hints that are followed at once, before mail has its turn.
 const ROUNDS_AT_ONCE: usize = 64;
@@ -126,6 +129,44 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// Looks for rooms that users have joined on another node, if the news of that was lost. Where
+    /// nobody else hears such a room here, nothing else would ever show it.
+    pub(super) async fn watch_rooms(self: Rc<Self>) {
+        let mut poll = self.poll_interval();
+        for round in 0_u64.. {
+            poll.tick().await;
+            if self.node.bus().is_alone() {
+                continue;
+            }
+            #[cfg(sabotage)]
+            if chat_core::sabotage::planted("joins_elsewhere_never_looked_for") {
+                continue;
+            }
+            let here = self.hub.borrow().followers(round, LOOK_EVERY);
+            for (user, link) in here {
+                if let Err(error) = self.look_for_rooms(user, &link).await {
+                    tracing::warn!(%error, "nobody can say which rooms somebody has joined");
+                    break;
+                }
+            }
+        }
+    }
+
+    async fn look_for_rooms(&self, user: UserId, link: &Link) -> Result<(), StoreError> {
+        let store = self.node.store();
+        let mine = store.rooms_of(user).await?;
+        let mine: BTreeSet<RoomId> = mine.into_iter().map(|mine| mine.room.id).collect();
+        for room in link.joined(&mine) {
+            let before = UserId::new(user.number().saturating_sub(1));
+            let card = store.members(room, Some(before), 1).await?.pop();
+            if let Some(card) = card.filter(|card| card.user.id == user) {
+                link.tell(News::Joined(room, card.since.prev()));
+            }
+        }
+        link.know(mine);
+        Ok(())
     }
 
     /// Why a log-in counts no more, if it doesn't.

@@ -15,7 +15,7 @@ const GONE_MAX: usize = 256;
 
 impl Worker {
     pub(super) fn sort(&self, to: Recipients, parcel: Parcel<Address>) {
-        let workers = match to {
+        match to {
             Recipients::Addressee => {
                 let worker = match &parcel {
                     Parcel::Reply {
@@ -39,18 +39,24 @@ impl Worker {
                 } else {
                     self.ways.put(worker, parcel);
                 }
-                return;
             }
-            Recipients::Listeners(workers) => workers,
-            Recipients::All => (0..self.node.workers()).collect(),
-        };
+            Recipients::Listeners(workers) => self.spread(workers.iter().copied(), parcel),
+            Recipients::All => self.spread(0..self.node.workers(), parcel),
+        }
+    }
+
+    /// Sends a parcel to several workers, of which this one may be one.
+    fn spread(&self, workers: impl Iterator<Item = usize>, parcel: Parcel<Address>) {
+        let mut is_ours = false;
         for worker in workers {
-            let Some(copy) = copy(&parcel) else { return };
             if worker == self.index {
-                self.open(copy);
-            } else {
+                is_ours = true;
+            } else if let Some(copy) = copy(&parcel) {
                 self.ways.put(worker, copy);
             }
+        }
+        if is_ours {
+            self.open(parcel);
         }
     }
 

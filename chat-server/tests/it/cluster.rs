@@ -215,6 +215,28 @@ async fn without_a_bus_lines_come_late_and_not_never() {
     pair.stop().await;
 }
 
+#[tokio::test]
+async fn a_room_that_is_joined_on_one_node_is_heard_on_the_other_without_a_bus() {
+    let pair = Pair::restless().await;
+    let bob = pair.one.account("bob").await;
+    let (mut here, mut there) = (pair.one.enter(&bob).await, pair.two.enter(&bob).await);
+    pair.cut();
+    let den = here.create(json!({"name": "Den"})).await;
+    here.post(den, "hello?").await;
+    assert_eq!(heard(&mut there, den, 2).await.len(), 2);
+    // What he hears no more of his own will isn't brought back.
+    there.ok("unsubscribe", json!({"rooms": [den]})).await;
+    let hall = here.create(json!({"name": "Hall"})).await;
+    assert_eq!(there.event_of(hall).await["ev"], "room_created");
+    here.post(den, "hello?").await;
+    here.post(hall, "hello?").await;
+    assert_eq!(there.event_of(hall).await["ev"], "posted");
+    let rest = there.rest().await;
+    let of_den = |frame: &Value| frame["room"] == den && frame["ev"].is_string();
+    assert!(!rest.iter().any(of_den), "{rest:?}");
+    pair.stop().await;
+}
+
 /// Two servers of which neither hears of the other unless it has to know.
 async fn deaf() -> Pair {
     let mut config = config();

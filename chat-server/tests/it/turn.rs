@@ -9,6 +9,7 @@
 mod answers;
 mod archive;
 mod bus;
+mod erased;
 mod errand;
 mod faults;
 mod laws;

@@ -73,15 +73,7 @@ impl Shell {
             request.facts.used = Some(self.used(room, seq));
         }
         for _ in 0..ROUNDS_MAX {
-            if request.facts.message.is_none() {
-                request.facts.message = self.old_news.get(&request.room).cloned();
-            }
-            request.facts.visiting = self.visitors.contains(&(request.room, request.actor.id));
-            request.facts.visitors = self
-                .visitors
-                .iter()
-                .filter(|(room, _)| *room == request.room)
-                .count() as u64;
+            self.tell(&mut request);
             let decision = self.engine.decide(&request);
             // Only the store knows old cids: whoever would be refused may have been heard before.
             let settled = matches!(
@@ -132,6 +124,18 @@ impl Shell {
             }
         }
         panic!("asked for {ROUNDS_MAX} things in a row: {request:?}")
+    }
+
+    /// Adds what a request doesn't have to ask for.
+    fn tell(&self, request: &mut Request) {
+        let facts = &mut request.facts;
+        if facts.message.is_none() {
+            facts.message = self.old_news.get(&request.room).cloned();
+        }
+        let visitors = self.visitors.iter();
+        let here = visitors.filter(|(room, _)| *room == request.room);
+        facts.visitors = here.count() as u64;
+        facts.visiting = self.visitors.contains(&(request.room, request.actor.id));
     }
 
     /// The room as its log alone makes it.

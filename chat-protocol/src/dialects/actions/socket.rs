@@ -11,7 +11,7 @@ use crate::answer::{Answer, RoomCard};
 use crate::code::Refusal;
 use crate::command::{Enter, NameRule, Op, Token};
 use crate::dialect::{Call, Say};
-use crate::dialects::lenient::{line, name, object, text};
+use crate::dialects::lenient::{Field, Plain, line, name, object, said};
 use crate::room_ref::RoomRef;
 use crate::signal::{Signal, What};
 use crate::time::rfc3339;
@@ -33,21 +33,15 @@ pub(crate) enum Ticket {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Frame<'a> {
-    #[serde(borrow, default)]
-    action: Option<&'a RawValue>,
-    #[serde(borrow, default, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    username: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    room_id: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    room_name: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    message: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    token: Option<&'a RawValue>,
+struct Frame<F> {
+    action: Option<F>,
+    #[serde(rename = "type")]
+    kind: Option<F>,
+    username: Option<F>,
+    room_id: Option<F>,
+    room_name: Option<F>,
+    message: Option<F>,
+    token: Option<F>,
 }
 
 /// Whether a socket's first frame is in this dialect.
@@ -77,10 +71,9 @@ pub(crate) fn recognises(text: &str) -> bool {
 
 /// Reads one frame.
 pub(crate) fn decode(text: &str, calls: &mut Vec<Call>) {
-    let (ticket, op) = match object::<Frame<'_>>(text) {
-        Some(frame) => frame.read(),
-        None => unreadable(Face::First),
-    };
+    let plain = object::<Frame<Plain<'_>>>(text).map(|frame| frame.read());
+    let reading = plain.or_else(|| object::<Frame<&RawValue>>(text).map(|frame| frame.read()));
+    let (ticket, op) = reading.unwrap_or_else(|| unreadable(Face::First));
     calls.push(Call {
         ticket: ticket.into(),
         op,
@@ -102,15 +95,15 @@ fn called(face: Face, spelled: &str) -> RoomRef {
     }
 }
 
-impl Frame<'_> {
+impl<F: Field> Frame<F> {
     fn read(&self) -> Reading {
-        let face = match (self.action, self.kind) {
+        let face = match (&self.action, &self.kind) {
             (None, Some(_)) => Face::Second,
             (_, _) => Face::First,
         };
         let (verb, spelled) = match face {
-            Face::First => (text(self.action), text(self.room_id)),
-            Face::Second => (text(self.kind), text(self.room_name)),
+            Face::First => (said(&self.action), said(&self.room_id)),
+            Face::Second => (said(&self.kind), said(&self.room_name)),
         };
         let reading = match (face, verb.as_deref(), spelled) {
             (Face::First, Some("join"), Some(spelled))
@@ -131,7 +124,9 @@ impl Frame<'_> {
             Op::Enter(Box::new(Enter {
                 face,
                 name,
-                token: text(self.token).filter(|it| !it.is_empty()).map(Token::new),
+                token: said(&self.token)
+                    .filter(|it| !it.is_empty())
+                    .map(Token::new),
                 rule: NameRule::Address,
                 ..Enter::new(called(face, spelled), spelled)
             }))
@@ -141,12 +136,12 @@ impl Frame<'_> {
 
     /// The name one wants to go by; whoever has a token may leave it out.
     fn name(&self) -> Result<Option<Name>, Refusal> {
-        let said = text(self.username);
-        said.map(|said| name("username", &said)).transpose()
+        let wanted = said(&self.username);
+        wanted.map(|said| name("username", &said)).transpose()
     }
 
     fn send(&self, face: Face, spelled: &str) -> Option<Reading> {
-        let message = text(self.message)?;
+        let message = said(&self.message)?;
         let op = line(called(face, spelled), "message", &message);
         Some((Ticket::Send(face), op))
     }

@@ -1,16 +1,16 @@
 //! What the two front ends emit.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use chat_core::commands::{CreateRoom, Entry, Post, Typing};
 use chat_core::{Command, Format, Name, Text};
-use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::Asked;
 use crate::code::{Code, Refusal};
 use crate::command::{Enter, Op};
+use crate::dialects::lenient::string;
 use crate::dialects::unambiguous::Unambiguous;
 use crate::room_ref::RoomRef;
 use crate::socketio::Packet;
@@ -49,51 +49,81 @@ pub(super) fn read(packet: &Packet<'_>) -> (Asked, Wish) {
 /// The argument of an event. Whatever else it has is passed over.
 #[derive(Default)]
 struct Arg<'a> {
-    /// The argument itself.
-    whole: Option<&'a RawValue>,
-    /// Its fields, if it is an object.
-    fields: Fields<'a>,
+    /// The argument itself, if it is no object.
+    word: Option<&'a RawValue>,
+    room_id: Option<&'a RawValue>,
+    username: Option<&'a RawValue>,
+    message: Option<Message<'a>>,
 }
 
-#[derive(Default, serde::Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Fields<'a> {
-    #[serde(borrow)]
+/// A message as it came: mostly a string, which is read on the way.
+enum Message<'a> {
+    Text(Text),
+    Json(&'a RawValue),
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase", bound(deserialize = "M: Deserialize<'de>"))]
+struct Fields<'a, M> {
+    #[serde(borrow, default)]
     room_id: Option<&'a RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     username: Option<&'a RawValue>,
     /// Null is a message, too.
-    #[serde(borrow, deserialize_with = "present")]
-    message: Option<&'a RawValue>,
+    #[serde(default = "Option::default", deserialize_with = "present")]
+    message: Option<M>,
 }
 
-fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(value).map(Some)
+fn present<'de, D: Deserializer<'de>, M: Deserialize<'de>>(
+    value: D,
+) -> Result<Option<M>, D::Error> {
+    M::deserialize(value).map(Some)
+}
+
+/// Reads the value that a text begins with, whatever follows it.
+fn read_first<'a, T: Deserialize<'a>>(json: &'a str) -> Option<T> {
+    let mut values = serde_json::Deserializer::from_str(json).into_iter();
+    values.next()?.ok()
 }
 
 impl<'a> Arg<'a> {
     fn first_of(packet: &'a Packet<'_>) -> Self {
-        let data = packet.data.as_deref().map_or("[]", RawValue::get);
-        let mut reader = serde_json::Deserializer::from_str(data);
-        let whole: Option<&RawValue> = reader.deserialize_seq(Second).ok().flatten();
-        let object = whole.filter(|it| it.get().starts_with('{'));
-        let fields = object.and_then(|it| serde_json::from_str(it.get()).ok());
+        let Some(json) = packet.args_json() else {
+            return Self::default();
+        };
+        if !json.starts_with('{') {
+            let word = read_first(json);
+            return Self {
+                word,
+                ..Self::default()
+            };
+        }
+        if let Some(fields) = read_first(json) {
+            return Self::of(fields, Message::Text);
+        }
+        let fields = read_first(json);
+        fields.map_or_else(Self::default, |it| Self::of(it, Message::Json))
+    }
+
+    fn of<M>(fields: Fields<'a, M>, message: impl FnOnce(M) -> Message<'a>) -> Self {
         Self {
-            whole,
-            fields: fields.unwrap_or_default(),
+            word: None,
+            room_id: fields.room_id,
+            username: fields.username,
+            message: fields.message.map(message),
         }
     }
 
     /// The room that is meant, and the JSON that names it: `{roomId}`, or the word alone.
     fn room(&self) -> Result<(RoomRef, &'a str), Refusal> {
-        let json = self.fields.room_id.or(self.whole);
+        let json = self.room_id.or(self.word);
         let word = json.and_then(|json| Some((word(json)?, json.get())));
         let (word, json) = word.ok_or_else(|| missing("roomId"))?;
         Ok((RoomRef::read(Spelling::Key, &word), json))
     }
 
     fn create_room(&self) -> Wish {
-        let name = self.whole.and_then(word).ok_or_else(|| missing("name"))?;
+        let name = self.word.and_then(word).ok_or_else(|| missing("name"))?;
         let command = CreateRoom {
             join: true,
             ..open_room(read_name("name", &name)?)
@@ -115,7 +145,7 @@ impl<'a> Arg<'a> {
     fn join_by_name(&self) -> Wish {
         let (room, called) = self.room()?;
         let room_name = room.alias.clone().ok_or_else(|| missing("roomId"))?;
-        let name = self.fields.username.and_then(word);
+        let name = self.username.and_then(word);
         let name = name.filter(|name| !name.trim().is_empty());
         let name = name.map(|name| read_name("username", &name)).transpose()?;
         Ok(Op::Enter(Box::new(Enter {
@@ -126,8 +156,8 @@ impl<'a> Arg<'a> {
     }
 
     fn post(&self) -> Wish {
-        let message = self.fields.message.ok_or_else(|| missing("message"))?;
-        self.command(said(message).ok_or_else(|| missing("message"))?)
+        let message = self.message.as_ref().and_then(said);
+        self.command(message.ok_or_else(|| missing("message"))?)
     }
 
     fn command(&self, command: impl Into<Command>) -> Wish {
@@ -152,11 +182,14 @@ fn open_room(name: Name) -> CreateRoom {
 
 /// A message as it is kept: what a string says, or the JSON of anything else; none if that can't
 /// be, or if some client might not read it or read something else.
-fn said(message: &RawValue) -> Option<Post> {
-    let json = message.get();
+fn said(message: &Message<'_>) -> Option<Post> {
+    let json = match message {
+        Message::Text(text) => return Some(Post::plain(text.clone())),
+        Message::Json(json) => json.get(),
+    };
+    // It would have been read as one.
     if json.starts_with('"') {
-        let text: String = serde_json::from_str(json).ok()?;
-        return Text::new(text).ok().map(Post::plain);
+        return None;
     }
     serde_json::from_str::<Unambiguous>(json).ok()?;
     Some(Post {
@@ -167,13 +200,9 @@ fn said(message: &RawValue) -> Option<Post> {
 
 /// A value that names something: what a string says, or the digits of a number.
 fn word(value: &RawValue) -> Option<Cow<'_, str>> {
-    #[derive(serde::Deserialize)]
-    struct Said<'a>(#[serde(borrow)] Cow<'a, str>);
-
-    let json = value.get();
-    match json.as_bytes().first() {
-        Some(b'"') => serde_json::from_str(json).ok().map(|Said(text)| text),
-        Some(b'0'..=b'9') => Some(Cow::Borrowed(json)),
+    match value.get().as_bytes().first() {
+        Some(b'"') => string(value),
+        Some(b'0'..=b'9') => Some(Cow::Borrowed(value.get())),
         Some(_) | None => None,
     }
 }
@@ -184,22 +213,4 @@ fn read_name(field: &str, text: &str) -> Result<Name, Refusal> {
 
 fn missing(field: &str) -> Refusal {
     Refusal::bad_argument(field)
-}
-
-/// The second item of an array: an event's first argument.
-struct Second;
-
-impl<'de> Visitor<'de> for Second {
-    type Value = Option<&'de RawValue>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an event and its arguments")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        items.next_element::<IgnoredAny>()?;
-        let second = items.next_element()?;
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(second)
-    }
 }

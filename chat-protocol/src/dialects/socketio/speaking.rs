@@ -11,8 +11,9 @@ use super::{Asked, Ticket};
 use crate::answer::{Answer, RoomCard};
 use crate::code::{Class, Code, Refusal};
 use crate::dialect::Say;
+use crate::json::Verbatim;
 use crate::signal::{Signal, What};
-use crate::socketio::Packet;
+use crate::socketio::{Packet, event_text};
 use crate::spelling::Spelling;
 use crate::time::rfc3339_ms;
 use crate::voice::{Face, Voice};
@@ -132,7 +133,7 @@ pub(crate) fn event(record: &Record, voice: &Voice) -> Option<Vec<u8>> {
         message: body(content),
         timestamp: rfc3339_ms(record.at),
     };
-    Some(Packet::event(name, &[message]).encode())
+    Some(event_text(name, &message))
 }
 
 /// A message as its sender said it.
@@ -166,7 +167,7 @@ pub(crate) fn signal(signal: &Signal, voice: &Voice, say: Say<'_>) {
             room_id: Json::word(room),
             username: signal.by.name.as_ref().map_or("", Name::as_str),
         };
-        say(&Packet::event(name, &[somebody]).encode());
+        say(&event_text(name, &somebody));
     }
 }
 
@@ -175,7 +176,7 @@ pub(crate) fn signal(signal: &Signal, voice: &Voice, say: Say<'_>) {
 #[serde(untagged)]
 enum Json<'a> {
     /// What is JSON already.
-    Said(&'a RawValue),
+    Said(Verbatim<'a>),
     /// A text.
     Text(&'a str),
 }
@@ -183,7 +184,7 @@ enum Json<'a> {
 impl<'a> Json<'a> {
     /// Takes a client's word for a room, which is a JSON string or number, as it stands.
     fn word(text: &'a str) -> Self {
-        serde_json::from_str(text).map_or(Self::Text(text), Self::Said)
+        serde_json::from_str(text).map_or(Self::Text(text), Self::said)
     }
 
     /// Takes JSON as it stands, and anything else as a text: also what is nested so deep that some
@@ -193,6 +194,10 @@ impl<'a> Json<'a> {
         let said = is_shallow
             .then(|| serde_json::from_str(text).ok())
             .flatten();
-        said.map_or(Self::Text(text), Self::Said)
+        said.map_or(Self::Text(text), Self::said)
+    }
+
+    fn said(json: &'a RawValue) -> Self {
+        Self::Said(Verbatim(json.get()))
     }
 }

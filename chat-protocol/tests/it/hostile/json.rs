@@ -132,6 +132,22 @@ fn a_key_that_comes_twice_is_refused() {
 }
 
 #[test]
+fn a_key_of_a_frame_or_beside_its_command_that_comes_twice_is_refused() {
+    let once = r#"{"id":1,"op":"post","d":{"room":1,"cid":"c","body":"hi"}}"#;
+    assert_eq!(verdict(Dialect::Native, once), 'y');
+    for (key, twice) in [
+        (r#""id":1"#, r#""id":1,"id":1"#),
+        (r#""op":"post""#, r#""op":"post","op":"post""#),
+        (r#""d":{"#, r#""d":{"room":2,"body":"ho"},"d":{"#),
+        (r#""room":1"#, r#""room":1,"room":2"#),
+        (r#""cid":"c""#, r#""cid":null,"cid":"c""#),
+    ] {
+        let text = once.replace(key, twice);
+        assert_ne!(verdict(Dialect::Native, &text), 'y', "{text}");
+    }
+}
+
+#[test]
 fn a_key_that_comes_twice_in_a_map_is_refused() {
     for d in [
         r#""ext":{"a":"1","a":"2"}"#,

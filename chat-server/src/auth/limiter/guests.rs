@@ -1,8 +1,11 @@
 //! What the guests of one address may do together: each has budgets of his own, and becomes another
 //! guest for nothing.
 
+use std::hash::BuildHasher;
+
 use super::{Key, Limiter, RateLimited, Whence, network};
 use crate::limits::ServerLimits;
+use crate::mail::Near;
 
 /// How much that is: at once, and the milliseconds until there is one more.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +50,12 @@ impl Limiter {
             rules.entries.0,
             rules.entries.1,
         )
+    }
+
+    /// What the guests of an address have in common, if anything is bounded by it.
+    pub(crate) fn near(&self, whence: Whence<'_>) -> Option<Near> {
+        let number = || self.keys.hash_one(network(whence.address));
+        self.rules.counted.then(|| Near::new(number()))
     }
 
     /// Takes up to so many commands off what the guests of an address may give; tells how many.

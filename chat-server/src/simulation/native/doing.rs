@@ -64,7 +64,7 @@ impl Device {
 
     /// Parts with its connection, or with the world for a while.
     fn part(&mut self, session: &mut Session) {
-        match self.dice.between(0, 5) {
+        match self.dice.between(0, 7) {
             0 | 1 => {
                 self.note("says goodbye");
                 session.connection.close();
@@ -74,6 +74,12 @@ impl Device {
                 self.note("cuts its connection");
                 self.world.trace.harm("connection cut");
                 session.connection.cut();
+            }
+            4 | 5 => {
+                self.note("says nothing for a while");
+                self.world.trace.harm("client fell silent");
+                let still = Duration::from_millis(self.dice.between(4_000, 14_000));
+                session.connection.be_mute(Instant::now() + still);
             }
             _ => {
                 self.note("reads nothing for a while");
@@ -113,11 +119,15 @@ impl Device {
     fn come_in(&mut self, session: &mut Session) {
         let rooms = self.world.ledger.rooms();
         if rooms.len() < ROOMS {
-            let mut either = |one, other| if self.dice.chance(60) { one } else { other };
-            let (access, history) = (either("open", "invite"), either("all", "since_join"));
+            let access = self.access();
+            let history = if self.dice.chance(60) {
+                "all"
+            } else {
+                "since_join"
+            };
             let name = format!("room {}-{}", self.number, self.given);
             let mut d = json!({"name": name, "listed": true, "history": history,
-                "access": {"mode": access}});
+                "access": access});
             if self.dice.chance(30) {
                 d["retention"] = json!({"records": self.dice.between(5, 40)});
             }
@@ -126,7 +136,24 @@ impl Device {
         let is_outside = |room: &RoomId| !session.live.contains_key(room);
         let outside: Vec<RoomId> = rooms.into_iter().filter(is_outside).collect();
         if let Some(room) = self.dice.pick(&outside).copied() {
-            self.wish(session, Some(room), "join", json!({}));
+            let d = match self.world.ledger.password(room) {
+                Some(_) if self.dice.chance(30) => json!({"password": "a guess"}),
+                Some(key) => json!({"password": key}),
+                None => json!({}),
+            };
+            self.wish(session, Some(room), "join", d);
+        }
+    }
+
+    /// Who shall be able to enter.
+    fn access(&mut self) -> Value {
+        match self.dice.between(0, 100) {
+            0..50 => json!({"mode": "open"}),
+            50..75 => json!({"mode": "invite"}),
+            _ => {
+                let key = format!("sesame {}-{}", self.number, self.given);
+                json!({"mode": "password", "password": key})
+            }
         }
     }
 
@@ -141,7 +168,7 @@ impl Device {
         let soon = self.world.now().plus_ms(self.dice.between(500, 20_000));
         let head = self.world.ledger.head(room).number();
         let lately = self.dice.between(head.saturating_sub(40).max(1), head + 2);
-        let (op, d) = match self.dice.between(0, 15) {
+        let (op, d) = match self.dice.between(0, 17) {
             0..3 => ("invite", json!({"user": user})),
             3..6 => ("kick", json!({"user": user})),
             6 | 7 => ("ban", json!({"user": user, "until": soon})),
@@ -150,6 +177,7 @@ impl Device {
             11 => ("unmute", json!({"user": user})),
             12 => ("set_role", json!({"user": user, "role": "moderator"})),
             13 => ("trim", json!({"from": lately})),
+            14 | 15 => ("set_access", json!({"access": self.access()})),
             _ => ("set_role", json!({"user": user, "role": "admin"})),
         };
         self.wish(session, Some(room), op, d);
@@ -186,6 +214,10 @@ impl Device {
             return;
         };
         self.given += 1;
+        let key = d["password"].as_str().or(d["access"]["password"].as_str());
+        if let Some(key) = key {
+            self.world.ledger.bears(self.user, &cid, key);
+        }
         d["cid"] = json!(cid);
         if let Some(room) = room {
             d["room"] = json!(room);

@@ -116,7 +116,7 @@ impl Device {
                 if has(Effect::Notify(self.user)) && !has(Effect::Attach(self.user)) {
                     return self.world.trace.reach("told of a room from outside");
                 }
-                if !has(Effect::Attach(self.user)) {
+                if !has(Effect::Attach(self.user)) && !self.is_first(room, seq) {
                     return self.wrong(format_args!("hears room {room} from nowhere: {seq}"));
                 }
             }
@@ -124,6 +124,13 @@ impl Device {
         session.live.insert(room, seq);
         session.gone.remove(&room);
         self.places.insert(room, (session.epoch.clone(), seq));
+    }
+
+    /// Whether all of a member's room before this record is out of reach, how he joined included.
+    fn is_first(&self, room: RoomId, seq: Seq) -> bool {
+        let ledger = &self.world.ledger;
+        let hides = ledger.of(room, |book| book.hides(self.user, seq.prev()));
+        hides == Some(true) && ledger.is_member(room, self.user)
     }
 
     /// The answer comes before what it led to, unless the command was sent before, and this is what

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chat_core::{Event, UserId};
+use chat_core::UserId;
 use serde_json::Value;
 
 use crate::simulation::ledger::Book;
@@ -31,29 +31,11 @@ impl Shown {
         }
     }
 
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the others say nothing")]
     pub(super) fn due(book: &Book, user: UserId) -> Self {
-        let mut messages = BTreeMap::new();
-        for record in &book.records {
-            let (message, content) = match &record.event {
-                Event::Posted(it) => (record.seq, &it.content),
-                Event::Edited(it) => (it.message, &it.content),
-                Event::Deleted(it) => {
-                    messages.remove(&it.message.number());
-                    continue;
-                }
-                _ => continue,
-            };
-            let content = serde_json::to_value(content).unwrap_or_default();
-            if !book.hides(user, message) {
-                let body = content["body"].as_str().unwrap_or_default();
-                messages.insert(message.number(), body.to_owned());
-            }
-        }
         Self {
             members: book.members().into_iter().map(UserId::number).collect(),
             role: book.role(user),
-            messages,
+            messages: book.texts(user),
         }
     }
 

@@ -19,7 +19,8 @@ pub(super) struct Log {
     pub(super) room: Room,
     pub(super) records: Vec<Arc<Record>>,
     pub(super) messages: BTreeMap<Seq, Line>,
-    by_idx: BTreeMap<Idx, Seq>,
+    /// All messages, in the order of their numbers.
+    by_idx: Vec<(Idx, Seq)>,
     pub(super) present: BTreeMap<UserId, Present>,
     /// When the room was trimmed last.
     pub(super) trimmed_at: Option<Timestamp>,
@@ -56,7 +57,7 @@ impl Log {
             room,
             records: vec![Arc::clone(record)],
             messages: BTreeMap::new(),
-            by_idx: BTreeMap::new(),
+            by_idx: Vec::new(),
             present: BTreeMap::new(),
             trimmed_at: None,
         };
@@ -140,7 +141,7 @@ impl Log {
             erased_at: None,
             reactions: Vec::new(),
         };
-        self.by_idx.insert(it.idx, record.seq);
+        self.by_idx.push((it.idx, record.seq));
         self.messages.insert(record.seq, line);
     }
 
@@ -334,9 +335,10 @@ impl Log {
         let Some(present) = self.present.get(&user) else {
             return Marker::default();
         };
-        let unread = self
-            .by_idx
-            .range(present.read.next()..)
+        let read = self.by_idx.partition_point(|(idx, _)| *idx <= present.read);
+        let later = self.by_idx.get(read..).unwrap_or_default();
+        let unread = later
+            .iter()
             .filter_map(|(_, seq)| self.messages.get_key_value(seq))
             .filter(|(seq, _)| **seq >= self.room.kept_from)
             .map(|(_, line)| line)

@@ -1,5 +1,6 @@
 //! Everything that the store holds, and how records change it.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -90,7 +91,7 @@ impl State {
 
     /// The keys of these records that somebody holds, also those of an earlier one of them.
     fn taken(&self, append: &Append) -> Vec<Taken> {
-        let mut claimed: HashMap<Key, Holder> = HashMap::new();
+        let mut claimed: HashMap<Key, Holder> = HashMap::with_capacity(append.records.len());
         let mut taken = Vec::new();
         let mut freed = false;
         for record in &append.records {
@@ -99,23 +100,25 @@ impl State {
                 claimed.retain(|key, _| !matches!(key, Key::Alias(_)));
             }
             for key in record.keys() {
-                let held = claimed.get(&key).copied().or_else(|| self.holder(&key));
-                let own = |by: &Holder| {
-                    freed
-                        && by.room == append.room
-                        && matches!(key, Key::Alias(_))
-                        && !claimed.contains_key(&key)
+                let entry = match claimed.entry(key) {
+                    Entry::Occupied(it) => {
+                        let (key, by) = (it.key().clone(), *it.get());
+                        taken.push(Taken { key, by });
+                        continue;
+                    }
+                    Entry::Vacant(it) => it,
                 };
-                match held {
-                    Some(by) if !own(&by) => taken.push(Taken { key, by }),
+                let own = |by: &Holder| {
+                    freed && by.room == append.room && matches!(entry.key(), Key::Alias(_))
+                };
+                match self.holder(entry.key()) {
+                    Some(by) if !own(&by) => {
+                        let key = entry.into_key();
+                        taken.push(Taken { key, by });
+                    }
                     Some(_) | None => {
-                        claimed.insert(
-                            key,
-                            Holder {
-                                room: append.room,
-                                seq: record.seq,
-                            },
-                        );
+                        let (room, seq) = (append.room, record.seq);
+                        entry.insert(Holder { room, seq });
                     }
                 }
             }

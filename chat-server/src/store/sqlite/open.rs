@@ -5,6 +5,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::fault::Fault;
@@ -28,8 +29,8 @@ const _: () = assert!(
     "one migration for each version"
 );
 
-/// Pages of the write-ahead log after which it is moved into the database: 16 MiB.
-const CHECKPOINT_PAGES: i64 = 4_096;
+/// Pages of the write-ahead log after which it is moved into the database: 32 MiB.
+const CHECKPOINT_PAGES: i64 = 8_192;
 
 /// Takes the lock that says whose the file is. It goes with the process, however that ends.
 pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
@@ -168,6 +169,8 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
         let db = Connection::open_with_flags(path, flags)?;
         db.busy_timeout(BUSY)?;
         db.set_prepared_statement_cache_capacity(128);
+        // A statement keeps its plan whatever is bound to it: else it is prepared again, time after time.
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         db.pragma_update(None, "foreign_keys", true)?;
         db.pragma_update(None, "cache_size", -8 * 1024)?;
         Ok(db)

@@ -11,11 +11,11 @@ use super::fault::{Fault, Result};
 use super::project::known;
 use crate::store::words::terms;
 
-/// Records that are taken in at a time.
-const RECORDS_MAX: usize = 64;
+/// Records that are taken in at a time, and words after which it is enough.
+const MOST: (usize, usize) = (64, 1_000);
 
-/// Words after which it is enough for this time.
-const TERMS_MAX: usize = 1_000;
+/// The same while somebody waits.
+const BESIDE_MOST: (usize, usize) = (32, 300);
 
 /// Takes in the words of a message.
 pub(super) fn add(db: &Connection, room: i64, message: Seq, said: Option<&Content>) -> Result<()> {
@@ -70,8 +70,13 @@ pub(super) fn has(db: &Connection, room: i64, message: Seq) -> Result<bool> {
 
 /// Takes in some of what was not taken in yet, in the rooms after one; returns in which room it was
 /// left off, and none if there is nothing left.
-pub(super) fn catch_up(db: &Connection, after: RoomId) -> Result<Option<RoomId>> {
-    let (mut records, mut terms, mut last) = (RECORDS_MAX, TERMS_MAX, None);
+pub(super) fn catch_up(
+    db: &Connection,
+    after: RoomId,
+    is_waited_for: bool,
+) -> Result<Option<RoomId>> {
+    let (mut records, mut terms) = if is_waited_for { BESIDE_MOST } else { MOST };
+    let mut last = None;
     let (mut place, mut again) = (int(after), false);
     while records > 0 && terms > 0 {
         let Some((room, from)) = behind(db, place)? else {

@@ -1,5 +1,7 @@
 //! The one thread that writes: what waits goes to disk in one transaction.
 
+mod queue;
+
 use std::collections::BTreeSet;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -8,15 +10,10 @@ use chat_core::{RoomId, Timestamp, UserId};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use self::queue::{QUEUE_JOBS_MAX, Queue};
 use super::fault::{Fault, Result};
 use super::scrub::Scrub;
 use crate::store::StoreError;
-
-/// Pieces of work that wait; callers beyond that wait themselves.
-const QUEUE_JOBS_MAX: usize = 1_024;
-
-/// Pieces of work that share one transaction.
-const BATCH_JOBS_MAX: usize = 256;
 
 /// Transactions after which what was erased leaves the write-ahead log, however busy it is.
 const ERASED_BATCHES_MAX: u32 = 256;
@@ -35,6 +32,9 @@ trait Job: Send {
     /// Does it. An error ends the whole transaction.
     fn run(&mut self, desk: &mut Desk) -> Result<()>;
 
+    /// Whether nobody waits for it.
+    fn is_patient(&self) -> bool;
+
     /// Tells the caller, once the transaction is durable, or isn't.
     fn answer(self: Box<Self>, outcome: Result<(), &Fault>);
 }
@@ -51,6 +51,8 @@ pub(super) struct Desk {
     going: Vec<UserId>,
     /// The last room whose words were taken in.
     pub(super) place: RoomId,
+    /// Whether somebody waits for this transaction.
+    pub(super) is_waited_for: bool,
     /// Whether words were erased that the write-ahead log still has.
     erased: bool,
     /// Opens another connection in the place of this one.
@@ -73,6 +75,7 @@ pub(super) enum Alone {
 struct Work<F, T> {
     work: Option<F>,
     alone: Alone,
+    is_patient: bool,
     done: Option<Result<T>>,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
@@ -98,11 +101,29 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&mut Desk) -> Result<T> + Send + 'static,
     {
+        self.push(alone, false, work).await
+    }
+
+    /// Has a piece of work done, alone, for which nobody waits: when it is quiet, or beside others.
+    pub(super) async fn write_aside<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Desk) -> Result<T> + Send + 'static,
+    {
+        self.push(Alone::Yes, true, work).await
+    }
+
+    async fn push<T, F>(&self, alone: Alone, is_patient: bool, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Desk) -> Result<T> + Send + 'static,
+    {
         let gone = || StoreError::Unavailable("the store is closed".into());
         let (reply, answer) = oneshot::channel();
         let job = Work {
             work: Some(work),
             alone,
+            is_patient,
             done: None,
             reply,
         };
@@ -147,6 +168,10 @@ where
         desk.execute("RELEASE job")
     }
 
+    fn is_patient(&self) -> bool {
+        self.is_patient
+    }
+
     fn answer(self: Box<Self>, outcome: Result<(), &Fault>) {
         let answer = match (outcome, self.done) {
             (Ok(()), Some(Ok(done))) => Ok(done),
@@ -175,6 +200,7 @@ impl Desk {
             gone,
             going: Vec::new(),
             place: RoomId::default(),
+            is_waited_for: false,
             // A process that was killed may have left words behind.
             erased: scrub.is_owed(),
             scrub,
@@ -250,6 +276,7 @@ impl Desk {
     }
 
     fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<()> {
+        self.is_waited_for = jobs.iter().any(|job| !job.is_patient());
         self.execute("BEGIN IMMEDIATE")?;
         for job in jobs {
             job.run(self)?;
@@ -292,10 +319,11 @@ impl Desk {
     }
 }
 
-fn write(mut desk: Desk, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
+fn write(mut desk: Desk, jobs: mpsc::Receiver<Box<dyn Job>>) {
+    let mut jobs = Queue::new(jobs);
     let mut batches_since_erased = 0;
     let mut doubt = None;
-    while let Some(batch) = next_batch(&mut jobs) {
+    while let Some(batch) = jobs.next() {
         if let Some(fault) = &doubt {
             match desk.regain() {
                 Ok(()) => tracing::warn!("the store is written to again"),
@@ -321,7 +349,7 @@ fn write(mut desk: Desk, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
         if let Err(fault) = outcome {
             tracing::error!(?fault, "a transaction failed");
             if fault.is_damage() {
-                while let Some(batch) = next_batch(&mut jobs) {
+                while let Some(batch) = jobs.next() {
                     refuse(batch, &fault);
                 }
                 return;
@@ -332,17 +360,6 @@ fn write(mut desk: Desk, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
             }
         }
     }
-}
-
-/// Waits for work, and takes what waits behind it along.
-fn next_batch(jobs: &mut mpsc::Receiver<Box<dyn Job>>) -> Option<Vec<Box<dyn Job>>> {
-    let mut batch = vec![jobs.blocking_recv()?];
-    while batch.len() < BATCH_JOBS_MAX
-        && let Ok(job) = jobs.try_recv()
-    {
-        batch.push(job);
-    }
-    Some(batch)
 }
 
 /// Answers that nothing is written.

@@ -9,7 +9,7 @@ use chat_server::store::Store;
 use serde_json::json;
 
 use super::watched::Watched;
-use crate::world::{Native, World, config};
+use crate::world::{Account, Native, World, config};
 
 /// Lines that whoever comes back has missed.
 const LINES: usize = 300;
@@ -28,6 +28,19 @@ async fn talk(client: &mut Native, room: u64, lines: usize) -> u64 {
         last = client.post(room, &format!("line {line}")).await;
     }
     last
+}
+
+/// Two devices of somebody: the one waits for the store, which hangs, while he does something with
+/// the other. Gives the number of what it has asked, too.
+async fn busy(world: &World, store: &Arc<Watched>, owner: &Account) -> (Native, Native, u64) {
+    let (mut desk, mut phone) = (world.enter(owner).await, world.enter(owner).await);
+    let attic = desk.create(json!({"name": "Attic"})).await;
+    phone.synced(attic).await;
+    store.reads_hang.send_replace(true);
+    let asked = json!({"room": attic, "since": 0});
+    let asked = desk.ask("records", asked).await;
+    store.reader().await;
+    (desk, phone, asked)
 }
 
 #[tokio::test]
@@ -106,15 +119,7 @@ async fn who_has_joined_and_can_not_be_let_in_for_the_store_s_sake_comes_back_by
     let (ann, bob) = (world.account("ann").await, world.account("bob").await);
     let mut a = world.enter(&ann).await;
     let den = a.create(json!({"name": "Den"})).await;
-    // One of his devices is busy, while he joins on another.
-    let (mut desk, mut phone) = (world.enter(&bob).await, world.enter(&bob).await);
-    let attic = desk.create(json!({"name": "Attic"})).await;
-    phone.synced(attic).await;
-    store.reads_hang.send_replace(true);
-    let busy = desk
-        .ask("records", json!({"room": attic, "since": 0}))
-        .await;
-    store.reader().await;
+    let (mut desk, mut phone, busy) = busy(&world, &store, &bob).await;
     phone.ok("join", json!({"room": den})).await;
     // Nobody knows what has become of this, and the room can't be loaded again.
     store.down.store(true, Ordering::SeqCst);
@@ -144,15 +149,7 @@ async fn who_left_and_came_back_hears_nothing_of_the_time_between_where_the_room
     let den = a
         .create(json!({"name": "Den", "history": "since_join"}))
         .await;
-    // One of his devices is busy, while he comes and goes with another.
-    let (mut desk, mut phone) = (world.enter(&bob).await, world.enter(&bob).await);
-    let attic = desk.create(json!({"name": "Attic"})).await;
-    phone.synced(attic).await;
-    store.reads_hang.send_replace(true);
-    let busy = desk
-        .ask("records", json!({"room": attic, "since": 0}))
-        .await;
-    store.reader().await;
+    let (mut desk, mut phone, busy) = busy(&world, &store, &bob).await;
     phone.ok("join", json!({"room": den})).await;
     phone.ok("leave", json!({"room": den})).await;
     a.post(den, "between us").await;
@@ -164,5 +161,32 @@ async fn who_left_and_came_back_hears_nothing_of_the_time_between_where_the_room
         let event = desk.event_of(den).await;
         assert_eq!(event["seq"], seq, "{event}");
     }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn who_waits_for_the_server_is_not_taken_for_silent() {
+    let store = Watched::new();
+    let mut config = config();
+    config.server_limits.ping_ms = 1_000;
+    config.server_limits.pong_ms_max = 500;
+    let over: Arc<dyn Store> = store.clone();
+    let world = World::started(Server::builder(config).store(over)).await;
+    let (ann, bob) = (world.account("ann").await, world.account("bob").await);
+    let mut a = world.enter(&ann).await;
+    let den = a.create(json!({"name": "Den"})).await;
+    let mut b = world.enter(&bob).await;
+    b.join(den).await;
+
+    store.reads_hang.send_replace(true);
+    let mut a = world.enter(&ann).await;
+    let asked = a.ask("records", json!({"room": den, "since": 0})).await;
+    store.reader().await;
+    for _ in 0..6 {
+        b.system("ping").await;
+    }
+    store.reads_hang.send_replace(false);
+    a.reply(asked).await.unwrap();
+    a.ok("rooms", json!({})).await;
     world.stop().await;
 }

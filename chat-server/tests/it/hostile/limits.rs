@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::world::{Account, Native, World, config};
 
 /// Each limit, and the test that reaches it: the file below this crate, and the function.
-const STORIES: [(&str, &str, &str); 61] = [
+const STORIES: [(&str, &str, &str); 66] = [
     (
         "body_bytes_max",
         HERE_TRANSPORTS,
@@ -81,6 +81,11 @@ const STORIES: [(&str, &str, &str); 61] = [
         "channel_members_max",
         HERE_COUNTS,
         "rooms_and_people_have_only_so_many_of_each_other",
+    ),
+    (
+        "room_guests_per_address_max",
+        HERE_COUNTS,
+        "the_guests_of_an_address_leave_places_to_others",
     ),
     (
         "rooms_joined_max",
@@ -178,6 +183,26 @@ const STORIES: [(&str, &str, &str); 61] = [
         "a_page_has_as_many_items_as_it_may",
     ),
     (
+        "page_bytes_max",
+        "tests/it/hostile/pages.rs",
+        "whoever_pages_through_long_messages_gets_all_of_them_and_stays",
+    ),
+    (
+        "post_refill_ms",
+        HERE_SPANS,
+        "posts_have_a_budget_that_fills_again_to_the_millisecond",
+    ),
+    (
+        "cids_held",
+        CORE_BOUNDARIES,
+        "the_newest_256_cids_are_remembered",
+    ),
+    (
+        "cid_window_ms",
+        CORE_BOUNDARIES,
+        "memory_forgets_cids_after_a_day_and_not_before",
+    ),
+    (
         "rooms_per_session_max",
         "tests/it/hostile/swarm.rs",
         "a_session_hears_as_many_rooms_as_it_may_and_is_told_when_there_are_no_more",
@@ -269,7 +294,7 @@ const STORIES: [(&str, &str, &str); 61] = [
     ),
     (
         "hashing_queue_max",
-        "src/auth/hashing.rs",
+        "src/auth/hashing/tests.rs",
         "a_full_queue_refuses_at_once",
     ),
     (
@@ -304,20 +329,33 @@ const STORIES: [(&str, &str, &str); 61] = [
     ),
 ];
 
+const CORE_BOUNDARIES: &str = "../chat-core/tests/it/boundaries.rs";
 const HERE_COUNTS: &str = "tests/it/hostile/limits/counts.rs";
 const HERE_SIZES: &str = "tests/it/hostile/limits/sizes.rs";
 const HERE_SPANS: &str = "tests/it/hostile/limits/spans.rs";
 const HERE_TRANSPORTS: &str = "tests/it/hostile/limits/transports.rs";
 
-#[test]
-fn every_limit_that_is_published_is_reached_by_a_test() {
-    let mut published = BTreeSet::new();
-    for limits in [
+#[tokio::test]
+async fn every_limit_that_is_published_is_reached_by_a_test() {
+    let world = World::new().await;
+    let mut client = Native::connect(world.address).await;
+    let welcome = client.ok("hello", json!({"guest": {"name": "Gus"}})).await;
+    let limits = client.ok("limits", json!({})).await;
+    assert_eq!(limits, welcome["limits"]);
+    let limits = limits.as_object().unwrap();
+    let published: BTreeSet<_> = limits.keys().cloned().collect();
+    for kept in [
         serde_json::to_value(Limits::default()).unwrap(),
         serde_json::to_value(ServerLimits::default()).unwrap(),
     ] {
-        published.extend(limits.as_object().unwrap().keys().cloned());
+        let mut kept = kept.as_object().unwrap().keys();
+        assert_eq!(
+            kept.find(|it| !published.contains(*it)),
+            None,
+            "unpublished"
+        );
     }
+    world.stop().await;
     let told: BTreeSet<_> = STORIES
         .iter()
         .map(|(limit, ..)| (*limit).to_owned())

@@ -45,6 +45,8 @@ async fn whoever_pages_through_long_messages_gets_all_of_them_and_stays() {
     let world = World::with(config()).await;
     let (mut a, room) = room(&world, "tome").await;
     let all: Vec<u64> = (2..MESSAGES + 2).collect();
+    let limits = a.ok("limits", json!({})).await;
+    assert_eq!(limits["page_bytes_max"], PAGE_BYTES);
 
     let mut back = Vec::new();
     let mut wish = json!({"room": room, "limit": MESSAGES});

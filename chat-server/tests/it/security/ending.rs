@@ -5,8 +5,9 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chat_core::UserId;
+use chat_core::{Timestamp, UserId};
 use chat_server::Server;
+use chat_server::clock::ManualClock;
 use chat_server::config::{Config, Listen, Secret};
 use chat_server::store::Store;
 use serde_json::json;
@@ -222,6 +223,95 @@ async fn what_ends_a_log_in_ends_every_connection_of_it_whatever_it_speaks() {
         }
     }
     println!("the longest took {longest:?}");
+    world.stop().await;
+}
+
+/// A server on one worker that speaks to nobody unasked, so that time passes by leaps.
+async fn timed() -> (World, Arc<ManualClock>) {
+    let mut config = config();
+    config.workers = NonZeroUsize::new(1);
+    config.server_limits.token_ms = TOKEN_MS;
+    config.server_limits.ping_ms = 100 * TOKEN_MS;
+    let clock = Arc::new(ManualClock::new(Timestamp::new(1_790_000_000_000)));
+    let server = Server::builder(config).clock(clock.clone());
+    let server = server.start().await.unwrap();
+    let address = server.listen(Listen::local(0)).await.unwrap();
+    (World { server, address }, clock)
+}
+
+const TOKEN_MS: u64 = 3_600_000;
+
+/// The frame by which somebody enters one more room, with a token.
+fn enter_by(kind: Kind, name: &str, room: &str, token: &str) -> String {
+    match kind {
+        Kind::Actions => {
+            json!({"action": "join", "username": name, "roomId": room, "token": token})
+        }
+        Kind::Native | Kind::Rooms | Kind::Socketio | Kind::Rest | Kind::Groups => {
+            let join = json!({"name": name, "roomId": room, "pass": "", "token": token});
+            json!({"type": "join", "payload": join})
+        }
+    }
+    .to_string()
+}
+
+#[tokio::test]
+async fn a_token_that_runs_out_ends_its_sockets_and_one_that_is_refreshed_goes_on() {
+    let (world, clock) = timed().await;
+    let pass = |ms: u64| clock.advance(Duration::from_millis(ms));
+    let owner = world.account("owner").await;
+    let mut host = world.enter(&owner).await;
+    let den = host.create(json!({"name": "Den", "alias": "Den"})).await;
+    let hall = host.create(json!({"name": "Hall", "alias": "Hall"})).await;
+    drop(host);
+    pass(TOKEN_MS / 2);
+    let (mut going, mut staying) = (Vec::new(), Vec::new());
+    for way in WAYS {
+        // There a log-in is by a password, and lasts as long as the socket.
+        if way == Way::Socket(Kind::Groups) {
+            continue;
+        }
+        let name: &'static str = format!("{way:?}").leak();
+        let account = world.account(name).await;
+        let goes = Connected::by(way, &world, name, &account, den).await;
+        going.push((way, goes));
+        if let Way::Socket(kind @ (Kind::Rooms | Kind::Actions)) = way {
+            let in_den = (den, "Den");
+            let stays = Person::enter(&world, kind, (name, &account), in_den).await;
+            staying.push((stays.unwrap(), account));
+        }
+    }
+    pass(TOKEN_MS - 1_000);
+    for (stays, account) in &mut staying {
+        let body = json!({"refresh_token": account.refresh}).to_string();
+        let said = http(
+            world.address,
+            "POST",
+            "/v1/auth/refresh",
+            &[],
+            body.as_bytes(),
+        )
+        .await;
+        let fresh = said.json()["token"].as_str().unwrap().to_owned();
+        let room = stays.kind.spell(hall, "Hall");
+        let enter = enter_by(stays.kind, stays.name, &room, &fresh);
+        stays.socket.send(&enter).await;
+        let said = stays.other().await;
+        assert!(said.contains("joined"), "{said}");
+    }
+    pass(1_000);
+    for (way, goes) in going {
+        goes.ends().await;
+        println!("{way:?} has ended");
+    }
+    // What ended those has looked at these, too.
+    for (stays, _) in &mut staying {
+        stays.settle().await;
+    }
+    pass(TOKEN_MS - 1_000);
+    for (stays, _) in staying {
+        Connected::Socket(Box::new(stays)).ends().await;
+    }
     world.stop().await;
 }
 

@@ -1,6 +1,7 @@
 //! People who guess: by every door, from one address and from many, at one account and at many, and
 //! at the passwords of rooms. The one they guess at comes in all the while.
 
+use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -17,6 +18,15 @@ use crate::world::{Account, PASSWORD, Plain, World, by, raw_over};
 
 /// A server with its default limits, whose clock stands still: nothing that was spent comes back.
 async fn world(change: impl FnOnce(&mut Config)) -> World {
+    let cheap = HashingCost {
+        memory_kib: 8,
+        passes: 1,
+    };
+    world_at(cheap, change).await
+}
+
+/// One that spends this on each hash.
+async fn world_at(cost: HashingCost, change: impl FnOnce(&mut Config)) -> World {
     let mut config = Config::default();
     config.store = config::StoreUrl::Memory;
     config.workers = std::num::NonZeroUsize::new(2);
@@ -24,14 +34,8 @@ async fn world(change: impl FnOnce(&mut Config)) -> World {
     config.server_limits.commands_burst = 100_000;
     config.server_limits.silent_sockets_per_address_max = 10_000;
     change(&mut config);
-    let cheap = HashingCost {
-        memory_kib: 8,
-        passes: 1,
-    };
     let clock = ManualClock::new(Timestamp::new(1_790_000_000_000));
-    let server = Server::builder(config)
-        .clock(Arc::new(clock))
-        .hashing(cheap);
+    let server = Server::builder(config).clock(Arc::new(clock)).hashing(cost);
     let server = server.start().await.unwrap();
     let address = server.listen(Listen::local(0)).await.unwrap();
     World { server, address }
@@ -175,6 +179,52 @@ async fn an_account_has_one_budget_for_all_doors_and_all_addresses() {
         fates.push(guess(&world, kind, 2_000 + number, "nobody", "a guess").await);
     }
     assert_eq!(heard(&fates), 5);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn however_many_passwords_are_hashed_a_member_logs_in() {
+    let cost = HashingCost {
+        memory_kib: 2_048,
+        passes: 1,
+    };
+    let world = world_at(cost, |config| config.server_limits.hashing_queue_max = 1).await;
+    assert_eq!(sign_up(&world, HOME, "victim").await.0, 201);
+    let (came, refused) = (Cell::new(0), Cell::new(0));
+    // Half of them sign up, half guess; each time from an address with a budget of its own.
+    let flood = (0_u16..24).map(async |flooder| {
+        for number in 0_u16.. {
+            if came.get() == 12 {
+                break;
+            }
+            let (address, name) = (
+                5_000 + flooder * 256 + number / 4,
+                format!("{flooder}-{number}"),
+            );
+            let (path, body) = match flooder % 2 {
+                0 => (
+                    "/v1/auth/signup",
+                    json!({"name": name, "password": PASSWORD}),
+                ),
+                _ => (
+                    "/v1/auth/login",
+                    json!({"login": name, "password": PASSWORD}),
+                ),
+            };
+            let (status, _) = post(&world, address, path, "", &body).await;
+            refused.set(refused.get() + u32::from(status == 503));
+        }
+    });
+    let victim = async {
+        while came.get() < 12 {
+            let kind = DOORS[came.get() % DOORS.len()];
+            let fate = guess(&world, kind, HOME, "victim", PASSWORD).await;
+            assert_eq!(fate, Fate::Right, "the victim is kept out at {kind:?}");
+            came.set(came.get() + 1);
+        }
+    };
+    tokio::join!(futures_util::future::join_all(flood), victim);
+    assert!(refused.get() > 0, "the queues were never full");
     world.stop().await;
 }
 

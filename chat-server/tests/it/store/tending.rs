@@ -9,8 +9,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::Any;
-use super::searching::{NOW, tend};
-use super::stage::{ALICE, BOB, CAROL, Stage};
+use super::stage::{ALICE, BOB, CAROL, NOW, Stage, tend};
 
 fn file() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();

@@ -181,7 +181,12 @@ pub(super) fn seats_are_known_and_deserved(world: &mut World, visits: &BTreeSet<
             worker: place,
             number: 0,
         });
-        let at = world.send(room, UserId::new(1), from, Wish::Look(Look::People));
+        let at = world.send(
+            room,
+            UserId::new(1),
+            from,
+            Wish::Look(Look::People { most: usize::MAX }),
+        );
         world.turn(place, super::world::Fault::None);
         world.rest();
         let Some(Ok(Reply::Seen(sight))) = &world.sent[at].outcome else {

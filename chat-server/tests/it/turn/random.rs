@@ -244,6 +244,7 @@ impl Story {
                     command: visit.into(),
                     cid: None,
                     used: None,
+                    near: None,
                 };
                 let mail = self.world.send(room, user, Some(session), wish);
                 self.clients[at].entering.insert(room, mail);
@@ -252,8 +253,11 @@ impl Story {
                 let look = match self.dice.below(5) {
                     0 => Look::View,
                     1 => Look::May(Permission::Post),
-                    2 => Look::Presence,
-                    3 => Look::People,
+                    2 => Look::Presence {
+                        after: None,
+                        most: 2,
+                    },
+                    3 => Look::People { most: 2 },
                     _ => Look::Explain {
                         permission: Permission::Post,
                         user: Some(UserId::new(1)),
@@ -370,6 +374,7 @@ impl Story {
             command: errand.command.clone(),
             cid: errand.cid.clone(),
             used: None,
+            near: None,
         };
         let mail = self.world.send(room, errand.user, from, wish);
         errand.mails.push(mail);

@@ -26,6 +26,7 @@ pub(super) fn wish(command: impl Into<Command>, cid: Option<&str>) -> Wish {
         command: command.into(),
         cid: cid.map(|cid| Cid::new(cid).unwrap()),
         used: None,
+        near: None,
     }
 }
 

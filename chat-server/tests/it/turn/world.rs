@@ -48,7 +48,7 @@ pub(super) struct Sent {
 
 pub(super) struct Place {
     pub(super) turn: Turn<u64>,
-    pub(super) inbox: VecDeque<Mail<u64>>,
+    pub(super) inbox: VecDeque<Box<Mail<u64>>>,
     pub(super) questions: Vec<(u64, Question)>,
     /// Answers on their way, and the room of the message that they tell of.
     pub(super) supplies: Vec<(u64, Supply, Option<RoomId>)>,
@@ -153,13 +153,13 @@ impl World {
             self.places[session.worker].hub.rise(session, room);
         }
         let owner = self.owner(room, from.map_or(0, |it| it.worker));
-        let mail = Mail {
+        let mail = Box::new(Mail {
             room,
             actor: actor(user),
             from,
             wish,
             reply: number as u64,
-        };
+        });
         self.places[owner].inbox.push_back(mail);
         number
     }
@@ -389,7 +389,7 @@ impl World {
                 vec![from.map_or(place, |it| it.worker)]
             }
             (Recipients::Addressee, _) => panic!("only answers have an address"),
-            (Recipients::Listeners(workers), _) => workers,
+            (Recipients::Listeners(workers), _) => workers.to_vec(),
             (Recipients::All, _) => match self.shape {
                 Shape::Workers => (0..self.places.len()).collect(),
                 Shape::Nodes => vec![place],

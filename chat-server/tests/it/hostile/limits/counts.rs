@@ -115,8 +115,51 @@ async fn rooms_and_people_have_only_so_many_of_each_other() {
 }
 
 #[tokio::test]
+async fn the_guests_of_an_address_leave_places_to_others() {
+    let mut config = config();
+    config.server_limits.rate_limits = true;
+    config.limits.room_guests_per_address_max = 4;
+    let world = World::with(config).await;
+    let ann = world.account("ann").await;
+    let mut a = world.enter(&ann).await;
+    let small = a.create(json!({"name": "Nook", "capacity": 7})).await;
+    let large = a.create(json!({"name": "Hall", "capacity": 10})).await;
+    let mut guests = Vec::new();
+    for number in 0..6 {
+        let mut guest = world.connect().await;
+        let hello = json!({"guest": {"name": format!("gus {number}")}});
+        let user = guest.ok("hello", hello).await["user"]["id"].as_u64();
+        guests.push((guest, user.unwrap()));
+    }
+    // Four of the few places, and half of the many.
+    for (room, most) in [(small, 4), (large, 5)] {
+        let join = json!({"room": room});
+        for (number, (guest, _)) in guests.iter_mut().enumerate() {
+            if number < most {
+                guest.ok("join", join.clone()).await;
+            } else {
+                too_much(guest, "join", join.clone(), "too_many", most as u64).await;
+            }
+        }
+    }
+    let join = json!({"room": small});
+    // Who is in is in, and a place that is left is for whoever is next.
+    guests[0].0.ok("join", join.clone()).await;
+    guests[0].0.ok("leave", join.clone()).await;
+    guests[4].0.ok("join", join.clone()).await;
+    too_much(&mut guests[0].0, "join", join.clone(), "too_many", 4).await;
+    // Whoever has an account, or was asked to come, isn't one of many.
+    let bob = world.account("bob").await;
+    world.enter(&bob).await.join(small).await;
+    let (asked, id) = &mut guests[5];
+    a.ok("invite", json!({"room": small, "user": id})).await;
+    asked.ok("join", join).await;
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn a_page_has_as_many_items_as_it_may() {
-    let (world, _, mut a, room) = den(|config| {
+    let (world, ann, mut a, room) = den(|config| {
         config.server_limits.page_items = 3;
         config.server_limits.page_items_max = 5;
     })
@@ -139,5 +182,27 @@ async fn a_page_has_as_many_items_as_it_may() {
         let page = a.ok("history", d).await;
         assert_eq!(page["items"].as_array().unwrap().len(), items, "{limit}");
     }
+    a.ok("subscribe", json!({"rooms": [room]})).await;
+    let (mut guests, mut all) = (Vec::new(), Vec::new());
+    for number in 0..11 {
+        let mut guest = world.connect().await;
+        let hello = json!({"guest": {"name": format!("gus {number}")}});
+        all.push(guest.ok("hello", hello).await["user"]["id"].as_u64());
+        guest.join(room).await;
+        guests.push(guest);
+    }
+    all.push(Some(ann.id));
+    all.sort_unstable();
+    let (mut here, mut wish) = (Vec::new(), json!({"room": room}));
+    for items in [5, 5, 2] {
+        let page = a.ok("presence", wish.clone()).await;
+        let part = page["items"].as_array().unwrap();
+        assert_eq!(part.len(), items, "{page}");
+        here.extend(part.iter().map(|it| it["user"]["id"].as_u64()));
+        let next = page["next"].as_str().and_then(|it| it.parse::<u64>().ok());
+        wish["after"] = json!(next);
+    }
+    assert_eq!(here, all);
+    assert!(wish["after"].is_null(), "{wish}");
     world.stop().await;
 }

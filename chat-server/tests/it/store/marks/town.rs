@@ -12,8 +12,7 @@ use chat_server::store::{Append, Appended, Created, Link, NewAccount};
 use tempfile::TempDir;
 
 use crate::store::Any;
-use crate::store::searching::NOW;
-use crate::store::stage::{name, room, text};
+use crate::store::stage::{NOW, name, room, text};
 
 pub(super) const BOB: UserId = UserId::new(2);
 pub(super) const ROOMS: u64 = 12;

@@ -1,14 +1,12 @@
 //! Looking for what was said.
 
+use crate::simulation::Dice;
+use crate::store::{Found, Scope, SearchQuery, Sought};
 use chat_core::commands::{Delete, Edit};
-use chat_core::{RoomId, Seq, Timestamp};
-use chat_server::simulation::Dice;
-use chat_server::store::{Found, Scope, SearchQuery, Sought};
+use chat_core::{RoomId, Seq};
 
 use super::Any;
-use super::stage::{ALICE, BOB, Stage, all, room, text};
-
-pub(super) const NOW: Timestamp = Timestamp::new(1_000_100);
+use super::stage::{ALICE, BOB, NOW, Stage, all, room, tend, text};
 
 fn scope(room: RoomId) -> Scope {
     Scope {
@@ -43,21 +41,6 @@ async fn found(store: &Any, words: &str, rooms: &[RoomId]) -> Vec<(u64, u64)> {
     assert_eq!(before, after, "{words}");
     assert_eq!(after.next, None);
     places(&after)
-}
-
-/// Has all standing work done.
-pub(super) async fn tend(store: &Any) {
-    for _ in 0..10_000 {
-        if store.tend(NOW).await.unwrap() {
-            continue;
-        }
-        // The writer moves its log away after it has answered, unless more is asked already.
-        for _ in 0..3 {
-            store.check().await.unwrap();
-        }
-        return;
-    }
-    panic!("there is no end of it");
 }
 
 pub(super) async fn messages_are_found_by_what_they_say_today(store: Any) {

@@ -1,13 +1,12 @@
 //! Erasing a person.
 
+use crate::store::{Account, Append, Created, Erasure, Link, NewAccount};
 use chat_core::commands::{CreateRoom, Delete, Edit, Kick, OpenDirect, SetNickname};
 use chat_core::{Event, Record, Room, RoomId, Seq, Timestamp, UserId};
-use chat_server::store::{Account, Append, Created, Erasure, Link, NewAccount};
 use std::sync::Arc;
 
 use super::Any;
-use super::searching::{NOW, tend};
-use super::stage::{ALICE, BOB, CAROL, Stage, all, name, room, text};
+use super::stage::{ALICE, BOB, CAROL, NOW, Stage, all, name, room, tend, text};
 
 /// Makes the accounts of Alice, Bob and Carol.
 pub(super) async fn people(store: &Any) {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::store::{Account, Append, Appended, Created, Link, NewAccount};
 use chat_core::commands::Post;
 use chat_core::{Cid, Key, Timestamp, UserId};
-use chat_server::store::{Account, Append, Appended, Created, Link, NewAccount};
 
 use super::Any;
 use super::stage::{ALICE, BOB, Stage, keep, name, text};

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::store::{Created, DirectoryQuery, Marker, NewAccount, Order};
 use chat_core::commands::{
     Archive, CreateRoom, Delete, DeleteRoom, Edit, Entry, Join, Kick, Leave, OpenDirect, Post,
     SetAccess, SetNickname, SetRole, TransferOwnership, UpdateRoom,
 };
 use chat_core::{Idx, Lifecycle, Role, RoomId, Seq, Standing, Timestamp, UserId};
 use chat_protocol::answer::Mode;
-use chat_server::store::{Created, DirectoryQuery, Marker, NewAccount, Order};
 
 use super::Any;
 use super::stage::{ALICE, BOB, CAROL, Stage, name, room, text};

@@ -1,35 +1,39 @@
 //! People who act on an engine, with a store that keeps what they do.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
+use crate::store::{Append, Appended, MessageQuery};
 use chat_core::commands::{Command, CreateRoom, Join, Post};
 use chat_core::{
     Actor, Cid, Decision, Engine, Facts, Limits, MessageFact, Name, Need, Record, Request, RoomId,
     Seq, Standing, Text, Timestamp, UserId,
 };
-use chat_server::store::{Append, Appended, MessageQuery};
 
 use super::Any;
 
-pub(super) const ALICE: UserId = UserId::new(1);
-pub(super) const BOB: UserId = UserId::new(2);
-pub(super) const CAROL: UserId = UserId::new(3);
+pub const ALICE: UserId = UserId::new(1);
+pub const BOB: UserId = UserId::new(2);
+pub const CAROL: UserId = UserId::new(3);
+/// When the standing work is done.
+pub const NOW: Timestamp = Timestamp::new(1_000_100);
 
-pub(super) struct Stage {
-    pub(super) store: Any,
-    pub(super) engine: Engine,
-    pub(super) at: Timestamp,
+pub struct Stage {
+    pub store: Any,
+    pub engine: Engine,
+    pub at: Timestamp,
 }
 
-pub(super) fn name(text: &str) -> Name {
+pub fn name(text: &str) -> Name {
     Name::new(text).unwrap()
 }
 
-pub(super) fn text(body: &str) -> Text {
+pub fn text(body: &str) -> Text {
     Text::new(body).unwrap()
 }
 
-pub(super) fn room(number: u64) -> RoomId {
+pub fn room(number: u64) -> RoomId {
     RoomId::new(number)
 }
 
@@ -43,7 +47,7 @@ fn called(user: UserId) -> Name {
 }
 
 impl Stage {
-    pub(super) fn new(store: Any) -> Self {
+    pub fn new(store: Any) -> Self {
         let mut limits = Limits::default();
         limits.posts_limited = false;
         Self {
@@ -54,7 +58,7 @@ impl Stage {
     }
 
     /// Has a wish decided without keeping what comes of it.
-    pub(super) async fn decide(
+    pub async fn decide(
         &mut self,
         room: RoomId,
         user: UserId,
@@ -94,7 +98,7 @@ impl Stage {
     }
 
     /// Has a wish decided and kept; none if it was refused or is no fact.
-    pub(super) async fn try_act(
+    pub async fn try_act(
         &mut self,
         room: RoomId,
         user: UserId,
@@ -106,7 +110,7 @@ impl Stage {
         Some(record)
     }
 
-    pub(super) async fn act(
+    pub async fn act(
         &mut self,
         room: RoomId,
         user: UserId,
@@ -121,31 +125,31 @@ impl Stage {
     }
 
     /// A public channel of Alice's.
-    pub(super) async fn den(&mut self, number: u64) -> RoomId {
+    pub async fn den(&mut self, number: u64) -> RoomId {
         self.create(number, CreateRoom::named(name("den"))).await
     }
 
-    pub(super) async fn create(&mut self, number: u64, wish: CreateRoom) -> RoomId {
+    pub async fn create(&mut self, number: u64, wish: CreateRoom) -> RoomId {
         self.act(room(number), ALICE, wish).await;
         room(number)
     }
 
-    pub(super) async fn join(&mut self, room: RoomId, user: UserId) -> Seq {
+    pub async fn join(&mut self, room: RoomId, user: UserId) -> Seq {
         self.act(room, user, Join::default()).await.seq
     }
 
-    pub(super) async fn post(&mut self, room: RoomId, user: UserId, body: &str) -> Seq {
+    pub async fn post(&mut self, room: RoomId, user: UserId, body: &str) -> Seq {
         self.act(room, user, Post::plain(text(body))).await.seq
     }
 }
 
 /// Appends records of one room after the one before the first.
-pub(super) async fn keep(store: &Any, records: &[&Arc<Record>]) -> Appended {
+pub async fn keep(store: &Any, records: &[&Arc<Record>]) -> Appended {
     let answers = store.append(vec![wish(records)]).await.unwrap();
     answers.into_iter().next().unwrap()
 }
 
-pub(super) fn wish(records: &[&Arc<Record>]) -> Append {
+pub fn wish(records: &[&Arc<Record>]) -> Append {
     let first = records.first().unwrap();
     Append {
         room: first.room,
@@ -156,6 +160,41 @@ pub(super) fn wish(records: &[&Arc<Record>]) -> Append {
 }
 
 /// Everything in a room, as Alice sees it.
-pub(super) fn all(room: RoomId) -> MessageQuery {
+pub fn all(room: RoomId) -> MessageQuery {
     MessageQuery::newest(room, ALICE, 10_000)
+}
+
+/// Has all standing work done.
+pub async fn tend(store: &Any) {
+    for _ in 0..10_000 {
+        if store.tend(NOW).await.unwrap() {
+            continue;
+        }
+        // The writer moves its log away after it has answered, unless more is asked already.
+        for _ in 0..3 {
+            store.check().await.unwrap();
+        }
+        return;
+    }
+    panic!("there is no end of it");
+}
+
+/// Does all of this at the same time.
+pub async fn together<T>(work: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    let mut waiting: Vec<_> = work.into_iter().map(|it| (Box::pin(it), None)).collect();
+    poll_fn(|cx| {
+        for (work, done) in &mut waiting {
+            if done.is_none()
+                && let Poll::Ready(it) = work.as_mut().poll(cx)
+            {
+                *done = Some(it);
+            }
+        }
+        match waiting.iter().all(|(_, done)| done.is_some()) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    })
+    .await;
+    waiting.into_iter().filter_map(|(_, done)| done).collect()
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::store::{MessageQuery, Place};
 use chat_core::commands::{Delete, Edit, Post, React, Unreact};
 use chat_core::{Content, Reaction, RoomId, Seq, UserId};
 use chat_protocol::answer::{Message, Tally};
-use chat_server::store::{MessageQuery, Place};
 
 use super::Any;
 use super::stage::{ALICE, BOB, CAROL, Stage, all, text};

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::store::{Append, Appended, Holder, StoreError, Taken};
 use chat_core::commands::{CreateRoom, DeleteRoom, OpenDirect, Post, UpdateRoom};
 use chat_core::{Cid, Key, Record, Room, Seq};
-use chat_server::store::{Append, Appended, Holder, StoreError, Taken};
 
 use super::Any;
-use super::stage::{ALICE, BOB, CAROL, Stage, keep, name, room, text, wish};
+use super::stage::{ALICE, BOB, CAROL, Stage, keep, name, room, text, together, wish};
 
 pub(super) async fn what_was_appended_is_there(store: Any) {
     let mut stage = Stage::new(Arc::clone(&store));
@@ -322,7 +322,7 @@ pub(super) async fn callers_at_the_same_time_are_all_served(store: Any) {
         let store = Arc::clone(&store);
         under_way.push(async move { keep(&store, &[&Arc::new(record)]).await });
     }
-    let answers = futures_util::future::join_all(under_way).await;
+    let answers = together(under_way).await;
     assert!(
         answers.iter().all(|answer| *answer == Appended::Done),
         "{answers:?}"
@@ -343,7 +343,7 @@ pub(super) async fn of_many_who_race_for_a_position_one_wins(store: Any) {
         let store = Arc::clone(&store);
         under_way.push(async move { keep(&store, &[&record]).await });
     }
-    let answers = futures_util::future::join_all(under_way).await;
+    let answers = together(under_way).await;
     let won = answers
         .iter()
         .filter(|answer| **answer == Appended::Done)
