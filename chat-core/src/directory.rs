@@ -196,4 +196,14 @@ mod tests {
         directory.forget(others);
         assert!(!directory.knows(others));
     }
+
+    #[test]
+    fn a_group_is_known_up_to_a_record_unless_there_is_none() {
+        let mut directory = Directory::default();
+        assert_eq!(directory.position(ROOM), None);
+        directory.learn(ROOM, Seq::new(4), [ALICE]);
+        assert_eq!(directory.position(ROOM), Some(Seq::new(4)));
+        directory.learn_none(ROOM);
+        assert_eq!(directory.position(ROOM), None);
+    }
 }

@@ -60,3 +60,22 @@ impl<'de, K: Deserialize<'de> + Ord, V: Deserialize<'de>> Deserialize<'de> for D
         deserializer.deserialize_map(Pairs(PhantomData)).map(Self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::{Post, UpdateRoom};
+
+    #[test]
+    fn a_map_is_read_as_it_is_said_and_refused_if_it_says_a_key_twice() {
+        let update = |json: &str| serde_json::from_str::<UpdateRoom>(json);
+        let wish = update(r#"{"overrides":{"member":{"allow":["pin"],"deny":[]}}}"#).unwrap();
+        assert_eq!(wish.overrides.map(|it| it.len()), Some(1));
+        assert_eq!(update("{}").unwrap().overrides, None);
+        assert!(update(r#"{"overrides":{"member":{},"member":{}}}"#).is_err());
+
+        let post = |json: &str| serde_json::from_str::<Post>(json);
+        let ext = post(r#"{"ext":{"a":"1","b":"2"}}"#).unwrap().ext;
+        assert_eq!(ext.len(), 2);
+        assert!(post(r#"{"ext":{"a":"1","a":"1"}}"#).is_err());
+    }
+}

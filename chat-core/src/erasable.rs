@@ -136,3 +136,55 @@ impl Event {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Author, Edited, Joined, Posted, Way};
+    use crate::id::{Idx, RoomId, Timestamp, UserId};
+    use crate::policy::Role;
+
+    #[test]
+    fn an_edit_is_trimmed_with_its_message_and_a_name_with_nothing() {
+        let edited = Edited {
+            message: Seq::new(4),
+            mentions: [].into(),
+            content: None,
+        };
+        let posted = Posted {
+            idx: Idx::new(1),
+            reply_to: None,
+            thread: None,
+            mentions: [].into(),
+            mention_all: false,
+            content: None,
+        };
+        let (way, role) = (Way::Open, Role::Member);
+        let (post, edit, join) = (posted.into(), edited.into(), Joined { way, role }.into());
+        let cases: [(u64, Event, u64, bool); 6] = [
+            (4, Event::clone(&post), 4, false),
+            (4, post, 5, true),
+            (9, Event::clone(&edit), 4, false),
+            (9, edit, 5, true),
+            (2, Event::clone(&join), 2, false),
+            (2, join, 5, false),
+        ];
+        for (seq, event, kept_from, trimmed) in cases {
+            let id = UserId::new(1);
+            let record = Record {
+                room: RoomId::new(1),
+                seq: Seq::new(seq),
+                at: Timestamp::default(),
+                by: Author { id, name: None },
+                via: None,
+                cid: None,
+                event,
+            };
+            assert_eq!(
+                record.is_trimmed(Seq::new(kept_from)),
+                trimmed,
+                "{record:?}"
+            );
+        }
+    }
+}

@@ -259,5 +259,15 @@ mod tests {
         let late = Timestamp::new(5).plus_ms(u64::MAX);
         assert_eq!(late, Timestamp::saturating(u64::MAX));
         assert_eq!(Timestamp::new(5).minus_ms(9), Timestamp::default());
+        assert_eq!(Timestamp::new(9).minus_ms(5), Timestamp::new(4));
+        assert_eq!(
+            (Seq::new(9).prev(), Idx::new(9).prev()),
+            (Seq::new(8), Idx::new(8))
+        );
+    }
+
+    #[test]
+    fn a_cid_stays_as_its_client_chose_it() {
+        assert_eq!(Cid::new("c-1").unwrap().as_str(), "c-1");
     }
 }

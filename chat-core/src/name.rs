@@ -199,6 +199,14 @@ mod tests {
             "a\nb",
             "\u{feff}a\u{378}",
             "\u{3164}",
+            "a\u{34f}b",
+            "a\u{17b4}b",
+            "a\u{180b}b",
+            "a\u{fe00}b",
+            "a\u{e0100}b",
+            "a\u{2800}b",
+            "\u{1d159}",
+            "\u{fe0f}a",
         ] {
             assert!(Name::new(text).is_err(), "{text:?}");
         }
@@ -221,10 +229,19 @@ mod tests {
     }
 
     #[test]
+    fn a_character_has_four_marks_at_most_and_the_next_as_many() {
+        let marked = |marks: usize| alloc::format!("x{}", "\u{323}".repeat(marks));
+        assert!(Name::new(&marked(MARKS_MAX).repeat(3)).is_ok());
+        let covered = Name::new(&marked(MARKS_MAX + 1));
+        assert_eq!(covered, Err(BadName::TooManyMarks));
+    }
+
+    #[test]
     fn look_alikes_share_a_skeleton() {
         let skeleton = |text: &str| Name::new(text).unwrap().skeleton();
         assert_eq!(skeleton("ALICE"), skeleton("alice"));
         assert_eq!(skeleton("\u{410}lice"), skeleton("Alice"));
         assert_ne!(skeleton("alice"), skeleton("alicia"));
+        assert_eq!(skeleton("\u{2764}\u{fe0f}"), skeleton("\u{2764}"));
     }
 }

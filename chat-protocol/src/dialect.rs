@@ -402,6 +402,9 @@ mod tests {
             assert_eq!(dialect.hears_own(), hears_own, "{dialect:?}");
             let told = dialect.tells_unknown_users();
             assert_eq!(told, tells_unknown_users, "{dialect:?}");
+            let voice = crate::Voice::of(dialect);
+            assert_eq!(voice.echoes(), hears_own, "{dialect:?}");
+            assert!(voice.with_echo(true).echoes(), "asked for, {dialect:?}");
             assert_eq!(dialect.resumes(), resumes, "{dialect:?}");
             assert_eq!(dialect.unreadable_max(), unreadable_max, "{dialect:?}");
         }

@@ -126,6 +126,31 @@ stories! {
         }
     }
 
+    fn a_room_is_updated_by_what_changes_it_and_not_by_who_comes_or_speaks() {
+        let lines = [
+            ("alice update #den topic=lions", true),
+            ("alice access #den listed=no", true),
+            ("alice grant #den #club member", true),
+            ("alice archive #den", true),
+            ("alice delete_room #den", true),
+            ("alice transfer #den bob", true),
+            ("alice trim #den 2", false),
+            ("alice post #den hi", false),
+            ("alice role #den bob admin", false),
+            ("alice ban #den bob", false),
+            ("bob leave #den", false),
+        ];
+        let before = "alice create #club kind=group
+                      alice create #den
+                      bob join #den
+                      wait 5s";
+        for (line, updates) in lines {
+            let room = left(&format!("{before}\n{line}"), "#den");
+            assert_eq!(room.updated_at > room.created.at, updates, "{line}");
+            assert!(room.head_at > room.created.at, "{line}");
+        }
+    }
+
     fn whoever_makes_a_room_is_in_it_unless_he_says_otherwise() {
         let read = |wish: &str| serde_json::from_str::<CreateRoom>(wish).unwrap();
         let named = CreateRoom::named(Name::new("den").unwrap());

@@ -3,7 +3,8 @@
 //!
 //! An ordinary run tells the same worlds each time. `PROPTEST_CASES=5000` tells so many others,
 //! `PROPTEST_RNG_SEED` chooses which. A failing run prints its steps, shrunk to the few that matter,
-//! and keeps them in `tests/it/simulation.regressions`, from where the next run tells them again.
+//! and keeps them in `tests/it/simulation.regressions`, from where the next run tells them again
+//! (neither of it with `PROPTEST_DISABLE_FAILURE_PERSISTENCE`).
 
 mod draw;
 mod oracle;
@@ -44,8 +45,10 @@ fn it_does_so_when_memory_has_forgotten_what_the_store_still_knows() {
 fn run(ordinary: u32, steps: impl Strategy<Value = Vec<Draw>>, world: impl Fn() -> World) {
     let asked = |name: &str| std::env::var_os(name).is_some();
     let mut config = Config::default();
-    let regressions = FileFailurePersistence::Direct("tests/it/simulation.regressions");
-    config.failure_persistence = Some(Box::new(regressions));
+    if config.failure_persistence.is_some() {
+        let regressions = FileFailurePersistence::Direct("tests/it/simulation.regressions");
+        config.failure_persistence = Some(Box::new(regressions));
+    }
     if !asked("PROPTEST_CASES") {
         config.cases = ordinary;
         if !asked("PROPTEST_RNG_SEED") {

@@ -122,6 +122,17 @@ fn a_long_gap_is_filled_in_pieces() {
 }
 
 #[test]
+fn a_thousand_events_wait_for_a_gap_and_no_more() {
+    let mut client = client();
+    for seq in 44..=1_044 {
+        client.received(&event(seq));
+    }
+    let shown = told(&client.received(&filling(2, &[43], 43, 1_044)));
+    assert_eq!(shown.len(), 1_002);
+    assert_eq!(shown[1_000..], ["event 1043", "send records since 1043"]);
+}
+
+#[test]
 fn a_filling_that_brings_nothing_is_a_reset() {
     let mut client = client();
     client.received(&event(46));
