@@ -11,7 +11,6 @@ use super::{Asked, Ticket};
 use crate::answer::{Answer, RoomCard};
 use crate::code::{Class, Code, Refusal};
 use crate::dialect::Say;
-use crate::json::Verbatim;
 use crate::signal::{Signal, What};
 use crate::socketio::{Packet, event_text};
 use crate::spelling::Spelling;
@@ -176,7 +175,7 @@ pub(crate) fn signal(signal: &Signal, voice: &Voice, say: Say<'_>) {
 #[serde(untagged)]
 enum Json<'a> {
     /// What is JSON already.
-    Said(Verbatim<'a>),
+    Said(&'a RawValue),
     /// A text.
     Text(&'a str),
 }
@@ -184,7 +183,7 @@ enum Json<'a> {
 impl<'a> Json<'a> {
     /// Takes a client's word for a room, which is a JSON string or number, as it stands.
     fn word(text: &'a str) -> Self {
-        serde_json::from_str(text).map_or(Self::Text(text), Self::said)
+        serde_json::from_str(text).map_or(Self::Text(text), Self::Said)
     }
 
     /// Takes JSON as it stands, and anything else as a text: also what is nested so deep that some
@@ -194,10 +193,6 @@ impl<'a> Json<'a> {
         let said = is_shallow
             .then(|| serde_json::from_str(text).ok())
             .flatten();
-        said.map_or(Self::Text(text), Self::said)
-    }
-
-    fn said(json: &'a RawValue) -> Self {
-        Self::Said(Verbatim(json.get()))
+        said.map_or(Self::Text(text), Self::Said)
     }
 }
