@@ -39,8 +39,8 @@ pub fn lift_limits(config: &mut Config) {
     limits.guest_commands_burst = 1_000_000_000;
 }
 
-/// Source addresses of the load: our server takes 10 000 connections of each.
-const SOURCES: usize = 2;
+/// Source addresses of the load: our server takes 10 000 connections of each, and who polls has two.
+const SOURCES: usize = 4;
 
 /// How long a program may take beyond the time that it is asked to spend.
 const PATIENCE: Duration = Duration::from_secs(60);
