@@ -155,6 +155,7 @@ impl Hub {
             user: *user,
             outbox: link.outbox.clone(),
             caught_up,
+            since: 0,
             held: Held::of(link.held.clone()),
         };
         link.rooms.borrow_mut().insert(room, Place::Taken);
@@ -194,10 +195,7 @@ impl Hub {
         if audience.head < position {
             return CatchUp::Ahead;
         }
-        audience.flush();
-        if let Some(seat) = audience.seat(session) {
-            seat.catch_up();
-        }
+        audience.admit(session);
         CatchUp::Live
     }
 

@@ -48,6 +48,8 @@ pub(super) struct Seat {
     /// Whether the session has been sent everything up to the audience's head. Until then it reads
     /// from the store by itself and hears nothing from here.
     pub(super) caught_up: bool,
+    /// How many bytes of its section's round it doesn't hear.
+    pub(super) since: usize,
     /// What passed until then, where nothing that passes is to be missed.
     pub(super) held: Held,
 }
@@ -98,8 +100,8 @@ impl Drop for Held {
 }
 
 impl Seat {
-    /// Lets the seat hear everything from here on.
-    pub(super) fn catch_up(&mut self) {
+    /// Notes that the seat hears everything from here on, and has it hear what was held.
+    fn catch_up(&mut self) {
         self.caught_up = true;
         let held = self.held.take();
         if !held.is_empty() {
@@ -134,9 +136,12 @@ impl Audience {
         sections.any(|it| it.seats.contains_key(&session.number))
     }
 
-    pub(super) fn seat(&mut self, session: SessionKey) -> Option<&mut Seat> {
+    /// Lets a session that has read everything up to the head hear what comes from here on.
+    pub(super) fn admit(&mut self, session: SessionKey) {
         let mut sections = self.sections.iter_mut();
-        sections.find_map(|it| it.seats.get_mut(&session.number))
+        if let Some(section) = sections.find(|it| it.seats.contains_key(&session.number)) {
+            section.admit(session.number);
+        }
     }
 
     pub(super) fn sit(&mut self, voice: &Voice, seat: Seat) {
@@ -145,8 +150,6 @@ impl Audience {
         let known = self.sections.iter_mut().find(|it| it.voice == *voice);
         match known {
             Some(section) => {
-                // What the others wait for isn't for somebody who has just come.
-                self.written.add(section.flush());
                 section.seats.insert(seat.session.number, seat);
             }
             None => self.sections.push(Section::new(voice.clone(), seat)),
@@ -156,28 +159,24 @@ impl Audience {
     /// Takes a session's seat away; what it has heard so far leaves first.
     pub(super) fn rise(&mut self, session: SessionKey) -> Option<Seat> {
         let mut sections = self.sections.iter_mut();
-        let section = sections.find(|it| it.seats.contains_key(&session.number))?;
-        self.written.add(section.flush());
-        let seat = section.seats.remove(&session.number);
+        let (seat, written) = sections.find_map(|it| it.dismiss(session.number))?;
+        self.written.add(written);
         self.sections.retain(|section| !section.seats.is_empty());
-        seat
+        Some(seat)
     }
 
     /// Takes seats away; what they have heard so far leaves first.
     pub(super) fn leave(&mut self, goes: impl Fn(&Seat) -> bool) -> Vec<SessionKey> {
         let mut gone = Vec::new();
         for section in &mut self.sections {
-            if !section.seats.values().any(&goes) {
-                continue;
-            }
-            self.written.add(section.flush());
-            section.seats.retain(|_, seat| {
-                let goes = goes(seat);
-                if goes {
+            let leaving = section.seats.values().filter(|seat| goes(seat));
+            let leaving: Vec<u64> = leaving.map(|seat| seat.session.number).collect();
+            for number in leaving {
+                if let Some((seat, written)) = section.dismiss(number) {
+                    self.written.add(written);
                     gone.push(seat.session);
                 }
-                !goes
-            });
+            }
         }
         self.sections.retain(|section| !section.seats.is_empty());
         gone
@@ -289,7 +288,79 @@ impl Written {
 
 #[cfg(test)]
 mod tests {
+    use chat_protocol::Dialect;
+
     use super::*;
+    use crate::outbox::Wire;
+
+    fn seat(number: u64) -> Seat {
+        Seat {
+            session: SessionKey { worker: 0, number },
+            user: UserId::new(number),
+            outbox: Rc::new(Outbox::new(Wire::Held, 1 << 20)),
+            caught_up: false,
+            since: 0,
+            held: Held::default(),
+        }
+    }
+
+    /// Says something, as somebody who isn't here.
+    fn say(audience: &mut Audience, seq: u64) {
+        let record =
+            format!(r#"{{"room":1,"seq":{seq},"at":0,"by":{{"id":99}},"ev":"left","d":{{}}}}"#);
+        let record = Arc::new(serde_json::from_str(&record).unwrap());
+        let origin = None;
+        audience.hear(&Delivery { record, origin });
+    }
+
+    /// The records that a session has been sent since this was asked last.
+    fn heard(outbox: &Outbox) -> Vec<u64> {
+        let mut heard = Vec::new();
+        outbox.take(|_, text| {
+            let frame: serde_json::Value = serde_json::from_slice(text).unwrap();
+            heard.push(frame["seq"].as_u64().unwrap());
+            true
+        });
+        heard
+    }
+
+    #[test]
+    fn who_comes_or_goes_within_a_round_hears_his_part_of_it_and_nobody_hears_it_early() {
+        let native = Voice::of(Dialect::Native);
+        let mut room = Audience::default();
+        let [ann, bob, cyd] = [1, 2, 3].map(seat);
+        let keys = [ann.session, bob.session, cyd.session];
+        let [ann_hears, bob_hears, cyd_hears] = [&ann, &bob, &cyd].map(|it| it.outbox.clone());
+        for seat in [ann, cyd] {
+            let key = seat.session;
+            room.sit(&native, seat);
+            room.admit(key);
+        }
+        say(&mut room, 1);
+        room.sit(&native, bob);
+        room.admit(keys[1]);
+        say(&mut room, 2);
+        assert!(room.rise(keys[2]).is_some());
+        assert_eq!(heard(&cyd_hears), [1, 2]);
+        say(&mut room, 3);
+        assert_eq!(
+            heard(&ann_hears),
+            [0; 0],
+            "she hears all of it in one write"
+        );
+        room.flush();
+        assert_eq!(heard(&ann_hears), [1, 2, 3]);
+        assert_eq!(heard(&bob_hears), [2, 3]);
+        assert_eq!(heard(&cyd_hears), [0; 0]);
+        assert_eq!(room.written().frames, 7);
+        say(&mut room, 4);
+        room.flush();
+        assert_eq!(
+            heard(&bob_hears),
+            [4],
+            "the next round is his from its beginning"
+        );
+    }
 
     #[test]
     fn what_is_held_for_all_seats_of_a_session_has_one_bound() {

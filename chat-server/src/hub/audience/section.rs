@@ -19,6 +19,8 @@ pub(super) struct Section {
     parts: Vec<Part>,
     /// One bit for each author: most seats see at once that no part is their own.
     authors: u64,
+    /// The seats that don't hear the whole round.
+    newcomers: Vec<u64>,
     /// Signals among the parts.
     signals: u64,
     /// Signals that somebody missed.
@@ -50,6 +52,7 @@ impl Section {
             bytes: Vec::new(),
             parts: Vec::new(),
             authors: 0,
+            newcomers: Vec::new(),
             signals: 0,
             signals_dropped: 0,
         }
@@ -107,16 +110,13 @@ impl Section {
         if self.bytes.is_empty() {
             return written;
         }
-        let frames = self.parts.len() as u64 - self.signals;
-        let bytes = self.bytes.len() as u64;
         for seat in self.seats.values().filter(|seat| seat.caught_up) {
-            let is_missed = self.signals > 0 && self.may_miss(seat);
-            self.send(seat, is_missed);
-            written.add(Written {
-                frames,
-                bytes,
-                signals_dropped: if is_missed { self.signals } else { 0 },
-            });
+            written.add(self.send(seat));
+        }
+        for number in self.newcomers.drain(..) {
+            if let Some(seat) = self.seats.get_mut(&number) {
+                seat.since = 0;
+            }
         }
         written.signals_dropped += std::mem::take(&mut self.signals_dropped);
         self.bytes.clear();
@@ -127,21 +127,69 @@ impl Section {
         written
     }
 
+    /// Lets a seat hear what comes from here on: what waits for the end of the round it has read by
+    /// itself.
+    pub(super) fn admit(&mut self, number: u64) {
+        let Some(seat) = self.seats.get_mut(&number) else {
+            return;
+        };
+        seat.catch_up();
+        if !self.bytes.is_empty() {
+            seat.since = self.bytes.len();
+            self.newcomers.push(number);
+        }
+    }
+
+    /// Takes a seat away; what it has heard so far leaves first.
+    pub(super) fn dismiss(&mut self, number: u64) -> Option<(Seat, Written)> {
+        let seat = self.seats.remove(&number)?;
+        let written = if seat.caught_up && !self.bytes.is_empty() {
+            self.send(&seat)
+        } else {
+            Written::default()
+        };
+        Some((seat, written))
+    }
+
     /// Whether a seat is told nothing ephemeral: it is behind with its reading, and can ask for what
     /// it missed.
     fn may_miss(&self, seat: &Seat) -> bool {
         self.voice.dialect().resumes() && !seat.outbox.is_idle()
     }
 
-    fn send(&self, seat: &Seat, misses_signals: bool) {
-        if self.authors & bit(seat.user) == 0 && self.signals == 0 {
-            return seat.outbox.send(&self.bytes);
+    /// Writes the round to a seat.
+    fn send(&self, seat: &Seat) -> Written {
+        let misses_signals = self.signals > 0 && self.may_miss(seat);
+        let is_whole = seat.since == 0;
+        if is_whole && self.authors & bit(seat.user) == 0 && self.signals == 0 {
+            seat.outbox.send(&self.bytes);
+        } else {
+            self.send_parts(seat, misses_signals);
         }
+        let heard = |it: &&Part| it.end > seat.since;
+        let (parts, signals) = if is_whole {
+            (self.parts.len() as u64, self.signals)
+        } else {
+            let signals = self.parts.iter().filter(heard);
+            let signals = signals.filter(|it| matches!(it.told, Told::Signal));
+            let parts = self.parts.iter().filter(heard);
+            (parts.count() as u64, signals.count() as u64)
+        };
+        Written {
+            frames: parts - signals,
+            bytes: (self.bytes.len() - seat.since) as u64,
+            signals_dropped: if misses_signals { signals } else { 0 },
+        }
+    }
+
+    fn send_parts(&self, seat: &Seat, misses_signals: bool) {
         // Some part may be the seat's own: the shared bytes around it go out as they are.
         let (mut own, mut cuts) = (Vec::new(), Vec::new());
         let mut start = 0;
         for part in &self.parts {
-            if self.differs(part, seat, misses_signals) {
+            if part.end <= seat.since {
+                cuts.push((start..part.end, 0..0));
+            } else if self.differs(part, seat, misses_signals) {
                 let from = own.len();
                 self.write_own(part, seat, &mut own);
                 cuts.push((start..part.end, from..own.len()));
