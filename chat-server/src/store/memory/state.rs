@@ -24,6 +24,8 @@ pub(super) struct State {
     pub(super) cids: BTreeMap<(Option<RoomId>, UserId), BTreeMap<Cid, Use>>,
     /// The rooms that a user is a member of, those that were deleted included.
     pub(super) rooms_of: HashMap<UserId, BTreeSet<RoomId>>,
+    /// The rooms that each user has made.
+    made_by: HashMap<UserId, Vec<RoomId>>,
     pub(super) accounts: Accounts,
     pub(super) blocks: HashSet<(UserId, UserId)>,
     /// When guests who are members were last here.
@@ -180,6 +182,8 @@ impl State {
                 let Some(log) = Log::founded(record) else {
                     return;
                 };
+                let made = self.made_by.entry(log.room.created.by).or_default();
+                made.push(record.room);
                 self.rooms.entry(record.room).or_insert(log)
             }
         };
@@ -249,13 +253,12 @@ impl State {
 
     pub(super) fn standing(&self, user: UserId, since: Timestamp) -> Standing {
         let is_shared = |log: &&Log| log.room.kind != Kind::Direct;
-        let made = |log: &&Log| {
-            let created = log.room.created;
-            created.by == user && created.at >= since
-        };
+        let made = self.made_by.get(&user).into_iter().flatten();
+        let made = made.filter_map(|room| self.rooms.get(room));
+        let made = made.filter(|log| log.room.created.at >= since);
         Standing {
             rooms_joined: self.mine(user).filter(is_shared).count() as u64,
-            rooms_created: self.rooms.values().filter(is_shared).filter(made).count() as u64,
+            rooms_created: made.filter(is_shared).count() as u64,
         }
     }
 
