@@ -191,6 +191,25 @@ impl Town {
         }
     }
 
+    /// Has a message said in each room that its author edits twice; which they are.
+    pub(super) async fn change_minds(&mut self) -> BTreeSet<(u64, Seq)> {
+        let (mut changed, mut records) = (BTreeSet::new(), Vec::new());
+        let by = UserId::new(1);
+        for number in 1..=ROOMS {
+            let body = text(&self.words(by));
+            let said = self.decide(room(number), by, Post::plain(body)).unwrap();
+            changed.insert((number, said.seq));
+            let message = said.seq;
+            records.push(said);
+            for _ in 0..2 {
+                let body = text(&self.words(by));
+                records.extend(self.decide(room(number), by, Edit::plain(message, body)));
+            }
+        }
+        self.keep(records).await;
+        changed
+    }
+
     fn wish(&mut self, den: RoomId, by: UserId) -> Option<Arc<Record>> {
         let back = self.draw(12) as u64;
         let head = self.engine.room(den)?.head_seq.number();
