@@ -279,6 +279,10 @@ impl Outbox {
         #[cfg(sabotage)]
         if chat_core::sabotage::planted("flood_reads_on") {
             self.reads.set(READS_MAX);
+            // The runtime's bound on what a task may do at once is passed over, too.
+            if let Wire::Plain(stream) = &*self.wire.borrow() {
+                return stream.try_read(buffer);
+            }
         }
         let task = self.task.borrow();
         let mut cx = Context::from_waker(task.as_ref().unwrap_or(Waker::noop()));
