@@ -110,9 +110,17 @@ impl Section {
         if self.bytes.is_empty() {
             return written;
         }
+        let mut alike = 0;
         for seat in self.seats.values().filter(|seat| seat.caught_up) {
-            written.add(self.send(seat));
+            if self.signals == 0 && seat.since == 0 && self.authors & bit(seat.user) == 0 {
+                seat.outbox.send(&self.bytes);
+                alike += 1;
+            } else {
+                written.add(self.send_parts(seat));
+            }
         }
+        written.frames += alike * (self.parts.len() as u64 - self.signals);
+        written.bytes += alike * self.bytes.len() as u64;
         for number in self.newcomers.drain(..) {
             if let Some(seat) = self.seats.get_mut(&number) {
                 seat.since = 0;
@@ -144,7 +152,7 @@ impl Section {
     pub(super) fn dismiss(&mut self, number: u64) -> Option<(Seat, Written)> {
         let seat = self.seats.remove(&number)?;
         let written = if seat.caught_up && !self.bytes.is_empty() {
-            self.send(&seat)
+            self.send_parts(&seat)
         } else {
             Written::default()
         };
@@ -157,32 +165,26 @@ impl Section {
         self.voice.dialect().resumes() && !seat.outbox.is_idle()
     }
 
-    /// Writes the round to a seat.
-    fn send(&self, seat: &Seat) -> Written {
+    /// Writes to a seat what it hears of the round, which may be less than the others do, or something
+    /// else.
+    fn send_parts(&self, seat: &Seat) -> Written {
         let misses_signals = self.signals > 0 && self.may_miss(seat);
-        let is_whole = seat.since == 0;
-        if is_whole && self.authors & bit(seat.user) == 0 && self.signals == 0 {
-            seat.outbox.send(&self.bytes);
-        } else {
-            self.send_parts(seat, misses_signals);
+        self.write_parts(seat, misses_signals);
+        let (mut frames, mut signals) = (0, 0);
+        for part in self.parts.iter().filter(|part| part.end > seat.since) {
+            match part.told {
+                Told::Record(_) => frames += 1,
+                Told::Signal => signals += 1,
+            }
         }
-        let heard = |it: &&Part| it.end > seat.since;
-        let (parts, signals) = if is_whole {
-            (self.parts.len() as u64, self.signals)
-        } else {
-            let signals = self.parts.iter().filter(heard);
-            let signals = signals.filter(|it| matches!(it.told, Told::Signal));
-            let parts = self.parts.iter().filter(heard);
-            (parts.count() as u64, signals.count() as u64)
-        };
         Written {
-            frames: parts - signals,
+            frames,
             bytes: (self.bytes.len() - seat.since) as u64,
             signals_dropped: if misses_signals { signals } else { 0 },
         }
     }
 
-    fn send_parts(&self, seat: &Seat, misses_signals: bool) {
+    fn write_parts(&self, seat: &Seat, misses_signals: bool) {
         // Some part may be the seat's own: the shared bytes around it go out as they are.
         let (mut own, mut cuts) = (Vec::new(), Vec::new());
         let mut start = 0;
