@@ -115,16 +115,7 @@ async fn a_token_runs_out_unless_it_is_refreshed() {
     let (mut stays, mut goes) = (world.enter(&ann).await, world.enter(&ann).await);
     goes.system("token_expiring").await;
     let first = stays.system("token_expiring").await;
-    let body = json!({"refresh_token": ann.refresh}).to_string();
-    let said = http(
-        world.address,
-        "POST",
-        "/v1/auth/refresh",
-        &[],
-        body.as_bytes(),
-    )
-    .await;
-    let fresh = said.json()["token"].as_str().unwrap().to_owned();
+    let fresh = world.refreshed(&ann).await;
     stays.ok("refresh", json!({"token": fresh})).await;
     assert_eq!(goes.closed().await, 4004);
     // Past the end of the first token he is told of the end of the second.

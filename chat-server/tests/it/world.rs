@@ -103,6 +103,14 @@ impl World {
         sign_up(self.address, name).await
     }
 
+    /// A fresh token of the same log-in.
+    pub(crate) async fn refreshed(&self, account: &Account) -> String {
+        let body = json!({"refresh_token": account.refresh}).to_string();
+        let path = "/v1/auth/refresh";
+        let said = http(self.address, "POST", path, &[], body.as_bytes()).await;
+        said.json()["token"].as_str().unwrap().to_owned()
+    }
+
     /// Connects without saying hello.
     pub(crate) async fn connect(&self) -> Native {
         Native::connect(self.address).await

@@ -283,16 +283,7 @@ async fn a_token_that_runs_out_ends_its_sockets_and_one_that_is_refreshed_goes_o
     }
     pass(TOKEN_MS - 1_000);
     for (stays, account) in &mut staying {
-        let body = json!({"refresh_token": account.refresh}).to_string();
-        let said = http(
-            world.address,
-            "POST",
-            "/v1/auth/refresh",
-            &[],
-            body.as_bytes(),
-        )
-        .await;
-        let fresh = said.json()["token"].as_str().unwrap().to_owned();
+        let fresh = world.refreshed(account).await;
         let room = stays.kind.spell(hall, "Hall");
         let enter = enter_by(stays.kind, stays.name, &room, &fresh);
         stays.socket.send(&enter).await;
