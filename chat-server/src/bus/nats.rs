@@ -30,6 +30,9 @@ use crate::metrics::Metrics;
 
 /// One node's end of a bus over NATS. What it needs runs as tasks on the runtime that it was opened in,
 /// and ends when it is dropped.
+///
+/// The library below logs what passes, texts of people too, at the level `TRACE` of `async_nats`. The
+/// program never writes that; an application's own log shouldn't.
 pub struct Nats {
     shared: Arc<Shared>,
     tasks: [AbortHandle; 2],

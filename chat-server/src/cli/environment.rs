@@ -17,9 +17,9 @@ pub(crate) fn load(options: &Options) -> Result<Config, ConfigError> {
     Ok(loaded.config)
 }
 
-/// What is logged: `CHAT_LOG`, or else `RUST_LOG`, or else everything from `info` on.
+/// What is logged: `CHAT_LOG`, or else `RUST_LOG`, or else `info`.
 pub(crate) fn log_filter() -> Result<String, ConfigError> {
-    let mut filter = FILTER.to_owned();
+    let mut filter = "info".to_owned();
     for name in ["CHAT_LOG", "RUST_LOG"] {
         if let Some(text) = variable(name)? {
             crate::logs::check_filter(&text)
@@ -30,9 +30,6 @@ pub(crate) fn log_filter() -> Result<String, ConfigError> {
     }
     Ok(filter)
 }
-
-/// What the client of a bus says of its connection we say ourselves, and once.
-const FILTER: &str = "info,async_nats=off";
 
 /// The settings that stand in the environment.
 fn given() -> Result<Given, ConfigError> {

@@ -86,8 +86,8 @@ async fn lines(client: &mut Native, room: u64, last: &str) -> Vec<String> {
 async fn metric(of: &World, name: &str) -> u64 {
     let said = http(of.address, "GET", "/metrics", &[], b"").await;
     let values = said.body.lines();
-    let value = values.filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    value.last().unwrap().parse().unwrap()
+    let mut values = values.filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    values.next().unwrap().parse().unwrap()
 }
 
 /// Waits until a metric has this value at least.
