@@ -8,7 +8,7 @@ mod key;
 mod message;
 mod waiting;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -47,8 +47,8 @@ struct Shared {
     heard: Waiting,
     dropped: AtomicBool,
     metrics: Metrics,
-    /// Whether it was said that nobody can be reached.
-    complained: AtomicBool,
+    /// Why nobody can be reached, as far as that was said: a few words of the library's.
+    complaints: Mutex<BTreeSet<String>>,
 }
 
 impl Nats {
@@ -71,7 +71,7 @@ impl Nats {
             heard: Waiting::default(),
             dropped: AtomicBool::new(false),
             metrics: metrics.clone(),
-            complained: AtomicBool::new(false),
+            complaints: Mutex::default(),
         });
         shared.metrics.bus_cut.set(1);
         if CryptoProvider::get_default().is_none() {
@@ -155,18 +155,15 @@ impl Shared {
         match event {
             Event::Connected => {
                 self.metrics.bus_cut.set(0);
-                self.complained.store(false, Ordering::SeqCst);
+                self.complaints().clear();
                 tracing::info!("the bus is connected");
             }
             Event::Disconnected => {
                 self.metrics.bus_cut.set(1);
-                self.complained.store(true, Ordering::SeqCst);
                 tracing::warn!("the bus is cut: what other nodes do is heard late");
             }
             Event::ClientError(error) => {
-                if self.complained.swap(true, Ordering::SeqCst) {
-                    tracing::debug!(%error, "the bus can't be reached");
-                } else {
+                if self.complaints().insert(error.to_string()) {
                     tracing::warn!(%error, "the bus can't be reached: what other nodes do is heard late");
                 }
             }
@@ -235,6 +232,12 @@ impl Shared {
                 tracing::warn!(count = before + 1, "something on the bus can't be read");
             }
         }
+    }
+
+    fn complaints(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.complaints
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn rooms(&self) -> MutexGuard<'_, HashSet<RoomId, foldhash::fast::FixedState>> {
