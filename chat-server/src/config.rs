@@ -28,7 +28,7 @@ pub(crate) use self::network::client;
 pub use self::secret::Secret;
 #[cfg(feature = "cli")]
 pub(crate) use self::setting::Setting;
-pub use self::url::{BusUrl, StoreUrl};
+pub use self::url::{BusUrl, PostgresUrl, StoreUrl};
 use crate::auth::{self, AccountsConfig, ForeignRules};
 use crate::limits::ServerLimits;
 

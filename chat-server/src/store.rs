@@ -6,6 +6,8 @@
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod memory;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
@@ -241,6 +243,13 @@ pub fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
         #[cfg(not(feature = "sqlite"))]
         StoreUrl::Sqlite(_) => {
             let why = "SQLite is not part of this build (feature `sqlite`)";
+            return Err(StoreError::Unavailable(why.into()));
+        }
+        #[cfg(feature = "postgres")]
+        StoreUrl::Postgres(url) => Arc::new(postgres::Postgres::open(url)?),
+        #[cfg(not(feature = "postgres"))]
+        StoreUrl::Postgres(_) => {
+            let why = "PostgreSQL is not part of this build (feature `postgres`)";
             return Err(StoreError::Unavailable(why.into()));
         }
     })

@@ -32,6 +32,8 @@ mod mounted;
 mod names;
 mod pages;
 mod people;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod rejections;
 mod require;
 mod rest;
