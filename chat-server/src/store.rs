@@ -60,9 +60,15 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// The last record of each of these rooms, in any order; rooms that there aren't are left out.
     async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<(RoomId, Seq)>, StoreError>;
 
+    /// Whether other processes may write to it meanwhile: then nodes find each other by it, even if
+    /// they hear nothing of each other.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     /// The name of this continuation of the logs: what clients remember positions with.
     ///
-    /// It is drawn whenever the store is opened.
+    /// It is drawn whenever the store is opened while nobody else has it open.
     fn epoch(&self) -> String;
 
     /// Whether a position that was heard under this epoch still means the same record: whether the

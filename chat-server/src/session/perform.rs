@@ -212,7 +212,7 @@ impl Session {
 
     /// Lets a room come as far as the client has heard it on another node.
     pub(super) async fn reach(&self, room: RoomId, actor: &Actor, seq: Seq) -> Result<(), Refusal> {
-        if self.node().bus().is_alone() {
+        if self.node().is_alone() {
             return Ok(());
         }
         // Nobody waits for the answer: what the session sends next is judged after it.
@@ -391,7 +391,7 @@ impl Session {
             let signal = Arc::new(Signal { room, by, what });
             round.or_default().push(signal);
         }
-        if !self.node().bus().is_alone() {
+        if !self.node().is_alone() {
             let signals = rounds.values().flatten().cloned();
             self.node()
                 .bus()

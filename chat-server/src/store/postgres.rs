@@ -193,6 +193,10 @@ impl Store for Postgres {
         read!(self, |tx| log::heads(&tx, rooms))
     }
 
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     fn epoch(&self) -> String {
         self.pool.epoch()
     }
