@@ -10,13 +10,14 @@
 //!
 //! # Features
 //!
-//! All but the last two are on unless `default-features = false` is said. Without them the server keeps
+//! The first three are on unless `default-features = false` is said. Without them the server keeps
 //! its rooms in memory or in a store of the application's own, and is the same otherwise.
 //!
 //! * `sqlite`: the store in one file, with SQLite compiled in.
 //! * `import`: bringing in what older servers kept, and comparing with the bcrypt hashes that came
 //!   with it. A store into which anything was imported needs it.
 //! * `cli`: the program `chat-server`.
+//! * `postgres`: the store in a PostgreSQL database, for several nodes.
 //! * `simulation`: a whole server in a simulated world, for whoever writes a store of his own.
 //! * `conformance`: the contract of a store as [stories](store::conformance), for the same.
 //!

@@ -26,7 +26,8 @@ pub(crate) struct Options {
     #[arg(long, global = true, value_name = "TOKEN", hide_short_help = true)]
     admin_token: Option<String>,
 
-    /// Where rooms and accounts are kept: sqlite:PATH or memory: [default: sqlite:chat.db]
+    /// Where rooms and accounts are kept: sqlite:PATH, postgres://USER:PASSWORD@HOST/DATABASE or
+    /// memory: [default: sqlite:chat.db]
     #[arg(long, global = true, value_name = "URL")]
     store: Option<String>,
 

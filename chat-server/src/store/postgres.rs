@@ -91,7 +91,6 @@ impl Postgres {
     /// [`StoreError::Newer`] if a later version wrote it; [`StoreError::Unavailable`] if it can't be
     /// reached, or isn't fit.
     pub fn open(url: &PostgresUrl) -> Result<Self, StoreError> {
-        // What is wrong with it may lie in the password, so it isn't repeated.
         let config = url.expose().parse().map_err(|_| {
             let why = "the address of the database can't be read".to_owned();
             StoreError::Unavailable(why)
@@ -100,7 +99,9 @@ impl Postgres {
         let opened = pool.block_on(|pool| async move { pool.presence().await.map(drop) });
         opened.map_err(|fault| match StoreError::from(fault) {
             StoreError::Unavailable(why) => StoreError::Unavailable(format!("{url}: {why}")),
-            other => other,
+            StoreError::Locked(why) => StoreError::Locked(why),
+            StoreError::Damaged(why) => StoreError::Damaged(why),
+            StoreError::Newer { found, known } => StoreError::Newer { found, known },
         })?;
         Ok(Self {
             pool,

@@ -39,6 +39,10 @@ impl Node {
     /// Whether nobody else writes to the store: neither a node that this one hears of, nor another
     /// process.
     pub(crate) fn is_alone(&self) -> bool {
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("alone_on_the_bus_is_alone") {
+            return self.bus().is_alone();
+        }
         self.bus().is_alone() && !self.store().is_shared()
     }
 }

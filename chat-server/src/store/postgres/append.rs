@@ -132,6 +132,11 @@ impl Known {
         for rows in answers {
             keys.learn(&rows)?;
         }
+        #[cfg(sabotage)]
+        let erased = match chat_core::sabotage::planted("erased_elsewhere_not_asked_for") {
+            true => Vec::new(),
+            false => erased,
+        };
         let erased = erased.iter().map(|row| number(row, 0));
         Ok(Self {
             ends: ends.iter().map(end).collect::<Result<_>>()?,

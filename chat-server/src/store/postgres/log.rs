@@ -38,7 +38,7 @@ pub(super) use entry_columns;
 pub(super) const ENTRY_COLUMNS: usize = 7;
 
 /// Records that are read at a time.
-const READ_MAX: usize = 2_000;
+const READ_MAX: usize = 1_000;
 
 /// Reads an entry whose columns begin here.
 fn entry(row: &Row, first: usize) -> Result<Entry> {

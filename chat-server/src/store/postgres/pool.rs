@@ -193,6 +193,10 @@ impl Pool {
         let closed = |_| Fault::unavailable("the store is closed");
         let client = answer.await.map_err(closed)??;
         answered(&AtomicBool::new(false), client.batch_execute(SETTINGS)).await?;
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("database_commits_not_synchronised") {
+            client.batch_execute("SET synchronous_commit = off").await?;
+        }
         Ok(client)
     }
 
@@ -215,6 +219,10 @@ impl Pool {
 
 impl Connection {
     fn is_usable(&self, presence: &Arc<Presence>) -> bool {
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("lost_connections_used_again") {
+            return true;
+        }
         !self.client.is_closed()
             && !self.is_broken.load(Ordering::Relaxed)
             && Arc::ptr_eq(&self.presence, presence)

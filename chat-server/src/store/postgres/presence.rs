@@ -78,14 +78,17 @@ async fn run(client: &Client) -> Result<(i64, String)> {
         Lock::Present.give(client).await?;
     }
     Lock::Present.share(client).await?;
-    if is_alone {
+    #[cfg(sabotage)]
+    let is_alone = is_alone && !chat_core::sabotage::planted("restored_copy_not_told")
+        || chat_core::sabotage::planted("each_node_a_run_of_its_own");
+    let last: i64 = one(client, "SELECT coalesce(max(run), 0) FROM runs", &[]).await?;
+    if is_alone || last == 0 {
         let epoch = draw_epoch().map_err(|error| Fault::Unavailable(error.to_string()))?;
         let sql = "INSERT INTO runs (epoch) VALUES ($1) RETURNING run";
         return Ok((one(client, sql, &[&epoch]).await?, epoch));
     }
-    let run = one(client, "SELECT coalesce(max(run), 0) FROM runs", &[]).await?;
     let sql = "SELECT epoch FROM runs WHERE run = $1";
-    Ok((run, one::<String>(client, sql, &[&run]).await?))
+    Ok((last, one(client, sql, &[&last]).await?))
 }
 
 /// The one value that a statement gives, outside of any transaction.

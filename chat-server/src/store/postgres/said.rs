@@ -87,10 +87,13 @@ fn read(row: &Row, room: RoomId, seq: Seq) -> Result<Option<Said>> {
         }
         Some(edit) => {
             let mut editing = record(row, FIRST + ENTRY_COLUMNS, room, edit)?;
-            match take_event(&mut editing) {
-                Event::Edited(it) if it.message == seq => Some((editing, it)),
-                _ => return Err(mismatch(room, seq)),
+            let Event::Edited(it) = take_event(&mut editing) else {
+                return Err(mismatch(room, seq));
+            };
+            if it.message != seq {
+                return Err(mismatch(room, seq));
             }
+            Some((editing, it))
         }
     };
     Ok(Some(Said {
