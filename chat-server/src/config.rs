@@ -6,6 +6,8 @@ mod file;
 mod listen;
 #[cfg(feature = "cli")]
 mod merge;
+#[cfg(feature = "nats")]
+mod nats;
 mod network;
 mod secret;
 #[cfg(feature = "cli")]
@@ -23,6 +25,8 @@ pub(crate) use self::file::File;
 pub use self::listen::Listen;
 #[cfg(feature = "cli")]
 pub(crate) use self::merge::{ConfigError, Given, load};
+#[cfg(feature = "nats")]
+pub use self::nats::NatsUrl;
 pub use self::network::Network;
 pub(crate) use self::network::client;
 pub use self::secret::Secret;

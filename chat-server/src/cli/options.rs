@@ -31,7 +31,7 @@ pub(crate) struct Options {
     #[arg(long, global = true, value_name = "URL")]
     store: Option<String>,
 
-    /// How nodes hear of each other [default: local:]
+    /// How nodes on one store hear of each other: local: or nats://HOST:PORT [default: local:]
     #[arg(long, global = true, value_name = "URL")]
     bus: Option<String>,
 
