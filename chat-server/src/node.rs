@@ -35,6 +35,7 @@ use crate::config::{Config, RegisteredNames};
 use crate::desk::Crowds;
 use crate::engineio::Lines;
 use crate::entropy::Entropy;
+use crate::events;
 use crate::limits::ServerLimits;
 use crate::mail::{Mail, Refused};
 use crate::metrics::Metrics;
@@ -430,10 +431,19 @@ impl Node {
         server.insert("cids_held".into(), CIDS_HELD.into());
         server.insert("post_refill_ms".into(), POST_REFILL_MS.into());
         server.insert("page_bytes_max".into(), self.page_bytes_max().into());
+        server.insert(
+            "rooms_per_listener_max".into(),
+            self.rooms_heard_max().into(),
+        );
         PublishedLimits {
             engine: self.engine_limits().clone(),
             server,
         }
+    }
+
+    /// Rooms of a session that only listens.
+    pub(crate) fn rooms_heard_max(&self) -> usize {
+        self.limits().rooms_per_session_max.min(events::ROOMS_MAX)
     }
 
     /// How many items a page has, given what was asked for.
