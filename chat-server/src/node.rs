@@ -35,7 +35,6 @@ use crate::config::{Config, RegisteredNames};
 use crate::desk::Crowds;
 use crate::engineio::Lines;
 use crate::entropy::Entropy;
-use crate::events;
 use crate::limits::ServerLimits;
 use crate::mail::{Mail, Refused};
 use crate::metrics::Metrics;
@@ -439,11 +438,6 @@ impl Node {
             engine: self.engine_limits().clone(),
             server,
         }
-    }
-
-    /// Rooms of a session that only listens.
-    pub(crate) fn rooms_heard_max(&self) -> usize {
-        self.limits().rooms_per_session_max.min(events::ROOMS_MAX)
     }
 
     /// How many items a page has, given what was asked for.
