@@ -89,6 +89,7 @@ pub mod turn;
 mod budgets;
 mod desk;
 mod erasing;
+mod events;
 mod few;
 mod founding;
 mod frame;

@@ -24,7 +24,7 @@ use crate::engineio::Opening;
 use crate::hub::{Hub, News, Sitter};
 use crate::mail::{Mail, Parcel, Refused, Reply, SessionKey};
 use crate::node::Node;
-use crate::session::{self, Arrival};
+use crate::session::{self, Arrival, Listener};
 use crate::turn::{Output, Supply, Turn};
 use crate::websocket;
 
@@ -66,6 +66,8 @@ pub(crate) struct Mailboxes {
     pub(crate) openings: mpsc::Sender<Opening>,
     /// Sockets of an application's own service.
     pub(crate) sockets: mpsc::Sender<websocket::Opening>,
+    /// Responses whose readers listen.
+    pub(crate) listeners: mpsc::Sender<Listener>,
     /// What concerns many sessions at once.
     pub(crate) orders: mpsc::Sender<Order>,
     /// What other nodes tell of its rooms, and what passes in them.
@@ -93,6 +95,7 @@ pub(crate) struct Inboxes {
     arrivals: mpsc::Receiver<Arrival>,
     openings: mpsc::Receiver<Opening>,
     sockets: mpsc::Receiver<websocket::Opening>,
+    listeners: mpsc::Receiver<Listener>,
     orders: mpsc::Receiver<Order>,
     hints: mpsc::Receiver<Told>,
 }
@@ -136,6 +139,7 @@ pub(crate) fn boxes(index: usize, mail_max: usize) -> (Mailboxes, Inboxes) {
     let (arrivals, arrivals_in) = mpsc::channel(BOX_ITEMS_MAX);
     let (openings, openings_in) = mpsc::channel(BOX_ITEMS_MAX);
     let (sockets, sockets_in) = mpsc::channel(BOX_ITEMS_MAX);
+    let (listeners, listeners_in) = mpsc::channel(BOX_ITEMS_MAX);
     let (orders, orders_in) = mpsc::channel(BOX_ITEMS_MAX);
     let (hints, hints_in) = mpsc::channel(BOX_ITEMS_MAX);
     (
@@ -146,6 +150,7 @@ pub(crate) fn boxes(index: usize, mail_max: usize) -> (Mailboxes, Inboxes) {
             arrivals,
             openings,
             sockets,
+            listeners,
             orders,
             hints,
         },
@@ -155,6 +160,7 @@ pub(crate) fn boxes(index: usize, mail_max: usize) -> (Mailboxes, Inboxes) {
             arrivals: arrivals_in,
             openings: openings_in,
             sockets: sockets_in,
+            listeners: listeners_in,
             orders: orders_in,
             hints: hints_in,
         },
@@ -209,6 +215,7 @@ impl Worker {
             arrivals,
             openings,
             sockets,
+            listeners,
             mut orders,
             hints,
         } = inboxes;
@@ -217,6 +224,7 @@ impl Worker {
         spawn_local(self.clone().adopt(arrivals));
         spawn_local(self.clone().hold(openings));
         spawn_local(self.clone().receive(sockets));
+        spawn_local(self.clone().feed(listeners));
         spawn_local(self.clone().heartbeat());
         spawn_local(self.clone().watch_log_ins());
         spawn_local(self.clone().watch_rooms());
@@ -451,6 +459,12 @@ impl Worker {
     async fn receive(self: Rc<Self>, mut sockets: mpsc::Receiver<websocket::Opening>) {
         while let Some(opening) = sockets.recv().await {
             spawn_local(opening.run(self.clone()));
+        }
+    }
+
+    async fn feed(self: Rc<Self>, mut listeners: mpsc::Receiver<Listener>) {
+        while let Some(listener) = listeners.recv().await {
+            spawn_local(session::listen(self.clone(), listener));
         }
     }
 

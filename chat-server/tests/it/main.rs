@@ -19,6 +19,7 @@ mod conversation;
 mod crash;
 mod engineio;
 mod erasing;
+mod events;
 mod groups;
 mod hostile;
 mod http;
