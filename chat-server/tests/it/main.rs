@@ -47,6 +47,7 @@ mod six;
 mod slow;
 mod socketio;
 mod store;
+mod tls;
 mod turn;
 mod upkeep;
 mod websocket;
