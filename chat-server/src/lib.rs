@@ -106,7 +106,11 @@ mod reads;
 mod server;
 mod session;
 mod status;
+#[cfg(feature = "tls")]
+mod tls;
 mod worker;
 
 pub use self::node::Node;
 pub use self::server::{Addresses, Builder, RunError, Server, serve};
+#[cfg(feature = "tls")]
+pub use self::tls::TlsError;

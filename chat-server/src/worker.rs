@@ -22,6 +22,7 @@ use chat_protocol::dialect::Ticket;
 
 use crate::engineio::Opening;
 use crate::hub::{Hub, News, Sitter};
+use crate::listener::Reception;
 use crate::mail::{Mail, Parcel, Refused, Reply, SessionKey};
 use crate::node::Node;
 use crate::session::{self, Arrival, Listener};
@@ -83,7 +84,7 @@ pub(crate) enum Order {
     /// that waits until nobody has the other end.
     ForgetWords(UserId, mpsc::Sender<()>),
     /// Listen here too.
-    Listen(Arc<std::net::TcpListener>, axum::Router),
+    Listen(Arc<std::net::TcpListener>, Reception),
     /// End all sessions, and then the worker.
     Stop,
 }
@@ -243,8 +244,8 @@ impl Worker {
                     self.hub.borrow_mut().forget_words();
                     drop(done);
                 }
-                Order::Listen(listener, router) => {
-                    spawn_local(crate::listener::accept(self.clone(), listener, router));
+                Order::Listen(listener, reception) => {
+                    spawn_local(crate::listener::accept(self.clone(), listener, reception));
                 }
                 Order::Stop => break,
             }

@@ -1,7 +1,7 @@
 //! Who finds a place among the connections, and how much he hears there.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, TcpListener};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -9,12 +9,32 @@ use chat_protocol::code::{Code, Refusal};
 
 use super::{Node, RECONNECT_MS};
 use crate::events;
+use crate::listener::Reception;
 use crate::places::{Connected, Silent};
+#[cfg(feature = "tls")]
+use crate::tls::Tls;
+use crate::worker::Order;
 
 /// How long it is not said again that there are no connections.
 const SAID_AGAIN: Duration = Duration::from_secs(60);
 
 impl Node {
+    /// Accepts connections on every worker.
+    pub(crate) async fn accept_on(&self, listener: TcpListener, reception: &Reception) {
+        let listener = Arc::new(listener);
+        for boxes in &self.0.workers {
+            let order = Order::Listen(listener.clone(), reception.clone());
+            // Refused only if the worker ends.
+            drop(boxes.orders.send(order).await);
+        }
+    }
+
+    /// What the public listeners prove who they are with, if they speak TLS.
+    #[cfg(feature = "tls")]
+    pub(crate) fn tls(&self) -> Option<&Tls> {
+        self.0.tls.as_ref()
+    }
+
     /// Takes on a connection, of this address unless it is a proxy's; it counts until the place is
     /// dropped.
     pub(crate) fn connect(&self, address: Option<IpAddr>) -> Result<Connected, Refusal> {

@@ -50,6 +50,7 @@ mod six;
 mod slow;
 mod socketio;
 mod store;
+mod tls;
 mod turn;
 mod upkeep;
 mod websocket;
