@@ -47,6 +47,9 @@ pub struct Metrics {
     pub(crate) connections_refused: Counter,
     /// Times that the system gave no connection, such as for want of descriptors.
     pub(crate) accepts_failed: Counter,
+    /// Connections that should have begun with TLS, and didn't.
+    #[cfg(feature = "tls")]
+    pub(crate) handshakes_failed: Counter,
     /// Requests that wait for their rooms' workers.
     pub(crate) requests_waiting: Gauge,
     /// Ids of commands in memory by which a repeat is told.
@@ -92,6 +95,8 @@ impl Metrics {
             gaps: Counter::default(),
             connections_refused: Counter::default(),
             accepts_failed: Counter::default(),
+            #[cfg(feature = "tls")]
+            handshakes_failed: Counter::default(),
             requests_waiting: Gauge::default(),
             cids_held: Gauge::default(),
             log_lines_dropped: Counter::default(),
@@ -159,6 +164,13 @@ impl Metrics {
     #[must_use]
     pub fn connections_refused(&self) -> u64 {
         self.connections_refused.get()
+    }
+
+    /// Connections so far that should have begun with TLS, and didn't.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn handshakes_failed(&self) -> u64 {
+        self.handshakes_failed.get()
     }
 
     /// Everything in the text format of OpenMetrics.
@@ -231,6 +243,15 @@ impl Metrics {
         );
         let help = "Times that the system gave no connection";
         registry.register("accepts_failed", help, self.accepts_failed.clone());
+        #[cfg(feature = "tls")]
+        {
+            let help = "Connections that should have begun with TLS, and did not";
+            registry.register(
+                "tls_handshakes_failed",
+                help,
+                self.handshakes_failed.clone(),
+            );
+        }
     }
 
     fn register_requests(&self, registry: &mut Registry) {

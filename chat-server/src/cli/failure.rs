@@ -48,6 +48,7 @@ impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         match error {
             RunError::Store(error) => Self::Store(error),
+            RunError::Tls(error) => Self::Config(error.into()),
             RunError::Bus(_)
             | RunError::Listen { .. }
             | RunError::Thread(_)
