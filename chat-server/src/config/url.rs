@@ -110,24 +110,32 @@ impl fmt::Display for StoreUrl {
 }
 
 /// How nodes hear of each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BusUrl {
     /// There is one node, `local:`.
     Local,
+    /// By a NATS server, `nats://HOST:PORT`.
+    #[cfg(feature = "nats")]
+    Nats(super::NatsUrl),
 }
 
 impl FromStr for BusUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        let known = "known are local: and nats://HOST:PORT";
         match text.split_once(':') {
             Some(("local", "")) => Ok(Self::Local),
-            Some(("nats", _)) => {
-                Err("nats: is a bus that does not exist yet; known is local:".into())
-            }
-            Some((scheme, _)) => Err(format!("{scheme}: is no bus; known is local:")),
-            None => Err(format!("\"{text}\" has no scheme; known is local:")),
+            #[cfg(feature = "nats")]
+            Some(("nats" | "tls", _)) => text.parse().map(Self::Nats),
+            #[cfg(not(feature = "nats"))]
+            Some((scheme @ ("nats" | "tls"), _)) => Err(format!(
+                "{scheme}: is a bus that is not part of this build (feature `nats`)"
+            )),
+            // What follows the scheme may hold a password, so it isn't repeated.
+            Some((scheme, _)) => Err(format!("{scheme}: is no bus; {known}")),
+            None => Err(format!("has no scheme; {known}")),
         }
     }
 }
@@ -136,6 +144,8 @@ impl fmt::Display for BusUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Local => f.write_str("local:"),
+            #[cfg(feature = "nats")]
+            Self::Nats(url) => url.fmt(f),
         }
     }
 }
@@ -199,8 +209,33 @@ mod tests {
     }
 
     #[test]
-    fn the_only_bus_is_the_local_one() {
+    fn an_unknown_bus_is_refused_without_repeating_its_password() {
         assert_eq!("local:".parse(), Ok(BusUrl::Local));
-        assert!("nats://localhost".parse::<BusUrl>().is_err());
+        for url in ["redis://ann:sesame@db", "sesame"] {
+            let why = url.parse::<BusUrl>().unwrap_err();
+            assert!(
+                why.contains("known are local: and nats://HOST:PORT"),
+                "{why}"
+            );
+            assert!(!why.contains("sesame"), "{why}");
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "nats")]
+    fn a_bus_over_nats_is_named_by_its_address() {
+        let url: BusUrl = "nats://ann:sesame@db:4222/x".parse().unwrap();
+        assert_eq!(url.to_string(), "nats://db:4222/x");
+        assert!("nats:".parse::<BusUrl>().is_err());
+    }
+
+    #[test]
+    #[cfg(not(feature = "nats"))]
+    fn what_is_not_part_of_the_build_is_said_to_be_missing() {
+        let why = "nats://ann:sesame@db".parse::<BusUrl>().unwrap_err();
+        assert!(
+            why.contains("feature `nats`") && !why.contains("sesame"),
+            "{why}"
+        );
     }
 }

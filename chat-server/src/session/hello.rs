@@ -126,7 +126,12 @@ impl Session {
             .collect();
         match &hello.subscribe {
             Subscribe::Mine => {
-                for room in self.own_rooms().await? {
+                let mine = self.own_rooms().await?;
+                if self.listens {
+                    // He can't take back a room that he has left meanwhile.
+                    wanted.retain(|room, _| mine.contains(room));
+                }
+                for room in mine {
                     wanted.entry(room).or_default();
                 }
             }

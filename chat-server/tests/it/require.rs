@@ -126,6 +126,19 @@ pub(crate) fn postgres(what: &str) -> Option<PathBuf> {
     }
 }
 
+/// A NATS server, if a test named `what` can have one.
+#[cfg(feature = "nats")]
+pub(crate) fn nats_server(what: &str) -> Option<PathBuf> {
+    let folders = env::var_os("PATH").unwrap_or_default();
+    // Where the packages of some systems put it, and not everybody looks.
+    let sbin = Path::new("/usr/sbin").to_owned();
+    let found = env::split_paths(&folders)
+        .chain([sbin])
+        .map(|folder| folder.join("nats-server"))
+        .find(|program| program.is_file());
+    found.or_else(|| left_out(what, "nats-server is not installed: run .ci/prepare"))
+}
+
 /// What Chromium is called in the packages of different systems.
 const CHROMIUM: [&str; 4] = [
     "chromium",
