@@ -6,7 +6,7 @@
 //! it. The words that he wrote before go after that, part by part; how far that came is kept, so that
 //! it goes on after a crash, or on another node.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chat_core::{Content, Event, Record, RoomId, Seq, Timestamp, UserId};
 use tokio_postgres::Row;
@@ -88,16 +88,20 @@ pub(super) async fn go_on(tx: &Tx<'_>) -> Result<bool> {
     let sql = "SELECT room, seq, author FROM records WHERE (room, seq) > ($1, $2)
                ORDER BY room, seq LIMIT $3";
     let found = tx.rows(sql, params![room, seq, rows(RECORDS_MAX)]).await?;
-    let mut theirs: Vec<(i64, i64)> = Vec::new();
+    let mut theirs: BTreeMap<RoomId, Vec<Seq>> = BTreeMap::new();
     for row in &found {
         if people.contains(&get(row, 2)?) {
-            theirs.push((get(row, 0)?, get(row, 1)?));
+            let (room, seq) = (number(row, 0)?, number(row, 1)?);
+            theirs.entry(room).or_default().push(seq);
         }
     }
-    hold(tx, &theirs).await?;
+    // In the order in which appends do.
+    let rooms: Vec<i64> = theirs.keys().copied().map(int).collect();
+    let sql = "SELECT id FROM rooms WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE";
+    tx.rows(sql, params![rooms]).await?;
     let mut steps = Steps::default();
-    for (room, seq) in theirs {
-        erase(tx, &mut steps, number_of(room)?, number_of(seq)?).await?;
+    for (room, seqs) in theirs {
+        erase(tx, &mut steps, room, &seqs).await?;
     }
     let last = found.last();
     let last = last.map(|row| Ok::<_, Fault>((get::<i64>(row, 0)?, get::<i64>(row, 1)?)));
@@ -110,64 +114,51 @@ pub(super) async fn go_on(tx: &Tx<'_>) -> Result<bool> {
     Ok(true)
 }
 
-fn number_of<T: TryFrom<u64>>(number: i64) -> Result<T> {
-    let number = u64::try_from(number).ok();
-    let number = number.and_then(|number| T::try_from(number).ok());
-    number.ok_or_else(|| Fault::damaged("a record's place is out of range"))
-}
-
-/// Holds the rooms of these records, in the order in which appends do.
-async fn hold(tx: &Tx<'_>, places: &[(i64, i64)]) -> Result<()> {
-    let rooms: BTreeSet<i64> = places.iter().map(|(room, _)| *room).collect();
-    let rooms: Vec<i64> = rooms.into_iter().collect();
-    let sql = "SELECT id FROM rooms WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE";
-    tx.rows(sql, params![rooms]).await.map(drop)
-}
-
-/// Takes the words of one record away. Of a damaged message it isn't known which words it is found by;
-/// its own go all the same.
-async fn erase(tx: &Tx<'_>, steps: &mut Steps, room: RoomId, seq: Seq) -> Result<()> {
-    let sql = "SELECT fact FROM records WHERE room = $1 AND seq = $2";
-    let found = tx.row(sql, params![int(room), int(seq)]).await?;
-    let fact = found.as_ref().map(|row| get::<&[u8]>(row, 0)).transpose()?;
-    let read = fact.and_then(|fact| serde_json::from_slice::<Record>(fact).ok());
-    let event = read.as_ref().map(|record| &record.event);
-    if matches!(event, Some(Event::NicknameChanged(_))) {
-        renew_snapshot(tx, steps, room, read.map(|it| it.by.id)).await?;
-    }
-    let said = match said::one(tx, room, seq).await {
-        Err(Fault::Damaged(why)) => {
-            tracing::error!(%room, %seq, why, "a damaged record loses its words unread");
-            None
+/// Takes the words of some records of a room away. Of a damaged message it isn't known which words it is
+/// found by; its own go all the same.
+async fn erase(tx: &Tx<'_>, steps: &mut Steps, room: RoomId, seqs: &[Seq]) -> Result<()> {
+    renew_snapshot(tx, steps, room, seqs).await?;
+    let mut said = BTreeMap::new();
+    for (seq, it) in said::each(tx, room, seqs).await? {
+        match it {
+            Ok(it) => {
+                said.insert(seq, it);
+            }
+            Err(Fault::Damaged(why)) => {
+                tracing::error!(%room, %seq, why, "a damaged record loses its words unread");
+            }
+            Err(fault) => return Err(fault),
         }
-        said => said?,
-    };
-    let content = said.as_ref().and_then(said::Said::content);
-    message(steps, room, seq, content);
-    name(steps, room, seq);
+    }
+    for seq in seqs {
+        let content = said.get(seq).and_then(said::Said::content);
+        message(steps, room, *seq, content);
+        name(steps, room, *seq);
+    }
     Ok(())
 }
 
-/// Takes a nickname out of a room's snapshot.
-async fn renew_snapshot(
-    tx: &Tx<'_>,
-    steps: &mut Steps,
-    room: RoomId,
-    user: Option<UserId>,
-) -> Result<()> {
-    let snapshot = match log::snapshot(tx, room).await {
-        // A damaged one is somebody else's to tell.
-        Err(Fault::Damaged(_)) => None,
-        snapshot => snapshot?,
-    };
-    let (Some((state, sum)), Some(user)) = (snapshot, user) else {
-        return Ok(());
-    };
-    if state.nickname(user).is_some() {
-        let state = without_names(state, &BTreeSet::from([user]));
-        append::keep_snapshot(steps, &state, &sum)?;
+/// Takes the nicknames out of a room's snapshot that some of its records gave.
+async fn renew_snapshot(tx: &Tx<'_>, steps: &mut Steps, room: RoomId, seqs: &[Seq]) -> Result<()> {
+    let sql = "SELECT fact FROM records WHERE room = $1 AND seq = ANY($2)";
+    let wanted: Vec<i64> = seqs.iter().copied().map(int).collect();
+    let mut named = BTreeSet::new();
+    for row in tx.rows(sql, params![int(room), wanted]).await? {
+        if let Ok(record) = serde_json::from_slice::<Record>(get(&row, 0)?)
+            && matches!(record.event, Event::NicknameChanged(_))
+        {
+            named.insert(record.by.id);
+        }
     }
-    Ok(())
+    if named.is_empty() {
+        return Ok(());
+    }
+    match log::snapshot(tx, room).await {
+        Ok(Some((state, sum))) => append::keep_snapshot(steps, &without_names(state, &named), &sum),
+        // A damaged one is somebody else's to tell.
+        Ok(None) | Err(Fault::Damaged(_)) => Ok(()),
+        Err(fault) => Err(fault),
+    }
 }
 
 /// Erased people who still are in rooms, or own some.

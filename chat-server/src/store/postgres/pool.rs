@@ -34,6 +34,9 @@ const SETTINGS: &str = "
     SET statement_timeout = '10s';
     SET lock_timeout = '8s';
     SET idle_in_transaction_session_timeout = '20s';
+    SET tcp_keepalives_idle = 30;
+    SET tcp_keepalives_interval = 10;
+    SET tcp_keepalives_count = 3;
     SET client_min_messages = warning;
     SET jit = off";
 
@@ -266,6 +269,8 @@ impl Drop for Lease<'_> {
             return;
         };
         let is_gone = connection.client.is_closed() || connection.is_broken.load(Ordering::Relaxed);
+        #[cfg(sabotage)]
+        let is_gone = is_gone && !chat_core::sabotage::planted("lost_connections_used_again");
         if !is_gone {
             let mut idle = self
                 .pool

@@ -5,6 +5,7 @@
 
 use chat_core::event::RoomTrimmed;
 use chat_core::{Event, Record, RoomId, Seq};
+use tokio_postgres::Row;
 
 use super::column::{get, int, number, rows};
 use super::erase;
@@ -62,38 +63,44 @@ pub(super) async fn go_on(tx: &Tx<'_>) -> Result<bool> {
         None => kept_from,
     };
     let mut steps = Steps::default();
-    for row in &found {
-        match sweep(tx, &mut steps, get(row, 1)?).await {
-            Ok(()) => {}
-            // All the others are to go.
-            Err(Fault::Damaged(why)) => tracing::error!(
-                room,
-                why,
-                "a damaged record is passed over, and has its words, if it has any"
-            ),
-            Err(fault) => return Err(fault),
-        }
-    }
+    sweep(tx, &mut steps, number(&begun, 0)?, &found).await?;
     let sql = "UPDATE rooms SET swept = $2 WHERE id = $1";
     steps.push(sql, params![room, swept]);
     tx.all(&mut steps).await?;
     Ok(true)
 }
 
-/// Takes the words of a record away, and with those of a message those of its edits.
-async fn sweep(tx: &Tx<'_>, steps: &mut Steps, fact: &[u8]) -> Result<()> {
-    let record: Record =
-        serde_json::from_slice(fact).map_err(|_| Fault::damaged("a record can't be read"))?;
-    if !record.is_trimmed(record.seq.next()) {
-        return Ok(());
+/// Takes the words of records away, and with those of messages those of their edits.
+async fn sweep(tx: &Tx<'_>, steps: &mut Steps, room: RoomId, found: &[Row]) -> Result<()> {
+    // All the others are to go.
+    let passed_over = |seq: Seq, why: &str| {
+        tracing::error!(%room, %seq, why, "a damaged record is passed over, and has its words, if any");
+    };
+    let mut messages = Vec::new();
+    for row in found {
+        let seq: Seq = number(row, 0)?;
+        let Ok(read) = serde_json::from_slice::<Record>(get(row, 1)?) else {
+            passed_over(seq, "it can't be read");
+            continue;
+        };
+        if !read.is_trimmed(seq.next()) {
+            continue;
+        }
+        if matches!(read.event, Event::Posted(_)) {
+            messages.push(seq);
+        } else {
+            erase::record(steps, room, seq);
+        }
     }
-    if matches!(record.event, Event::Posted(_)) {
-        let said = said::one(tx, record.room, record.seq).await?;
-        let content = said.as_ref().and_then(said::Said::content);
-        erase::message(steps, record.room, record.seq, content);
-        erase::name(steps, record.room, record.seq);
-    } else {
-        erase::record(steps, record.room, record.seq);
+    for (seq, said) in said::each(tx, room, &messages).await? {
+        match said {
+            Ok(said) => {
+                erase::message(steps, room, seq, said.content());
+                erase::name(steps, room, seq);
+            }
+            Err(Fault::Damaged(why)) => passed_over(seq, &why),
+            Err(fault) => return Err(fault),
+        }
     }
     Ok(())
 }
