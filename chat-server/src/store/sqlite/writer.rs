@@ -11,6 +11,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use self::queue::{QUEUE_JOBS_MAX, Queue};
+use super::checkpoint::Checkpoint;
 use super::fault::{Fault, Result};
 use super::scrub::Scrub;
 use crate::store::StoreError;
@@ -58,6 +59,7 @@ pub(super) struct Desk {
     /// Opens another connection in the place of this one.
     reopen: Reopen,
     scrub: Scrub,
+    checkpoint: Checkpoint,
 }
 
 /// How the writing thread gets another connection.
@@ -192,6 +194,7 @@ impl Desk {
         reopen: impl Fn() -> Result<Connection, StoreError> + Send + 'static,
         gone: BTreeSet<UserId>,
         scrub: Scrub,
+        checkpoint: Checkpoint,
     ) -> Self {
         Self {
             db,
@@ -204,6 +207,7 @@ impl Desk {
             // A process that was killed may have left words behind.
             erased: scrub.is_owed(),
             scrub,
+            checkpoint,
         }
     }
 
@@ -289,11 +293,12 @@ impl Desk {
     ///
     /// After a failed fsync the system may take pages for written that aren't, and the next fsync
     /// says nothing of them. So everything that the write-ahead log holds is written once more, to
-    /// its place in the database, where an fsync means these very writes; then the log is cut off,
-    /// and with it whatever of a failed transaction lies in it.
+    /// its place in the database, where an fsync means these very writes, what was moved there already
+    /// too; then the log is cut off, and with it whatever of a failed transaction lies in it.
     fn regain(&mut self) -> Result<()> {
         let reopened = (self.reopen)().map_err(|error| Fault::Unavailable(error.to_string()))?;
         self.db = reopened;
+        self.checkpoint.write_again(&self.db)?;
         if super::open::settle(&self.db)? {
             Ok(())
         } else {
@@ -346,6 +351,9 @@ fn write(mut desk: Desk, jobs: mpsc::Receiver<Box<dyn Job>>) {
         if outcome.is_ok() && desk.scrub.is_wanted() {
             outcome = desk.clean();
         }
+        if outcome.is_ok() {
+            outcome = desk.checkpoint.go_on(&desk.db);
+        }
         if let Err(fault) = outcome {
             tracing::error!(?fault, "a transaction failed");
             if fault.is_damage() {
@@ -386,7 +394,8 @@ mod tests {
     }
 
     fn desk(reopen: impl Fn() -> Result<Connection, StoreError> + Send + 'static) -> Desk {
-        Desk::new(database(), 1, reopen, BTreeSet::new(), Scrub::none())
+        let (scrub, checkpoint) = (Scrub::none(), Checkpoint::none());
+        Desk::new(database(), 1, reopen, BTreeSet::new(), scrub, checkpoint)
     }
 
     /// A writer whose file can't be opened a second time.
