@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use chat_core::{RoomId, Timestamp, UserId};
+use chat_protocol::log::WordsKey;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
@@ -56,6 +57,8 @@ pub(super) struct Desk {
     pub(super) is_waited_for: bool,
     /// Whether words were erased that the write-ahead log still has.
     erased: bool,
+    /// Keys that were drawn and not given to anybody's words yet.
+    pub(super) keys: Vec<WordsKey>,
     /// Opens another connection in the place of this one.
     reopen: Reopen,
     scrub: Scrub,
@@ -206,6 +209,7 @@ impl Desk {
             is_waited_for: false,
             // A process that was killed may have left words behind.
             erased: scrub.is_owed(),
+            keys: Vec::new(),
             scrub,
             checkpoint,
         }
