@@ -5,6 +5,7 @@
 
 mod accounts;
 mod append;
+mod checkpoint;
 mod column;
 mod erase;
 mod fault;
@@ -97,12 +98,14 @@ impl Sqlite {
         let gone = erase::everybody(&db).map_err(|fault| StoreError::from(&fault))?;
         let again = path.to_owned();
         let reopen = move || open::writer_again(&again);
-        let desk = Desk::new(db, run, reopen, gone, scrub);
         let connections = (0..READERS)
             .map(|_| open::reader(path))
             .collect::<Result<Vec<_>, _>>()?;
+        let readers = Readers::start(connections).map_err(|fault| StoreError::from(&fault))?;
+        let checkpoint = checkpoint::Checkpoint::new(&db, path, readers.movers())?;
+        let desk = Desk::new(db, run, reopen, gone, scrub, checkpoint);
         Ok(Self {
-            readers: Readers::start(connections).map_err(|fault| StoreError::from(&fault))?,
+            readers,
             writer: Writer::start(desk).map_err(|fault| StoreError::from(&fault))?,
             epoch,
             reserved: Mutex::new(0..0),

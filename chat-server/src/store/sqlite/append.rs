@@ -14,6 +14,9 @@ use super::{keys, project, retention};
 use crate::store::project::{kept, without_names};
 use crate::store::{Append, Appended};
 
+/// Keys of words that are drawn at a time: a system call for each would cost more than the key.
+const KEYS_DRAWN: usize = 64;
+
 /// Where a room's log ends.
 struct End {
     seq: Seq,
@@ -87,8 +90,7 @@ fn write(desk: &mut Desk, end: &End, records: &[Arc<Record>]) -> Result<Option<S
         return Ok(None);
     };
     let (mut sum, mut spot) = (end.sum, end.spot);
-    let mut random = vec![0; 16 * records.len()];
-    getrandom::fill(&mut random).map_err(|error| Fault::Unavailable(error.to_string()))?;
+    let keys = words_keys(desk, records.len())?;
     // Taken from the cache once, not for each record.
     let mut log = desk.db.prepare_cached(
         "INSERT INTO records
@@ -96,9 +98,9 @@ fn write(desk: &mut Desk, end: &End, records: &[Arc<Record>]) -> Result<Option<S
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )?;
     let (mut erased, mut falls_due) = (false, end.falls_due);
-    for (record, key) in records.iter().zip(random.as_chunks().0) {
+    for (record, key) in records.iter().zip(keys) {
         let record = &kept(record, &desk.gone);
-        let entry = encode(record, WordsKey(*key), &sum);
+        let entry = encode(record, key, &sum);
         sum = entry.sum;
         if let Event::Posted(it) = &record.event {
             spot = Spot {
@@ -119,6 +121,17 @@ fn write(desk: &mut Desk, end: &End, records: &[Arc<Record>]) -> Result<Option<S
         retention::settle(&desk.db, last.room)?;
     }
     Ok(Some(sum))
+}
+
+/// Keys for so many records' words, each of them used once.
+fn words_keys(desk: &mut Desk, count: usize) -> Result<Vec<WordsKey>> {
+    if desk.keys.len() < count {
+        let mut drawn = vec![[0; 16]; count.max(KEYS_DRAWN)];
+        getrandom::fill(drawn.as_flattened_mut())
+            .map_err(|error| Fault::Unavailable(error.to_string()))?;
+        desk.keys.extend(drawn.into_iter().map(WordsKey));
+    }
+    Ok(desk.keys.split_off(desk.keys.len() - count))
 }
 
 /// Whether an event changes what is to be trimmed, or when.

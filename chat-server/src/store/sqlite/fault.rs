@@ -14,6 +14,8 @@ pub(super) enum Fault {
     Damaged(String),
     /// Something else stands in the way.
     Unavailable(String),
+    /// What was written past SQLite may not be on disk.
+    Unsynchronised(String),
 }
 
 pub(super) type Result<T, E = Fault> = std::result::Result<T, E>;
@@ -26,7 +28,7 @@ impl Fault {
     fn code(&self) -> Option<ErrorCode> {
         match self {
             Self::Sql(error) => error.sqlite_error_code(),
-            Self::Damaged(_) | Self::Unavailable(_) => None,
+            Self::Damaged(_) | Self::Unavailable(_) | Self::Unsynchronised(_) => None,
         }
     }
 
@@ -34,7 +36,7 @@ impl Fault {
     pub(super) fn is_fatal(&self) -> bool {
         match self {
             Self::Sql(_) => self.code() != Some(ErrorCode::ConstraintViolation),
-            Self::Damaged(_) | Self::Unavailable(_) => false,
+            Self::Damaged(_) | Self::Unavailable(_) | Self::Unsynchronised(_) => false,
         }
     }
 
@@ -42,10 +44,11 @@ impl Fault {
     /// fsync the system may have dropped the pages that it could not write, and the next fsync
     /// succeeds without them.
     pub(super) fn breaks_trust(&self) -> bool {
-        matches!(
+        let is_sqlites = matches!(
             self.code(),
             Some(ErrorCode::SystemIoFailure | ErrorCode::FileLockingProtocolFailed)
-        )
+        );
+        is_sqlites || matches!(self, Self::Unsynchronised(_))
     }
 
     /// Whether the file contradicts itself, as SQLite sees it.
@@ -85,7 +88,9 @@ impl From<&Fault> for StoreError {
     fn from(fault: &Fault) -> Self {
         match fault {
             Fault::Damaged(words) => Self::Damaged(words.clone()),
-            Fault::Unavailable(words) => Self::Unavailable(words.clone()),
+            Fault::Unavailable(words) | Fault::Unsynchronised(words) => {
+                Self::Unavailable(words.clone())
+            }
             Fault::Sql(error) => match fault.code() {
                 Some(_) if fault.is_damage() => Self::Damaged(error.to_string()),
                 Some(_) | None => Self::Unavailable(error.to_string()),

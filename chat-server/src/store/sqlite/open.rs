@@ -29,9 +29,6 @@ const _: () = assert!(
     "one migration for each version"
 );
 
-/// Pages of the write-ahead log after which it is moved into the database: 32 MiB.
-const CHECKPOINT_PAGES: i64 = 8_192;
-
 /// Takes the lock that says whose the file is. It goes with the process, however that ends.
 pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
     let name = beside(path, "-lock");
@@ -133,7 +130,7 @@ pub(super) fn keep_names(path: &Path) -> Result<(), StoreError> {
 }
 
 /// The name of a file that lies beside the database.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
@@ -159,8 +156,12 @@ pub(super) fn settle(db: &Connection) -> rusqlite::Result<bool> {
 pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = connect(path, flags)?;
-    db.pragma_update(None, "query_only", true)
-        .map_err(|error| refusal(path, error))?;
+    let configure = || {
+        db.pragma_update(None, "query_only", true)?;
+        // Readers move the log, too.
+        db.pragma_update(None, "synchronous", "FULL")
+    };
+    configure().map_err(|error| refusal(path, error))?;
     Ok(db)
 }
 
@@ -190,7 +191,8 @@ fn configure(db: &Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "secure_delete", true)?;
     // What is set aside while a statement runs is pages, with words on them.
     db.pragma_update(None, "temp_store", "MEMORY")?;
-    db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)
+    // SQLite would move the log within a commit, and keep to itself whether it could.
+    db.pragma_update(None, "wal_autocheckpoint", 0)
 }
 
 /// The schema that a database says it has: how many migrations have run.

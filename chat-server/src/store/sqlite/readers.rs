@@ -1,11 +1,13 @@
 //! The threads that read: they see what is durable, and never wait for the writer.
 
+use std::fs::File;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::checkpoint::{self, Pass};
 use super::fault::{Fault, Result};
 use crate::store::StoreError;
 
@@ -39,6 +41,19 @@ impl Readers {
             readers.threads.push(thread);
         }
         Ok(readers)
+    }
+
+    /// Lets the writer have its log moved here. It ends when the readers do.
+    pub(super) fn movers(&self) -> impl Fn(Arc<File>) -> Option<Pass> + Send + use<> {
+        let queue = self.queue.as_ref().map(mpsc::Sender::downgrade);
+        move |database| {
+            let (reply, pass) = oneshot::channel();
+            let job: Job = Box::new(move |db| {
+                drop(reply.send(checkpoint::pass(db, &database)));
+            });
+            queue.as_ref()?.upgrade()?.try_send(job).ok()?;
+            Some(pass)
+        }
     }
 
     /// Asks something, all of it at one moment of the store.

@@ -72,11 +72,9 @@ impl Scrub {
         let pragma = |sql| db.query_row(sql, [], |row| row.get::<_, i64>(0));
         // With `auto_vacuum` there would be pages of other kinds. It is off in every file of ours.
         if pragma("PRAGMA auto_vacuum")? == 0 {
-            let mut log = path.as_os_str().to_owned();
-            log.push("-wal");
             scrub.raw = Some(Raw {
                 file: open::private(path).map_err(|error| failed(&error))?,
-                log: log.into(),
+                log: open::beside(path, "-wal"),
                 page_bytes: u64::try_from(pragma("PRAGMA page_size")?).unwrap_or_default(),
             });
         }

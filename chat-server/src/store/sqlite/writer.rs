@@ -7,10 +7,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use chat_core::{RoomId, Timestamp, UserId};
+use chat_protocol::log::WordsKey;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use self::queue::{QUEUE_JOBS_MAX, Queue};
+use super::checkpoint::Checkpoint;
 use super::fault::{Fault, Result};
 use super::scrub::Scrub;
 use crate::store::StoreError;
@@ -55,9 +57,12 @@ pub(super) struct Desk {
     pub(super) is_waited_for: bool,
     /// Whether words were erased that the write-ahead log still has.
     erased: bool,
+    /// Keys that were drawn and not given to anybody's words yet.
+    pub(super) keys: Vec<WordsKey>,
     /// Opens another connection in the place of this one.
     reopen: Reopen,
     scrub: Scrub,
+    checkpoint: Checkpoint,
 }
 
 /// How the writing thread gets another connection.
@@ -192,6 +197,7 @@ impl Desk {
         reopen: impl Fn() -> Result<Connection, StoreError> + Send + 'static,
         gone: BTreeSet<UserId>,
         scrub: Scrub,
+        checkpoint: Checkpoint,
     ) -> Self {
         Self {
             db,
@@ -203,7 +209,9 @@ impl Desk {
             is_waited_for: false,
             // A process that was killed may have left words behind.
             erased: scrub.is_owed(),
+            keys: Vec::new(),
             scrub,
+            checkpoint,
         }
     }
 
@@ -289,11 +297,12 @@ impl Desk {
     ///
     /// After a failed fsync the system may take pages for written that aren't, and the next fsync
     /// says nothing of them. So everything that the write-ahead log holds is written once more, to
-    /// its place in the database, where an fsync means these very writes; then the log is cut off,
-    /// and with it whatever of a failed transaction lies in it.
+    /// its place in the database, where an fsync means these very writes, what was moved there already
+    /// too; then the log is cut off, and with it whatever of a failed transaction lies in it.
     fn regain(&mut self) -> Result<()> {
         let reopened = (self.reopen)().map_err(|error| Fault::Unavailable(error.to_string()))?;
         self.db = reopened;
+        self.checkpoint.write_again(&self.db)?;
         if super::open::settle(&self.db)? {
             Ok(())
         } else {
@@ -346,6 +355,9 @@ fn write(mut desk: Desk, jobs: mpsc::Receiver<Box<dyn Job>>) {
         if outcome.is_ok() && desk.scrub.is_wanted() {
             outcome = desk.clean();
         }
+        if outcome.is_ok() {
+            outcome = desk.checkpoint.go_on(&desk.db);
+        }
         if let Err(fault) = outcome {
             tracing::error!(?fault, "a transaction failed");
             if fault.is_damage() {
@@ -386,7 +398,8 @@ mod tests {
     }
 
     fn desk(reopen: impl Fn() -> Result<Connection, StoreError> + Send + 'static) -> Desk {
-        Desk::new(database(), 1, reopen, BTreeSet::new(), Scrub::none())
+        let (scrub, checkpoint) = (Scrub::none(), Checkpoint::none());
+        Desk::new(database(), 1, reopen, BTreeSet::new(), scrub, checkpoint)
     }
 
     /// A writer whose file can't be opened a second time.
