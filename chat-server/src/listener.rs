@@ -9,12 +9,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::http::HeaderValue;
 use axum::http::header::CONNECTION;
 use axum::response::{IntoResponse, Response};
 use chat_protocol::code::Refusal;
+use http_body_util::Either;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -29,6 +29,7 @@ use tower::ServiceExt;
 
 use self::guarded::Guarded;
 use crate::config::client;
+use crate::http::Site;
 use crate::http::problem::Problem;
 use crate::node::Node;
 use crate::outbox::Wire;
@@ -75,7 +76,7 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Accepts connections for one worker, and serves them there.
-pub(crate) async fn accept(worker: Rc<Worker>, listener: Arc<TcpListener>, router: Router) {
+pub(crate) async fn accept(worker: Rc<Worker>, listener: Arc<TcpListener>, site: Site) {
     let listener = listener
         .try_clone()
         .and_then(tokio::net::TcpListener::from_std);
@@ -101,7 +102,7 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: Arc<TcpListener>, route
                         };
                         // A socket that refuses this is about to fail anyway.
                         drop(stream.set_nodelay(true));
-                        spawn_local(serve(stream, caller, router.clone()));
+                        spawn_local(serve(stream, caller, site.clone()));
                     }
                     Err(refusal) if Rc::strong_count(&refusals) <= REFUSED_MAX => {
                         let counted = refusals.clone();
@@ -154,13 +155,13 @@ pub(crate) struct Carried;
 pub(crate) async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     caller: Caller,
-    router: Router,
+    site: Site,
 ) {
     let Caller { peer, place, node } = caller;
     let limits = node.limits();
     let header_read = Duration::from_millis(limits.header_read_ms_max);
     let unread = Duration::from_millis(limits.request_ms_max);
-    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+    let introduce = move |mut request: hyper::Request<Incoming>| {
         let trusted = &node.config().trusted_proxies;
         let client = client(peer.ip(), request.headers(), trusted);
         let is_carried = client != peer.ip().to_canonical();
@@ -170,7 +171,19 @@ pub(crate) async fn serve(
         if is_carried {
             extensions.insert(Carried);
         }
-        router.clone().oneshot(request)
+        request
+    };
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let way = site.poll(request).map_err(|request| {
+            let router = site.router.clone();
+            router.oneshot(introduce(request))
+        });
+        async move {
+            match way {
+                Ok(polled) => Ok(polled.await.map(Either::Left)),
+                Err(routed) => routed.await.map(|response| response.map(Either::Right)),
+            }
+        }
     });
     #[cfg(sabotage)]
     let header_read = if chat_core::sabotage::planted("headers_take_their_time") {

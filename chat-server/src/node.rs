@@ -35,6 +35,7 @@ use crate::config::{Config, RegisteredNames};
 use crate::desk::Crowds;
 use crate::engineio::Lines;
 use crate::entropy::Entropy;
+use crate::http::Site;
 use crate::limits::ServerLimits;
 use crate::mail::{Mail, Refused};
 use crate::metrics::Metrics;
@@ -452,10 +453,10 @@ impl Node {
     }
 
     /// Accepts connections on every worker.
-    pub(crate) async fn accept_on(&self, listener: TcpListener, router: &axum::Router) {
+    pub(crate) async fn accept_on(&self, listener: TcpListener, site: &Site) {
         let listener = Arc::new(listener);
         for boxes in &self.0.workers {
-            let order = Order::Listen(listener.clone(), router.clone());
+            let order = Order::Listen(listener.clone(), site.clone());
             // Refused only if the worker ends.
             drop(boxes.orders.send(order).await);
         }

@@ -4,16 +4,20 @@
 //! everything later waits behind it, up to a bound. Whoever passes the bound is too slow.
 
 mod queue;
+mod turns;
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use self::queue::Queue;
+use self::turns::Taker;
+pub(crate) use self::turns::Turns;
 use crate::frame;
 
 /// A byte stream: the fast path, or whatever else a host has.
@@ -40,6 +44,8 @@ pub(crate) struct Outbox {
     corked: Cell<bool>,
     /// Whoever reads the connection, and is told when something has to be done for it.
     task: RefCell<Option<Waker>>,
+    /// Whoever takes what waits without a stream.
+    taker: RefCell<Option<Taker>>,
     bytes_max: usize,
     /// Reads that are left until others have their turn.
     reads: Cell<u32>,
@@ -67,6 +73,7 @@ impl Outbox {
             state: Cell::new(State::Open),
             corked: Cell::new(false),
             task: RefCell::new(None),
+            taker: RefCell::new(None),
             bytes_max,
             reads: Cell::new(READS_MAX),
         }
@@ -168,7 +175,11 @@ impl Outbox {
             queue.pass(sent);
         }
         drop(queue);
-        self.wake();
+        // What waits for somebody who takes it concerns nobody else.
+        match self.taker.take() {
+            Some(taker) if !full => taker.call(),
+            Some(_) | None => self.wake(),
+        }
     }
 
     /// Sends what waits, as far as the stream takes it.
@@ -236,6 +247,16 @@ impl Outbox {
     /// wanted: each with whether it is a text.
     pub(crate) fn take(&self, wanted: impl FnMut(bool, &[u8]) -> bool) {
         self.queue.borrow_mut().take(wanted);
+    }
+
+    /// Remembers who takes what will wait without a stream: he is told, instead of the task.
+    pub(crate) fn set_taker(&self, cx: &Context<'_>, turns: &Rc<Turns>) {
+        self.taker.replace(Some(Taker::new(cx, turns)));
+    }
+
+    /// Forgets him.
+    pub(crate) fn forget_taker(&self) {
+        self.taker.take();
     }
 
     /// Takes over another outbox's stream: what waits there leaves first.

@@ -24,6 +24,7 @@ use crate::config::{Config, Listen};
 use crate::desk::Crowds;
 use crate::engineio::{Door, Line, Service, Settings};
 use crate::entropy::{Entropy, SystemEntropy};
+use crate::http::Site;
 use crate::limits::ServerLimits;
 use crate::metrics::Metrics;
 use crate::node::{Node, Parts, Readiness};
@@ -140,7 +141,7 @@ impl Server {
     ///
     /// What the system says, if it refuses the address.
     pub async fn listen(&self, listen: Listen) -> Result<SocketAddr, RunError> {
-        self.bind(listen, &crate::http::router(&self.node, listen.dialect))
+        self.bind(listen, &crate::http::site(&self.node, listen.dialect))
             .await
     }
 
@@ -150,15 +151,15 @@ impl Server {
     ///
     /// What the system says, if it refuses the address.
     pub async fn listen_admin(&self, listen: Listen) -> Result<SocketAddr, RunError> {
-        self.bind(listen, &crate::http::admin_router(&self.node))
+        self.bind(listen, &crate::http::admin_router(&self.node).into())
             .await
     }
 
-    async fn bind(&self, listen: Listen, router: &Router) -> Result<SocketAddr, RunError> {
+    async fn bind(&self, listen: Listen, site: &Site) -> Result<SocketAddr, RunError> {
         let failed = |why| RunError::Listen { listen, why };
         let listener = crate::listener::bind(listen.address).map_err(failed)?;
         let local = listener.local_addr().map_err(failed)?;
-        self.node.accept_on(listener, router).await;
+        self.node.accept_on(listener, site).await;
         Ok(local)
     }
 
@@ -174,7 +175,8 @@ impl Server {
         application: &Router,
     ) -> Result<SocketAddr, RunError> {
         let dialect = None;
-        self.bind(Listen { address, dialect }, application).await
+        self.bind(Listen { address, dialect }, &application.clone().into())
+            .await
     }
 
     /// Serves Engine.IO sessions of an application of its own. Each talks with the service on one
@@ -198,14 +200,14 @@ impl Server {
     where
         F: AsyncFn(&mut Line) + Send + Sync + 'static,
     {
-        let door = crate::engineio::serve(Door {
+        let door = Arc::new(Door {
             node: self.node.clone(),
             number: self.node.lines().door(),
             settings: Arc::new(settings),
             host: Arc::new(Service(service)),
             welcome: None,
         });
-        Router::new().fallback(door)
+        Router::new().fallback(crate::engineio::serve(door))
     }
 
     /// Serves Socket.IO sessions of an application of its own, as [`Server::engine_io`] does.

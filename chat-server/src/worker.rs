@@ -21,9 +21,11 @@ use chat_protocol::close::Close;
 use chat_protocol::dialect::Ticket;
 
 use crate::engineio::Opening;
+use crate::http::Site;
 use crate::hub::{Hub, News, Sitter};
 use crate::mail::{Mail, Parcel, Refused, Reply, SessionKey};
 use crate::node::Node;
+use crate::outbox::Turns;
 use crate::session::{self, Arrival};
 use crate::turn::{Output, Supply, Turn};
 use crate::websocket;
@@ -81,7 +83,7 @@ pub(crate) enum Order {
     /// that waits until nobody has the other end.
     ForgetWords(UserId, mpsc::Sender<()>),
     /// Listen here too.
-    Listen(Arc<std::net::TcpListener>, axum::Router),
+    Listen(Arc<std::net::TcpListener>, Site),
     /// End all sessions, and then the worker.
     Stop,
 }
@@ -102,6 +104,8 @@ pub(crate) struct Worker {
     pub(crate) node: Node,
     pub(crate) index: usize,
     pub(crate) hub: RefCell<Hub>,
+    /// Polls that have something to hear.
+    pub(crate) turns_to_take: Rc<Turns>,
     turn: RefCell<Turn<Address>>,
     /// Who was erased last: what is still on its way of them is heard without words.
     gone: RefCell<VecDeque<UserId>>,
@@ -188,6 +192,7 @@ pub(crate) async fn live(node: Node, index: usize, inboxes: Inboxes) {
         node,
         index,
         hub,
+        turns_to_take: Rc::default(),
         turn,
         gone: RefCell::default(),
         ways,
@@ -214,6 +219,7 @@ impl Worker {
         } = inboxes;
         let turns = spawn_local(self.clone().turns(mail, supplied, hints));
         spawn_local(self.clone().pump(parcels));
+        spawn_local(self.turns_to_take.clone().run());
         spawn_local(self.clone().adopt(arrivals));
         spawn_local(self.clone().hold(openings));
         spawn_local(self.clone().receive(sockets));
@@ -235,8 +241,8 @@ impl Worker {
                     self.hub.borrow_mut().forget_words();
                     drop(done);
                 }
-                Order::Listen(listener, router) => {
-                    spawn_local(crate::listener::accept(self.clone(), listener, router));
+                Order::Listen(listener, site) => {
+                    spawn_local(crate::listener::accept(self.clone(), listener, site));
                 }
                 Order::Stop => break,
             }
