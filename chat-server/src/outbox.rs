@@ -176,7 +176,7 @@ impl Outbox {
         }
         drop(queue);
         // What waits for somebody who takes it concerns nobody else.
-        match self.taker.take() {
+        match &mut *self.taker.borrow_mut() {
             Some(taker) if !full => taker.call(),
             Some(_) | None => self.wake(),
         }
@@ -254,7 +254,14 @@ impl Outbox {
         self.taker.replace(Some(Taker::new(cx, turns)));
     }
 
-    /// Forgets him.
+    /// He has taken it, and comes back for more.
+    pub(crate) fn leave_taker(&self) {
+        if let Some(taker) = &mut *self.taker.borrow_mut() {
+            taker.leave();
+        }
+    }
+
+    /// Nobody takes what waits: the task is told again.
     pub(crate) fn forget_taker(&self) {
         self.taker.take();
     }
@@ -263,6 +270,7 @@ impl Outbox {
     pub(crate) fn adopt(&self, other: &Self) {
         self.wire.replace(other.wire.replace(Wire::Held));
         self.queue.borrow_mut().follow(other.queue.take());
+        self.forget_taker();
         self.wake();
     }
 

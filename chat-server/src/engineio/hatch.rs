@@ -20,11 +20,13 @@ use crate::outbox::{Outbox, State, Turns};
 
 thread_local! {
     /// The sessions of this thread, by their names.
-    static HATCHES: RefCell<HashMap<Arc<str>, Rc<Hatch>>> = RefCell::default();
+    static HATCHES: RefCell<HashMap<Arc<str>, Rc<Hatch>, foldhash::fast::RandomState>> =
+        RefCell::default();
 }
 
 /// Where polls are answered. The session and the requests on its thread share it.
 pub(super) struct Hatch {
+    sid: Arc<str>,
     lines: Arc<Lines>,
     door: usize,
     outbox: Rc<Outbox>,
@@ -63,7 +65,8 @@ impl Hatch {
         turns: Rc<Turns>,
         payload_bytes_max: usize,
     ) -> Rc<Self> {
-        let hatch = Rc::new(Self {
+        Rc::new(Self {
+            sid: membership.sid.clone(),
             lines: membership.lines.clone(),
             door: membership.door,
             outbox,
@@ -74,9 +77,13 @@ impl Hatch {
             poll: RefCell::default(),
             takes: Cell::new(false),
             given_up: Cell::new(false),
-        });
-        HATCHES.with_borrow_mut(|hatches| hatches.insert(membership.sid.clone(), hatch.clone()));
-        hatch
+        })
+    }
+
+    /// Lets polls of this thread come to it.
+    pub(super) fn enter(self: &Rc<Self>) {
+        HATCHES.with_borrow_mut(|hatches| hatches.insert(self.sid.clone(), self.clone()));
+        self.open.set(true);
     }
 
     /// Notes whether polls are as usual.
@@ -95,6 +102,7 @@ impl Hatch {
         if waiting.is_some() || self.given_up.get() {
             return Err(poll);
         }
+        self.outbox.forget_taker();
         *waiting = Some(poll);
         Ok(())
     }
@@ -141,15 +149,10 @@ impl Hatch {
 
     /// Answers the poll that waits, if one does. Tells whether the answer is heard.
     pub(super) fn end_poll(&self, said: Said) -> bool {
-        self.forget_taker();
+        self.takes.set(false);
+        self.outbox.forget_taker();
         let poll = self.poll.take();
         poll.is_some_and(|poll| poll.send(said).is_ok())
-    }
-
-    fn forget_taker(&self) {
-        if self.takes.take() {
-            self.outbox.forget_taker();
-        }
     }
 
     /// Takes out what waits, as far as one payload may hold it: one packet at least.
@@ -158,7 +161,7 @@ impl Hatch {
     }
 
     /// Takes a poll of this thread, if all is as usual.
-    fn ask(&self, sid: &str, lines: &Arc<Lines>) -> Option<Here> {
+    fn ask(&self) -> Option<Here> {
         let is_usual = self.open.get() && self.outbox.state() == State::Open;
         if !is_usual || self.poll.borrow().is_some() || self.given_up.get() {
             return None;
@@ -174,9 +177,9 @@ impl Hatch {
         self.poll.replace(Some(poll));
         self.takes.set(true);
         Some(Here(Stage::Waits(Waits {
-            sid: sid.into(),
+            sid: self.sid.clone(),
             said,
-            asking: Some(lines.ask()),
+            asking: Some(self.lines.ask()),
             has_turn: false,
         })))
     }
@@ -195,7 +198,8 @@ impl Hatch {
             self.outbox.set_taker(cx, &self.turns);
             return Poll::Pending;
         }
-        self.forget_taker();
+        self.takes.set(false);
+        self.outbox.leave_taker();
         self.poll.take();
         self.has_taken();
         Poll::Ready(payload)
@@ -203,6 +207,10 @@ impl Hatch {
 
     /// Tells the session that something has been taken, if it waits for that.
     fn has_taken(&self) {
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("taken_behind_its_back") {
+            return;
+        }
         if self.watched.get() || !self.open.get() {
             self.outbox.wake();
         }
@@ -241,7 +249,7 @@ pub(super) fn ask(lines: &Arc<Lines>, sid: &str, door: usize) -> Option<Here> {
     let hatch = find(sid)?;
     // Several servers may share a thread.
     let is_known = hatch.door == door && Arc::ptr_eq(&hatch.lines, lines);
-    is_known.then(|| hatch.ask(sid, lines)).flatten()
+    is_known.then(|| hatch.ask()).flatten()
 }
 
 /// Closes the hatch of a session that has ended.
@@ -319,3 +327,6 @@ fn take(outbox: &Outbox, payload_bytes_max: usize) -> Vec<u8> {
     });
     payload.into_bytes()
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,7 +26,7 @@ use crate::worker::Worker;
 
 /// One Engine.IO session, as an application on the server sees it: messages in, messages out.
 ///
-/// It is driven by [`Line::next`]: while an application does something else for long, polls wait
+/// It is driven by [`Line::next`]: while an application does something else for long, requests wait
 /// and pings are late.
 pub struct Line {
     worker: Rc<Worker>,
@@ -109,7 +109,9 @@ impl Line {
         let payload_bytes_max = settings.payload_bytes_max;
         let membership = opening.membership;
         let hatch = Hatch::new(&membership, outbox.clone(), turns, payload_bytes_max);
-        hatch.set_open(socket.is_none());
+        if socket.is_none() {
+            hatch.enter();
+        }
         Some(Box::new(Self {
             heartbeat: Heartbeat::new(&settings, opening.opened_at),
             worker,

@@ -21,12 +21,13 @@ pub(crate) struct Turns {
 
 /// Whoever takes what waits without a stream, and where he is told that something does.
 pub(super) struct Taker {
-    waker: Waker,
+    /// None once he has been told, until he waits again.
+    waker: Option<Waker>,
     turns: Rc<Turns>,
 }
 
 /// Those who are woken at once.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 64;
 
 impl Turns {
     /// Whether it is nobody's turn.
@@ -43,10 +44,18 @@ impl Turns {
         }
     }
 
+    /// Forgets everybody.
+    #[cfg(test)]
+    pub(crate) fn clear(&self) {
+        self.due.take();
+    }
+
     /// Wakes one after the other, for as long as the worker lives.
     pub(crate) async fn run(self: Rc<Self>) {
         loop {
             self.comes.notified().await;
+            // Whatever is ready comes first: more may be said at this moment.
+            yield_now().await;
             while self.wake_some() {
                 yield_now().await;
             }
@@ -68,13 +77,64 @@ impl Turns {
 impl Taker {
     pub(super) fn new(cx: &Context<'_>, turns: &Rc<Turns>) -> Self {
         Self {
-            waker: cx.waker().clone(),
+            waker: Some(cx.waker().clone()),
             turns: turns.clone(),
         }
     }
 
     /// Tells him that there is something to take.
-    pub(super) fn call(self) {
-        self.turns.push(self.waker);
+    pub(super) fn call(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            self.turns.push(waker);
+        }
+    }
+
+    /// Tells him nothing until he waits again.
+    pub(super) fn leave(&mut self) {
+        self.waker = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use tokio::task::{LocalSet, spawn_local};
+
+    use super::*;
+
+    /// Counts how often somebody was woken.
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_has_something_to_do_comes_in_between() {
+        let (turns, woken) = (Rc::new(Turns::default()), Arc::new(Woken::default()));
+        let local = LocalSet::new();
+        let seen = local.run_until(async {
+            let running = spawn_local(turns.clone().run());
+            let mut seen = Vec::new();
+            for _ in 0..2 * AT_ONCE + 1 {
+                turns.push(Waker::from(woken.clone()));
+            }
+            while !turns.is_idle() {
+                seen.push(woken.0.load(Ordering::Relaxed));
+                yield_now().await;
+            }
+            running.abort();
+            seen
+        });
+        let mut seen = seen.await;
+        seen.dedup();
+        assert_eq!(seen, [0, AT_ONCE, 2 * AT_ONCE]);
+        assert_eq!(woken.0.load(Ordering::Relaxed), 2 * AT_ONCE + 1);
     }
 }
