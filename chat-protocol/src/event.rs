@@ -43,6 +43,20 @@ pub fn encode_record(record: &Record, hearer: Hearer, prev: Option<Seq>) -> Vec<
     })
 }
 
+/// Makes what a record's author hears of what all others do: the same with his cid at the end.
+pub(crate) fn with_cid(others: &[u8], cid: &Cid) -> Vec<u8> {
+    let open = others.strip_suffix(b"}").unwrap_or(others);
+    let mut text = Vec::with_capacity(others.len() + CID_BYTES);
+    text.extend_from_slice(open);
+    text.extend_from_slice(br#","cid":"#);
+    text.extend_from_slice(&crate::json(cid));
+    text.push(b'}');
+    text
+}
+
+/// Bytes that a cid of usual length takes.
+const CID_BYTES: usize = 64;
+
 /// A record in the shape that clients know.
 struct Told<'a> {
     record: &'a Record,
@@ -63,14 +77,11 @@ impl Serialize for Told<'_> {
         }
         frame.serialize_field("at", &record.at)?;
         frame.serialize_field("by", &record.by)?;
-        if let Some(cid) = record
-            .cid
-            .as_ref()
-            .filter(|_| self.hearer == Hearer::Author)
-        {
+        frame.serialize_field("d", &Public(&record.event))?;
+        // At the end, where it can be put into what the others hear.
+        if let (Some(cid), Hearer::Author) = (&record.cid, self.hearer) {
             frame.serialize_field("cid", cid)?;
         }
-        frame.serialize_field("d", &Public(&record.event))?;
         frame.end()
     }
 }

@@ -6,6 +6,7 @@ use chat_core::{Record, UserId};
 
 use crate::dialect::{Dialect, Say};
 use crate::dialects::{actions, groups, native, rest, rooms, socketio};
+use crate::event::with_cid;
 use crate::signal::Signal;
 
 /// Which of its spellings a dialect was addressed in. Some have two front ends in use.
@@ -115,6 +116,21 @@ impl Voice {
         if let Some(text) = said {
             say(&text);
         }
+    }
+
+    /// Spells a record for its author's sessions, made of what the voice says to all others. It is what
+    /// [`Voice::event`] says to the [`Hearer::Author`].
+    pub fn own(&self, record: &Record, others: &[u8], say: Say<'_>) {
+        match &record.cid {
+            Some(cid) if self.tells_cids() => say(&with_cid(others, cid)),
+            Some(_) | None => say(others),
+        }
+    }
+
+    /// Whether an author finds his cid in what he hears, so that it differs from what others do.
+    #[must_use]
+    pub const fn tells_cids(&self) -> bool {
+        matches!(self.dialect, Dialect::Native)
     }
 
     /// Spells a signal, if the dialect has a word for it.

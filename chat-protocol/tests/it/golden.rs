@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use chat_core::Record;
 use chat_protocol::dialect::Say;
 use chat_protocol::{Call, Dialect, Form, Hearer, ServerFrame, Voice};
 use serde_json::Value;
@@ -174,7 +175,7 @@ fn replay(dialect: Dialect, text: &str) -> String {
                         said(|say| ticket.answer(&answer(raw.get()), say))
                     }
                     "event" => said(|say| voice.event(&parsed(raw.get()), Hearer::Other, say)),
-                    "own_event" => said(|say| voice.event(&parsed(raw.get()), Hearer::Author, say)),
+                    "own_event" => own_event(&voice, &parsed(raw.get())),
                     "signal" => said(|say| voice.signal(&signal(raw.get()), say)),
                     "system" => said(|say| {
                         if let Some(text) = dialect.system(&system(raw.get())) {
@@ -190,6 +191,19 @@ fn replay(dialect: Dialect, text: &str) -> String {
         actual.push('\n');
     }
     actual
+}
+
+/// What an author hears, which is the same when it is made of what the others do.
+fn own_event(voice: &Voice, record: &Record) -> Vec<String> {
+    let own = said(|say| voice.event(record, Hearer::Author, say));
+    let others = said(|say| voice.event(record, Hearer::Other, say));
+    let made = said(|say| {
+        for text in &others {
+            voice.own(record, text.as_bytes(), say);
+        }
+    });
+    assert_eq!(made, own);
+    own
 }
 
 /// What is said, as a line of a transcript.

@@ -193,7 +193,7 @@ impl Section {
                 cuts.push((start..part.end, 0..0));
             } else if self.differs(part, seat, misses_signals) {
                 let from = own.len();
-                self.write_own(part, seat, &mut own);
+                self.write_own(part, start, seat, &mut own);
                 cuts.push((start..part.end, from..own.len()));
             }
             start = part.end;
@@ -220,19 +220,21 @@ impl Section {
         match &part.told {
             Told::Signal => misses_signals || part.origin == Some(seat.session),
             Told::Record(record) if self.voice.echoes() => {
-                record.cid.is_some() && record.by.id == seat.user
+                self.voice.tells_cids() && record.cid.is_some() && record.by.id == seat.user
             }
             Told::Record(record) => part.is_of(record, seat),
         }
     }
 
-    /// Appends what the author's own session gets: his command's id with it, or, where it doesn't
-    /// hear itself, nothing.
-    fn write_own(&self, part: &Part, seat: &Seat, own: &mut Vec<u8>) {
+    /// Appends what the author's own session gets instead of the frame at `start`: his command's id with
+    /// it, or, where it doesn't hear itself, nothing.
+    fn write_own(&self, part: &Part, start: usize, seat: &Seat, own: &mut Vec<u8>) {
         if let Told::Record(record) = &part.told
             && (self.voice.echoes() || !part.is_of(record, seat))
+            && let Some((_, text)) = frame::parts(&self.bytes, start)
+            && let Some(others) = self.bytes.get(text)
         {
-            self.voice.event(record, Hearer::Author, &mut |text| {
+            self.voice.own(record, others, &mut |text| {
                 frame::write(own, frame::TEXT, text);
             });
         }
