@@ -40,15 +40,16 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// Takes a poll that is as usual before it is routed; gives back any other request.
+    /// Takes a poll that is as usual before it is routed; none if it is any other request.
     pub(crate) fn poll<B>(
         &self,
-        request: Request<B>,
-    ) -> Result<impl Future<Output = Response<Answer>> + use<B>, Request<B>> {
-        match &self.lines {
-            Some(door) if socketio::PATHS.contains(&request.uri().path()) => door.poll(request),
-            Some(_) | None => Err(request),
+        request: &mut Request<B>,
+    ) -> Option<impl Future<Output = Response<Answer>> + use<B>> {
+        let door = self.lines.as_ref()?;
+        if !socketio::PATHS.contains(&request.uri().path()) {
+            return None;
         }
+        door.poll(request)
     }
 }
 

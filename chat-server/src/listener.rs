@@ -173,8 +173,9 @@ pub(crate) async fn serve(
         }
         request
     };
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let way = site.poll(request).map_err(|request| {
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        let polled = site.poll(&mut request);
+        let way = polled.ok_or_else(|| {
             let router = site.router.clone();
             router.oneshot(introduce(request))
         });

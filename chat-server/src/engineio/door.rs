@@ -10,7 +10,6 @@ use axum::http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_HEADERS, CACHE_CONTROL, CONTENT_TYPE,
     ORIGIN, VARY,
 };
-use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, any};
@@ -142,28 +141,29 @@ impl Door {
         hatch::ask(self.node.lines(), sid, self.number)
     }
 
-    /// Takes such a poll before anything else is made of its request; gives back any other request.
+    /// Takes such a poll, with its headers, before anything else is made of its request; none if it is
+    /// any other request.
     ///
     /// Most requests are polls, and what routers do for each of them costs more than its answer.
     pub(crate) fn poll<B>(
         self: &Arc<Self>,
-        request: Request<B>,
-    ) -> Result<impl Future<Output = Response<Answer>> + use<B>, Request<B>> {
+        request: &mut Request<B>,
+    ) -> Option<impl Future<Output = Response<Answer>> + use<B>> {
         let query = Query::read(request.uri().query().unwrap_or_default());
         let is_poll = query.transport == Some("polling")
             && request.method() == Method::GET
             && !is_upgrade(request.method(), request.headers());
-        let here = query.sid.filter(|_| is_poll).and_then(|sid| self.ask(sid));
-        let Some(here) = here else {
-            return Err(request);
-        };
-        // Its headers make room for those of the answer.
-        let (Parts { mut headers, .. }, _) = request.into_parts();
+        let here = query
+            .sid
+            .filter(|_| is_poll)
+            .and_then(|sid| self.ask(sid))?;
+        // They make room for those of the answer.
+        let mut headers = std::mem::take(request.headers_mut());
         let origin = headers.remove(ORIGIN);
         let asked = headers.remove(ACCESS_CONTROL_REQUEST_HEADERS);
         headers.clear();
         let door = self.clone();
-        Ok(async move {
+        Some(async move {
             let mut response = match here.await {
                 Said::Payload(payload) => {
                     let mut response = Response::new(Either::Left(Full::from(payload)));

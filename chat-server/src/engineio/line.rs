@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use chat_protocol::engineio::{Malformed, Packet, packets};
+use chat_protocol::engineio::{Malformed, Packet};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_local;
 use tokio::time::sleep;
@@ -15,7 +15,7 @@ use tungstenite::Utf8Bytes;
 
 use super::hatch::{Hatch, Served};
 use super::heartbeat::Heartbeat;
-use super::posts::Posts;
+use super::posts::{Posts, judge};
 use super::probe::{self, Probe, RELEASE, Trial};
 use super::registry::{Caller, Errand, Membership, Opening, Said};
 use super::{Refused, Settings};
@@ -105,10 +105,9 @@ impl Line {
             || Rc::new(Outbox::new(Wire::Held, bytes_max)),
             |socket| socket.outbox.clone(),
         );
-        let turns = worker.turns_to_take.clone();
-        let payload_bytes_max = settings.payload_bytes_max;
-        let membership = opening.membership;
-        let hatch = Hatch::new(&membership, outbox.clone(), turns, payload_bytes_max);
+        let (membership, turns) = (opening.membership, worker.turns_to_take.clone());
+        let payload_max = settings.payload_bytes_max;
+        let hatch = Hatch::new(&membership, outbox.clone(), turns, payload_max);
         if socket.is_none() {
             hatch.enter();
         }
@@ -498,15 +497,4 @@ fn sort_read(read: Read) -> Sort {
         Read::TooLarge => Sort::Heard(Heard::TooLarge),
         Read::Message(tungstenite::Message::Close(_)) | Read::Closed => Sort::Heard(Heard::Closed),
     }
-}
-
-/// Whether a payload is one that a client may post, and whether it holds a pong.
-fn judge(payload: &str) -> Result<bool, Malformed> {
-    packets(payload).try_fold(false, |ponged, packet| match packet? {
-        Packet::Pong(_) => Ok(true),
-        Packet::Open(_) | Packet::Ping(_) => Err(Malformed),
-        Packet::Message(_) | Packet::Binary(_) | Packet::Close | Packet::Upgrade | Packet::Noop => {
-            Ok(ponged)
-        }
-    })
 }

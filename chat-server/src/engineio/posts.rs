@@ -71,3 +71,14 @@ impl Posts {
         }
     }
 }
+
+/// Whether a payload is one that a client may post, and whether it holds a pong.
+pub(super) fn judge(payload: &str) -> Result<bool, Malformed> {
+    packets(payload).try_fold(false, |ponged, packet| match packet? {
+        Packet::Pong(_) => Ok(true),
+        Packet::Open(_) | Packet::Ping(_) => Err(Malformed),
+        Packet::Message(_) | Packet::Binary(_) | Packet::Close | Packet::Upgrade | Packet::Noop => {
+            Ok(ponged)
+        }
+    })
+}
