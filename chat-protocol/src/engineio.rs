@@ -138,6 +138,12 @@ impl Open {
 }
 
 impl Payload {
+    /// An empty payload with room for so many bytes.
+    #[must_use]
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
+
     /// Appends a text packet: its digit and its data.
     pub fn push_text(&mut self, packet: &[u8]) {
         self.separate();

@@ -12,9 +12,10 @@
 //! or whose packets are none. An application is given its messages, and nothing of that.
 
 mod door;
+mod hatch;
 mod heartbeat;
 mod line;
-mod polling;
+mod posts;
 mod probe;
 mod registry;
 
@@ -24,7 +25,7 @@ use std::sync::Arc;
 
 use chat_protocol::engineio::Open;
 
-pub(crate) use self::door::{Door, serve};
+pub(crate) use self::door::{Answer, Door, serve};
 pub(crate) use self::line::Heard;
 pub use self::line::Line;
 pub(crate) use self::registry::{Lines, Opening, sid};

@@ -18,18 +18,65 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::IntoResponse;
 use axum::routing::{any, get};
 use chat_protocol::close::Close;
 use chat_protocol::code::{Code, Refusal};
 use chat_protocol::dialect::Dialect;
+use hyper::{Request, Response};
 
 use crate::auth::Revocation;
+use crate::engineio::{self, Answer};
 use crate::http::problem::Problem;
 use crate::http::upgrade::Door;
 use crate::node::{Node, RECONNECT_MS};
+
+/// What is served at an address.
+#[derive(Clone)]
+pub(crate) struct Site {
+    pub(crate) router: Router,
+    /// Where polls go that needn't be routed.
+    lines: Option<Arc<engineio::Door>>,
+}
+
+impl Site {
+    /// Takes a poll that is as usual before it is routed; none if it is any other request.
+    pub(crate) fn poll<B>(
+        &self,
+        request: &mut Request<B>,
+    ) -> Option<impl Future<Output = Response<Answer>> + use<B>> {
+        let door = self.lines.as_ref()?;
+        if !socketio::PATHS.contains(&request.uri().path()) {
+            return None;
+        }
+        door.poll(request)
+    }
+}
+
+impl std::fmt::Debug for Site {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Site").finish_non_exhaustive()
+    }
+}
+
+impl From<Router> for Site {
+    fn from(router: Router) -> Self {
+        Self {
+            router,
+            lines: None,
+        }
+    }
+}
+
+/// Everything that is served to clients at an address of the server's own.
+pub(crate) fn site(node: &Node, dialect: Option<Dialect>) -> Site {
+    let has_lines = dialect.is_none_or(|dialect| dialect == Dialect::Socketio);
+    Site {
+        router: router(node, dialect),
+        lines: has_lines.then(|| socketio::door(node)),
+    }
+}
 
 /// Everything that is served to clients. A listener that is bound to a dialect speaks it on every
 /// path, over HTTP as well if the dialect does.
@@ -55,8 +102,8 @@ pub(crate) fn router(node: &Node, dialect: Option<Dialect>) -> Router {
             "/chat",
             any(upgrade::handle).with_state(door(Some(Dialect::Actions))),
         )
-        .route("/socket.io", socketio::lines(node))
-        .route("/socket.io/", socketio::lines(node))
+        .route(socketio::PATHS[0], socketio::lines(node))
+        .route(socketio::PATHS[1], socketio::lines(node))
         .merge(socketio::test_tokens(node))
         .merge(in_time(accounts(node), node))
         .merge(in_time(api::router(node), node))
@@ -70,13 +117,16 @@ pub(crate) fn router(node: &Node, dialect: Option<Dialect>) -> Router {
 /// Gives up on requests that take too long: most likely their bodies don't come.
 fn in_time(router: Router, node: &Node) -> Router {
     let limit = Duration::from_millis(node.limits().request_ms_max);
-    router.layer(from_fn(move |request: Request, next: Next| async move {
-        let response = tokio::time::timeout(limit, next.run(request)).await;
-        response.unwrap_or_else(|_| {
-            let refusal = Refusal::new(Code::Unavailable).with_words("the request took too long");
-            Problem::from(refusal.with_retry(RECONNECT_MS)).into_response()
-        })
-    }))
+    router.layer(from_fn(
+        move |request: axum::extract::Request, next: Next| async move {
+            let response = tokio::time::timeout(limit, next.run(request)).await;
+            response.unwrap_or_else(|_| {
+                let refusal =
+                    Refusal::new(Code::Unavailable).with_words("the request took too long");
+                Problem::from(refusal.with_retry(RECONNECT_MS)).into_response()
+            })
+        },
+    ))
 }
 
 /// What is served to operators.

@@ -11,12 +11,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::http::HeaderValue;
 use axum::http::header::CONNECTION;
 use axum::response::{IntoResponse, Response};
 use chat_protocol::code::Refusal;
+use http_body_util::Either;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -31,6 +31,7 @@ use tower::ServiceExt;
 
 use self::guarded::Guarded;
 use crate::config::client;
+use crate::http::Site;
 use crate::http::problem::Problem;
 use crate::node::Node;
 use crate::outbox::Wire;
@@ -81,7 +82,7 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// What becomes of the connections of a listener.
 #[derive(Clone, Debug)]
 pub(crate) struct Reception {
-    pub(crate) router: Router,
+    pub(crate) site: Site,
     /// What their handshakes are made with, if they speak TLS.
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<Tls>,
@@ -92,13 +93,13 @@ impl Reception {
     fn welcome(&self, stream: TcpStream, caller: Caller) {
         // A socket that refuses this is about to fail anyway.
         drop(stream.set_nodelay(true));
-        let router = self.router.clone();
+        let site = self.site.clone();
         #[cfg(feature = "tls")]
         if let Some(tls) = self.tls.clone() {
-            spawn_local(secure::serve(stream, caller, tls, router));
+            spawn_local(secure::serve(stream, caller, tls, site));
             return;
         }
-        spawn_local(serve(stream, caller, router));
+        spawn_local(serve(stream, caller, site));
     }
 
     /// Whether somebody for whom there is no place is told so. A handshake would cost more than the
@@ -197,13 +198,13 @@ pub(crate) struct Carried;
 pub(crate) async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     caller: Caller,
-    router: Router,
+    site: Site,
 ) {
     let Caller { peer, place, node } = caller;
     let limits = node.limits();
     let header_read = Duration::from_millis(limits.header_read_ms_max);
     let unread = Duration::from_millis(limits.request_ms_max);
-    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+    let introduce = move |mut request: hyper::Request<Incoming>| {
         let trusted = &node.config().trusted_proxies;
         let client = client(peer.ip(), request.headers(), trusted);
         let is_carried = client != peer.ip().to_canonical();
@@ -213,7 +214,20 @@ pub(crate) async fn serve(
         if is_carried {
             extensions.insert(Carried);
         }
-        router.clone().oneshot(request)
+        request
+    };
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        let polled = site.poll(&mut request);
+        let way = polled.ok_or_else(|| {
+            let router = site.router.clone();
+            router.oneshot(introduce(request))
+        });
+        async move {
+            match way {
+                Ok(polled) => Ok(polled.await.map(Either::Left)),
+                Err(routed) => routed.await.map(|response| response.map(Either::Right)),
+            }
+        }
     });
     #[cfg(sabotage)]
     let header_read = if chat_core::sabotage::planted("headers_take_their_time") {

@@ -4,11 +4,13 @@
 //! everything later waits behind it, up to a bound. Whoever passes the bound is too slow.
 
 mod queue;
+mod turns;
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -16,6 +18,8 @@ use tokio::net::TcpStream;
 use tokio::task::unconstrained;
 
 use self::queue::Queue;
+use self::turns::Taker;
+pub(crate) use self::turns::Turns;
 use crate::frame;
 
 /// A byte stream: the fast path, or whatever else a host has.
@@ -42,6 +46,8 @@ pub(crate) struct Outbox {
     corked: Cell<bool>,
     /// Whoever reads the connection, and is told when something has to be done for it.
     task: RefCell<Option<Waker>>,
+    /// Whoever takes what waits without a stream.
+    taker: RefCell<Option<Taker>>,
     bytes_max: usize,
     /// Reads that are left until others have their turn.
     reads: Cell<u32>,
@@ -69,6 +75,7 @@ impl Outbox {
             state: Cell::new(State::Open),
             corked: Cell::new(false),
             task: RefCell::new(None),
+            taker: RefCell::new(None),
             bytes_max,
             reads: Cell::new(READS_MAX),
         }
@@ -170,7 +177,11 @@ impl Outbox {
             queue.pass(sent);
         }
         drop(queue);
-        self.wake();
+        // What waits for somebody who takes it concerns nobody else.
+        match &mut *self.taker.borrow_mut() {
+            Some(taker) if !full => taker.call(),
+            Some(_) | None => self.wake(),
+        }
     }
 
     /// Sends what waits, as far as the stream takes it.
@@ -240,6 +251,23 @@ impl Outbox {
         self.queue.borrow_mut().take(wanted);
     }
 
+    /// Remembers who takes what will wait without a stream: he is told, instead of the task.
+    pub(crate) fn set_taker(&self, cx: &Context<'_>, turns: &Rc<Turns>) {
+        self.taker.replace(Some(Taker::new(cx, turns)));
+    }
+
+    /// He has taken it, and comes back for more.
+    pub(crate) fn leave_taker(&self) {
+        if let Some(taker) = &mut *self.taker.borrow_mut() {
+            taker.leave();
+        }
+    }
+
+    /// Nobody takes what waits: the task is told again.
+    pub(crate) fn forget_taker(&self) {
+        self.taker.take();
+    }
+
     /// Notes that nobody takes anything any more.
     pub(crate) fn break_off(&self) {
         self.state.set(State::Broken);
@@ -249,6 +277,7 @@ impl Outbox {
     pub(crate) fn adopt(&self, other: &Self) {
         self.wire.replace(other.wire.replace(Wire::Held));
         self.queue.borrow_mut().follow(other.queue.take());
+        self.forget_taker();
         self.wake();
     }
 

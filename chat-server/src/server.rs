@@ -165,14 +165,14 @@ impl Server {
     where
         F: AsyncFn(&mut Line) + Send + Sync + 'static,
     {
-        let door = crate::engineio::serve(Door {
+        let door = Arc::new(Door {
             node: self.node.clone(),
             number: self.node.lines().door(),
             settings: Arc::new(settings),
             host: Arc::new(Service(service)),
             welcome: None,
         });
-        Router::new().fallback(door)
+        Router::new().fallback(crate::engineio::serve(door))
     }
 
     /// Serves Socket.IO sessions of an application of its own, as [`Server::engine_io`] does.

@@ -25,6 +25,7 @@ use crate::hub::{Hub, News, Sitter};
 use crate::listener::Reception;
 use crate::mail::{Mail, Parcel, Refused, Reply, SessionKey};
 use crate::node::Node;
+use crate::outbox::Turns;
 use crate::session::{self, Arrival, Listener};
 use crate::turn::{Output, Supply, Turn};
 use crate::websocket;
@@ -106,6 +107,8 @@ pub(crate) struct Worker {
     pub(crate) node: Node,
     pub(crate) index: usize,
     pub(crate) hub: RefCell<Hub>,
+    /// Polls that have something to hear.
+    pub(crate) turns_to_take: Rc<Turns>,
     turn: RefCell<Turn<Address>>,
     /// Who was erased last: what is still on its way of them is heard without words.
     gone: RefCell<VecDeque<UserId>>,
@@ -195,6 +198,7 @@ pub(crate) async fn live(node: Node, index: usize, inboxes: Inboxes) {
         node,
         index,
         hub,
+        turns_to_take: Rc::default(),
         turn,
         gone: RefCell::default(),
         ways,
@@ -222,6 +226,7 @@ impl Worker {
         } = inboxes;
         let turns = spawn_local(self.clone().turns(mail, supplied, hints));
         spawn_local(self.clone().pump(parcels));
+        spawn_local(self.turns_to_take.clone().run());
         spawn_local(self.clone().adopt(arrivals));
         spawn_local(self.clone().hold(openings));
         spawn_local(self.clone().receive(sockets));

@@ -4,21 +4,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_HEADERS, CACHE_CONTROL, CONTENT_TYPE,
     ORIGIN, VARY,
 };
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, any};
 use chat_protocol::code::{Code, Refusal};
 use chat_protocol::engineio::VERSION;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Either, Full};
 use hyper::upgrade::OnUpgrade;
+use hyper::{Request, Response};
 use tokio::sync::oneshot;
 
+use super::hatch::{self, Here};
 use super::registry::{Caller, Errand, Opening, Said, Way};
 use super::{Cors, Host, Refused, Settings};
 use crate::http::problem::Problem;
@@ -27,7 +29,6 @@ use crate::node::{Node, RECONNECT_MS};
 use crate::places::Connected;
 
 /// One place where sessions come in.
-#[derive(Clone)]
 pub(crate) struct Door {
     pub(crate) node: Node,
     /// Sessions of other doors aren't known behind this one.
@@ -47,11 +48,11 @@ struct Query<'a> {
 }
 
 /// Serves a door.
-pub(crate) fn serve(door: Door) -> MethodRouter {
+pub(crate) fn serve(door: Arc<Door>) -> MethodRouter {
     any(handle).with_state(door)
 }
 
-async fn handle(State(door): State<Door>, request: Request) -> Response {
+async fn handle(State(door): State<Arc<Door>>, request: Request<Body>) -> Response<Body> {
     let headers = request.headers();
     let origin = headers.get(ORIGIN).cloned();
     let asked = headers.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned();
@@ -66,13 +67,16 @@ async fn handle(State(door): State<Door>, request: Request) -> Response {
     response
 }
 
-type Served = Result<Response, Box<Response>>;
+/// What a poll is answered: a payload, or why not.
+pub(crate) type Answer = Either<Full<Bytes>, Body>;
+
+type Served = Result<Response<Body>, Box<Response<Body>>>;
 
 /// The proof that a handshake was read, the connection, and its place.
 type Handshake = (String, OnUpgrade, Option<Arc<Connected>>);
 
 impl Door {
-    async fn serve(&self, request: Request) -> Served {
+    async fn serve(&self, request: Request<Body>) -> Served {
         let query = request.uri().query().unwrap_or_default().to_owned();
         let query = Query::read(&query);
         let by_socket = match query.transport {
@@ -93,6 +97,10 @@ impl Door {
             }
             return self.open(request, by_socket).await;
         };
+        let is_poll = !by_socket && !wants_socket && request.method() == Method::GET;
+        if is_poll && let Some(here) = self.ask(sid) {
+            return tell(here.await);
+        }
         let Some(way) = self.node.lines().find(sid, self.number) else {
             return Err(refused(Refused::SidUnknown));
         };
@@ -125,16 +133,59 @@ impl Door {
         // By the end of all ways to it a session learns that the server stops.
         drop(errands);
         // A session that ends without an answer is known no more.
-        let said = answered.await.unwrap_or(Said::Refused(Refused::SidUnknown));
-        match said {
-            Said::Payload(payload) => Ok(text(StatusCode::OK, payload)),
-            Said::Taken => Ok(text(StatusCode::OK, "ok")),
-            Said::Refused(why) => Err(refused(why)),
-        }
+        tell(answered.await.unwrap_or(Said::Refused(Refused::SidUnknown)))
+    }
+
+    /// Takes a poll that is as usual, and whose session is on this thread.
+    fn ask(&self, sid: &str) -> Option<Here> {
+        hatch::ask(self.node.lines(), sid, self.number)
+    }
+
+    /// Takes such a poll, with its headers, before anything else is made of its request; none if it is
+    /// any other request.
+    ///
+    /// Most requests are polls, and what routers do for each of them costs more than its answer.
+    pub(crate) fn poll<B>(
+        self: &Arc<Self>,
+        request: &mut Request<B>,
+    ) -> Option<impl Future<Output = Response<Answer>> + use<B>> {
+        let query = Query::read(request.uri().query().unwrap_or_default());
+        let is_poll = query.transport == Some("polling")
+            && request.method() == Method::GET
+            && !is_upgrade(request.method(), request.headers());
+        let here = query
+            .sid
+            .filter(|_| is_poll)
+            .and_then(|sid| self.ask(sid))?;
+        // They make room for those of the answer.
+        let mut headers = std::mem::take(request.headers_mut());
+        let origin = headers.remove(ORIGIN);
+        let asked = headers.remove(ACCESS_CONTROL_REQUEST_HEADERS);
+        headers.clear();
+        let door = self.clone();
+        Some(async move {
+            let mut response = match here.await {
+                Said::Payload(payload) => {
+                    let mut response = Response::new(Either::Left(Full::from(payload)));
+                    for (name, value) in TEXT {
+                        headers.insert(name, HeaderValue::from_static(value));
+                    }
+                    *response.headers_mut() = headers;
+                    response
+                }
+                said @ (Said::Taken | Said::Refused(_)) => {
+                    let response = tell(said).unwrap_or_else(|refused| *refused);
+                    response.map(Either::Right)
+                }
+            };
+            let cors = &door.settings.cors;
+            cors.tell(origin, asked, response.headers_mut());
+            response
+        })
     }
 
     /// Opens a session.
-    async fn open(&self, request: Request, by_socket: bool) -> Served {
+    async fn open(&self, request: Request<Body>, by_socket: bool) -> Served {
         if self.node.is_stopping() {
             return Err(overloaded(Refusal::new(Code::ShuttingDown)));
         }
@@ -185,7 +236,7 @@ impl Door {
     }
 
     /// Checks a WebSocket's handshake.
-    fn handshake(&self, mut request: Request) -> Result<Handshake, Box<Response>> {
+    fn handshake(&self, mut request: Request<Body>) -> Result<Handshake, Box<Response<Body>>> {
         if let Some(origins) = &self.welcome
             && !is_welcome(request.headers(), origins)
         {
@@ -200,7 +251,7 @@ impl Door {
 
     /// Reads what is posted. What is no text comes as a payload that is none, which ends the
     /// session.
-    async fn payload(&self, request: Request) -> Result<String, Box<Response>> {
+    async fn payload(&self, request: Request<Body>) -> Result<String, Box<Response<Body>>> {
         let limit = Duration::from_millis(self.node.limits().request_ms_max);
         let read = read(request.into_body(), self.settings.payload_bytes_max);
         match tokio::time::timeout(limit, read).await {
@@ -281,24 +332,34 @@ impl Cors {
     }
 }
 
-fn refused(why: Refused) -> Box<Response> {
+fn refused(why: Refused) -> Box<Response<Body>> {
     let (code, message) = why.told();
     let body = serde_json::json!({"code": code, "message": message}).to_string();
     let json = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
     Box::new((StatusCode::BAD_REQUEST, json, body).into_response())
 }
 
-fn overloaded(refusal: Refusal) -> Box<Response> {
+fn tell(said: Said) -> Served {
+    match said {
+        Said::Payload(payload) => Ok(text(StatusCode::OK, payload)),
+        Said::Taken => Ok(text(StatusCode::OK, "ok")),
+        Said::Refused(why) => Err(refused(why)),
+    }
+}
+
+fn overloaded(refusal: Refusal) -> Box<Response<Body>> {
     Box::new(Problem::from(refusal.with_retry(RECONNECT_MS)).into_response())
 }
 
-fn text(status: StatusCode, body: impl Into<Body>) -> Response {
-    let headers = [
-        (CONTENT_TYPE, "text/plain; charset=UTF-8"),
-        (CACHE_CONTROL, "no-store"),
-    ];
-    (status, headers, body.into()).into_response()
+fn text(status: StatusCode, body: impl Into<Body>) -> Response<Body> {
+    (status, TEXT, body.into()).into_response()
 }
+
+/// The headers of a text.
+const TEXT: [(HeaderName, &str); 2] = [
+    (CONTENT_TYPE, "text/plain; charset=UTF-8"),
+    (CACHE_CONTROL, "no-store"),
+];
 
 #[cfg(test)]
 mod tests {

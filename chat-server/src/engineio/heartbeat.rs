@@ -48,6 +48,11 @@ impl Heartbeat {
         ping
     }
 
+    /// Whether an answer is waited for.
+    pub(super) const fn is_pinged(&self) -> bool {
+        self.pinged
+    }
+
     /// Whether an answer is overdue.
     pub(super) fn is_overdue(&self, now: Duration) -> bool {
         self.pinged && now >= self.due

@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use chat_protocol::engineio::{Malformed, Packet, packets};
+use chat_protocol::engineio::{Malformed, Packet};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 use tungstenite::Utf8Bytes;
 
+use super::hatch::{Hatch, Served};
 use super::heartbeat::Heartbeat;
-use super::polling::{Polling, Served};
+use super::posts::{Posts, judge};
 use super::probe::{self, Probe, RELEASE, Trial};
 use super::registry::{Caller, Errand, Membership, Opening, Said};
 use super::{Refused, Settings};
@@ -25,7 +26,7 @@ use crate::worker::Worker;
 
 /// One Engine.IO session, as an application on the server sees it: messages in, messages out.
 ///
-/// It is driven by [`Line::next`]: while an application does something else for long, polls wait
+/// It is driven by [`Line::next`]: while an application does something else for long, requests wait
 /// and pings are late.
 pub struct Line {
     worker: Rc<Worker>,
@@ -33,7 +34,9 @@ pub struct Line {
     membership: Option<Membership>,
     errands: mpsc::Receiver<Box<Errand>>,
     outbox: Rc<Outbox>,
-    polling: Polling,
+    /// Where polls are answered.
+    hatch: Rc<Hatch>,
+    posts: Posts,
     /// The WebSocket that carries the session, once one does.
     socket: Option<Socket>,
     probe: Option<Probe>,
@@ -102,14 +105,21 @@ impl Line {
             || Rc::new(Outbox::new(Wire::Held, bytes_max)),
             |socket| socket.outbox.clone(),
         );
+        let (membership, turns) = (opening.membership, worker.turns_to_take.clone());
+        let payload_max = settings.payload_bytes_max;
+        let hatch = Hatch::new(&membership, outbox.clone(), turns, payload_max);
+        if socket.is_none() {
+            hatch.enter();
+        }
         Some(Box::new(Self {
             heartbeat: Heartbeat::new(&settings, opening.opened_at),
             worker,
             settings,
-            membership: Some(opening.membership),
+            membership: Some(membership),
             errands: opening.errands,
             outbox,
-            polling: Polling::default(),
+            hatch,
+            posts: Posts::default(),
             socket,
             probe: None,
             fate: Fate::Open,
@@ -199,6 +209,7 @@ impl Line {
                 Some(socket) => socket.close(code, why),
                 None => self.outbox.send_text(CLOSE),
             }
+            self.note_what_is_usual();
         }
     }
 
@@ -211,7 +222,7 @@ impl Line {
                 let stopping = self.worker.node.is_stopping();
                 let patience = if stopping { GOODBYE_STOPPING } else { GOODBYE };
                 let parted = poll_fn(|cx| {
-                    self.pump(cx);
+                    self.drive(cx);
                     let is_told = self.fate == Fate::Ending && self.outbox.waiting() == 0;
                     if is_told || self.fate == Fate::Gone {
                         Poll::Ready(())
@@ -227,9 +238,16 @@ impl Line {
 
     /// Hears what comes next; pending if there is nothing yet. What waits to leave goes on leaving.
     pub(crate) fn poll_heard(&mut self, cx: &mut Context<'_>) -> Poll<Heard> {
+        self.hatch.set_watched(false);
         self.pump(cx);
+        let heard = self.poll_posted(cx);
+        self.note_what_is_usual();
+        heard
+    }
+
+    fn poll_posted(&mut self, cx: &mut Context<'_>) -> Poll<Heard> {
         while self.fate == Fate::Open {
-            let sort = if let Some(sort) = self.polling.next(sort) {
+            let sort = if let Some(sort) = self.posts.next(sort) {
                 sort.unwrap_or(Sort::Bad)
             } else if let Some(socket) = &mut self.socket {
                 match socket.poll_read(cx) {
@@ -262,8 +280,22 @@ impl Line {
         }
     }
 
+    /// Lets what waits go on leaving, for somebody who waits for that.
+    pub(crate) fn drive(&mut self, cx: &mut Context<'_>) {
+        self.hatch.set_watched(true);
+        self.pump(cx);
+        self.note_what_is_usual();
+    }
+
+    /// Polls needn't be shown to a session that goes on as usual.
+    fn note_what_is_usual(&self) {
+        let is_carried = self.socket.is_none() && self.probe.is_none();
+        let is_alive = self.fate == Fate::Open && !self.heartbeat.is_pinged();
+        self.hatch.set_open(is_carried && is_alive);
+    }
+
     /// Does whatever doesn't wait for the application: requests, pings, what leaves.
-    pub(crate) fn pump(&mut self, cx: &mut Context<'_>) {
+    fn pump(&mut self, cx: &mut Context<'_>) {
         self.outbox.register(cx);
         self.poll_probe(cx);
         while self.fate != Fate::Stopped
@@ -289,8 +321,7 @@ impl Line {
 
     /// Answers the poll that waits. A client that has given it up has missed what was in it.
     fn serve_poll(&mut self, cx: &mut Context<'_>) {
-        let bytes_max = self.settings.payload_bytes_max;
-        match self.polling.serve(cx, &self.outbox, bytes_max) {
+        match self.hatch.serve(cx) {
             Served::Idle | Served::Waiting | Served::Answered => {}
             Served::Gone => self.fate = Fate::Gone,
         }
@@ -325,7 +356,7 @@ impl Line {
     fn poll(&mut self, answer: oneshot::Sender<Said>) {
         let refused = match self.fate {
             Fate::Open | Fate::Stopped | Fate::Ending if self.socket.is_none() => {
-                let Err(second) = self.polling.wait(answer) else {
+                let Err(second) = self.hatch.wait(answer) else {
                     if let Some(probe) = self.probe.as_mut().filter(|probe| probe.is_asked()) {
                         probe.release = Some(Box::pin(sleep(RELEASE)));
                     }
@@ -362,7 +393,7 @@ impl Line {
                 if ponged {
                     self.heartbeat.pong(self.now());
                 }
-                self.polling.post(payload, answer)
+                self.posts.post(payload, answer)
             }
             Err(Malformed) => Err(answer),
         };
@@ -379,11 +410,11 @@ impl Line {
                 Poll::Ready(Trial::Asked) => {
                     // The client is to finish its poll before it goes on by the socket.
                     self.serve_poll(cx);
-                    self.polling.end_poll(Said::Payload(NOOP.to_vec()));
+                    self.hatch.release(NOOP);
                 }
                 Poll::Ready(Trial::Passed(mut socket, place)) => {
                     self.probe = None;
-                    self.polling.end_poll(Said::Refused(Refused::BadRequest));
+                    self.hatch.end_poll(Said::Refused(Refused::BadRequest));
                     socket.move_below(&self.outbox);
                     self.socket = Some(*socket);
                     self.caller.places.extend(place);
@@ -394,7 +425,7 @@ impl Line {
                         && release.as_mut().poll(cx).is_ready()
                     {
                         probe.release = None;
-                        self.polling.end_poll(Said::Payload(NOOP.to_vec()));
+                        self.hatch.end_poll(Said::Payload(NOOP.to_vec()));
                     }
                     return;
                 }
@@ -407,7 +438,7 @@ impl Line {
         self.fate = Fate::Gone;
         if let Some(socket) = &mut self.socket {
             socket.close(1000, "");
-        } else if !self.polling.end_poll(Said::Payload(NOOP.to_vec())) {
+        } else if !self.hatch.end_poll(Said::Payload(NOOP.to_vec())) {
             self.fate = Fate::Left;
         }
     }
@@ -416,8 +447,8 @@ impl Line {
     fn fail(&mut self) {
         self.fate = Fate::Gone;
         self.probe = None;
-        self.polling.end_poll(Said::Payload(CLOSE.to_vec()));
-        self.polling.refuse_all();
+        self.hatch.end_poll(Said::Payload(CLOSE.to_vec()));
+        self.posts.refuse_all();
         if let Some(socket) = &mut self.socket {
             socket.close(1000, "");
         }
@@ -466,15 +497,4 @@ fn sort_read(read: Read) -> Sort {
         Read::TooLarge => Sort::Heard(Heard::TooLarge),
         Read::Message(tungstenite::Message::Close(_)) | Read::Closed => Sort::Heard(Heard::Closed),
     }
-}
-
-/// Whether a payload is one that a client may post, and whether it holds a pong.
-fn judge(payload: &str) -> Result<bool, Malformed> {
-    packets(payload).try_fold(false, |ponged, packet| match packet? {
-        Packet::Pong(_) => Ok(true),
-        Packet::Open(_) | Packet::Ping(_) => Err(Malformed),
-        Packet::Message(_) | Packet::Binary(_) | Packet::Close | Packet::Upgrade | Packet::Noop => {
-            Ok(ponged)
-        }
-    })
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::{Host, Line, Refused, Settings};
+use super::{Host, Line, Refused, Settings, hatch};
 use crate::places::{Connected, Silent};
 use crate::worker::Worker;
 
@@ -22,7 +22,7 @@ pub(crate) struct Lines {
 }
 
 /// A request that waits for an answer, until this is dropped.
-pub(super) struct Asking<'a>(&'a Lines);
+pub(super) struct Asking(Arc<Lines>);
 
 struct Entry {
     errands: mpsc::Sender<Box<Errand>>,
@@ -53,7 +53,7 @@ pub(super) enum Errand {
 
 /// What a request is answered.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Said {
+pub(crate) enum Said {
     /// A payload.
     Payload(Vec<u8>),
     /// That it was taken.
@@ -88,8 +88,10 @@ pub(crate) struct Caller {
 
 /// A session's place among those that are known; it is forgotten when this is dropped.
 pub(super) struct Membership {
-    lines: Arc<Lines>,
+    pub(super) lines: Arc<Lines>,
     pub(super) sid: Arc<str>,
+    /// Behind which door it was opened.
+    pub(super) door: usize,
 }
 
 /// Requests that wait for one session.
@@ -109,9 +111,9 @@ impl Lines {
     }
 
     /// Counts a request.
-    pub(super) fn ask(&self) -> Asking<'_> {
+    pub(super) fn ask(self: &Arc<Self>) -> Asking {
         self.asking.fetch_add(1, Ordering::Relaxed);
-        Asking(self)
+        Asking(self.clone())
     }
 
     /// Whether no request waits for an answer.
@@ -135,7 +137,7 @@ impl Lines {
         };
         self.entries().insert(sid.clone(), entry);
         let lines = self.clone();
-        Some((Membership { lines, sid }, received))
+        Some((Membership { lines, sid, door }, received))
     }
 
     /// The way to a session that was opened behind this door.
@@ -171,7 +173,7 @@ impl Opening {
     }
 }
 
-impl Drop for Asking<'_> {
+impl Drop for Asking {
     fn drop(&mut self) {
         self.0.asking.fetch_sub(1, Ordering::Relaxed);
     }
@@ -180,6 +182,7 @@ impl Drop for Asking<'_> {
 impl Drop for Membership {
     fn drop(&mut self) {
         self.lines.entries().remove(&self.sid);
+        hatch::close(&self.sid);
     }
 }
 

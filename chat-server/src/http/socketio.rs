@@ -10,14 +10,22 @@ use axum::routing::{MethodRouter, get};
 use axum::{Json, Router};
 use chat_protocol::Dialect;
 
-use crate::engineio::{self, Cors};
+use crate::engineio::{self, Cors, Door};
 use crate::node::Node;
+
+/// Where clients look for it.
+pub(super) const PATHS: [&str; 2] = ["/socket.io", "/socket.io/"];
 
 /// Whose pages may poll whatever is configured: front ends at their authors' desks.
 const PAGES: [&str; 2] = ["http://localhost:3001", "http://127.0.0.1:3001"];
 
 /// Where the sessions come in.
 pub(super) fn lines(node: &Node) -> MethodRouter {
+    engineio::serve(door(node))
+}
+
+/// The same, for requests that needn't be routed there.
+pub(super) fn door(node: &Node) -> Arc<Door> {
     let configured = &node.config().origins;
     let settings = engineio::Settings {
         outbox_bytes_max: node.limits().outbox_bytes_max,
@@ -25,7 +33,7 @@ pub(super) fn lines(node: &Node) -> MethodRouter {
         ..engineio::Settings::default()
     };
     let welcome = (!configured.is_empty()).then(|| origins(node));
-    engineio::serve(engineio::Door {
+    Arc::new(Door {
         node: node.clone(),
         // However often the server is mounted, its sessions are the same.
         number: 0,

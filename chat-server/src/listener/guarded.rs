@@ -1,5 +1,6 @@
 //! A connection whose peer has to go on reading.
 
+use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,6 +12,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Sleep, sleep};
 
 use crate::worker::here;
+
+/// Bytes of an answer that are copied to where they lie together: the system takes many pieces less
+/// readily than one.
+const TOGETHER_BYTES_MAX: usize = 16 * 1024;
+
+thread_local! {
+    static TOGETHER: RefCell<Vec<u8>> = RefCell::default();
+}
 
 /// A socket that breaks when it has taken nothing for too long of what is written to it. HTTP
 /// alone has no bound for that: an answer that nobody reads would stay for ever.
@@ -93,7 +102,19 @@ impl<S: AsyncWrite + Unpin> Write for Guarded<S> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        let stream = Pin::new(&mut self.stream);
+        let bytes: usize = slices.iter().map(|slice| slice.len()).sum();
+        let written = if bytes > TOGETHER_BYTES_MAX {
+            stream.poll_write_vectored(cx, slices)
+        } else {
+            TOGETHER.with_borrow_mut(|together| {
+                together.clear();
+                for slice in slices {
+                    together.extend_from_slice(slice);
+                }
+                stream.poll_write(cx, together)
+            })
+        };
         self.watch(cx, written)
     }
 

@@ -3,13 +3,13 @@
 use std::io;
 use std::time::Duration;
 
-use axum::Router;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use super::{Caller, is_proxy};
+use crate::http::Site;
 use crate::tls::Tls;
 
 /// What a listener's connections are after their handshake.
@@ -28,10 +28,10 @@ enum Begun {
 }
 
 /// Shakes hands with one connection, and serves it.
-pub(super) async fn serve(stream: TcpStream, caller: Caller, tls: Tls, router: Router) {
+pub(super) async fn serve(stream: TcpStream, caller: Caller, tls: Tls, site: Site) {
     let shaken = Box::pin(shake_hands(stream, &caller, &tls)).await;
     if let Some(stream) = shaken {
-        super::serve(stream, caller, router).await;
+        super::serve(stream, caller, site).await;
     }
 }
 

@@ -6,6 +6,7 @@ use axum::Router;
 
 use super::{RunError, Server};
 use crate::config::{Config, Listen};
+use crate::http::Site;
 use crate::listener::Reception;
 use crate::metrics::Metrics;
 #[cfg(feature = "tls")]
@@ -31,7 +32,7 @@ impl Server {
     ///
     /// What the system says, if it refuses the address.
     pub async fn listen(&self, listen: Listen) -> Result<SocketAddr, RunError> {
-        let reception = self.public(crate::http::router(&self.node, listen.dialect));
+        let reception = self.public(crate::http::site(&self.node, listen.dialect));
         self.bind(listen, reception).await
     }
 
@@ -43,16 +44,16 @@ impl Server {
     /// What the system says, if it refuses the address.
     pub async fn listen_admin(&self, listen: Listen) -> Result<SocketAddr, RunError> {
         let reception = Reception {
-            router: crate::http::admin_router(&self.node),
+            site: crate::http::admin_router(&self.node).into(),
             #[cfg(feature = "tls")]
             tls: None,
         };
         self.bind(listen, reception).await
     }
 
-    fn public(&self, router: Router) -> Reception {
+    fn public(&self, site: Site) -> Reception {
         Reception {
-            router,
+            site,
             #[cfg(feature = "tls")]
             tls: self.node.tls().cloned(),
         }
@@ -78,7 +79,7 @@ impl Server {
         application: &Router,
     ) -> Result<SocketAddr, RunError> {
         let dialect = None;
-        let reception = self.public(application.clone());
+        let reception = self.public(application.clone().into());
         self.bind(Listen { address, dialect }, reception).await
     }
 

@@ -96,7 +96,7 @@ impl Carrier {
                 socket.outbox.register(cx);
                 socket.outbox.flush(cx);
             }
-            Self::Line(line, _) => line.pump(cx),
+            Self::Line(line, _) => line.drive(cx),
             Self::Feed(feed) => feed.pump(cx),
         }
     }

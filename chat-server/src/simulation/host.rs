@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use axum::Router;
 use chat_core::{Name, UserId};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
@@ -22,6 +21,7 @@ use super::trace::Trace;
 use crate::auth::hashing::HashingCost;
 use crate::auth::{AuthError, Authenticator, Identity, TokenFault, Verdict};
 use crate::config::Config;
+use crate::http::Site;
 use crate::listener::Caller;
 use crate::node::Node;
 use crate::server::Server;
@@ -134,9 +134,11 @@ impl Host {
             match server {
                 Ok((server, inboxes)) => {
                     let (door, arrivals) = mpsc::channel(WAITING_MAX);
-                    let (node, router) = (server.node().clone(), server.router());
-                    let task =
-                        spawn_local(live(node, inboxes, arrivals, router, self.trace.clone()));
+                    let (node, site) = (
+                        server.node().clone(),
+                        crate::http::site(server.node(), None),
+                    );
+                    let task = spawn_local(live(node, inboxes, arrivals, site, self.trace.clone()));
                     let cables = Vec::new();
                     self.trace.note("host", &format!("starts server {machine}"));
                     let life = Life {
@@ -256,7 +258,7 @@ async fn live(
     node: Node,
     inboxes: Vec<Inboxes>,
     mut arrivals: mpsc::Receiver<(End, SocketAddr)>,
-    router: Router,
+    site: Site,
     trace: Trace,
 ) {
     let process = LocalSet::new();
@@ -272,7 +274,7 @@ async fn live(
                 };
                 let (place, node) = (Arc::new(place), node.clone());
                 let caller = Caller { peer, place, node };
-                spawn_local(crate::listener::serve(end, caller, router.clone()));
+                spawn_local(crate::listener::serve(end, caller, site.clone()));
             }
         });
         for life in lives {
