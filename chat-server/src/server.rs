@@ -393,14 +393,7 @@ impl Builder {
         } = self;
         #[cfg(feature = "tls")]
         let tls = Tls::open(&config)?;
-        #[cfg(feature = "tls")]
-        if let Some(tls) = &tls {
-            tls.warn();
-        }
-        let store = match store {
-            Some(store) => store,
-            None => store::open(&config.store)?,
-        };
+        let store = store.map_or_else(|| store::open(&config.store), Ok)?;
         let bus = bus.unwrap_or_else(|| bus::open(config.bus));
         let limits = &config.server_limits;
         let workers = config.worker_count().get();
