@@ -6,6 +6,8 @@ mod file;
 mod listen;
 #[cfg(feature = "cli")]
 mod merge;
+#[cfg(feature = "nats")]
+mod nats;
 mod network;
 mod secret;
 #[cfg(feature = "cli")]
@@ -25,12 +27,14 @@ pub(crate) use self::file::File;
 pub use self::listen::Listen;
 #[cfg(feature = "cli")]
 pub(crate) use self::merge::{ConfigError, Given, load};
+#[cfg(feature = "nats")]
+pub use self::nats::NatsUrl;
 pub use self::network::Network;
 pub(crate) use self::network::client;
 pub use self::secret::Secret;
 #[cfg(feature = "cli")]
 pub(crate) use self::setting::Setting;
-pub use self::url::{BusUrl, StoreUrl};
+pub use self::url::{BusUrl, PostgresUrl, StoreUrl};
 use crate::auth::{self, AccountsConfig, ForeignRules};
 use crate::limits::ServerLimits;
 

@@ -56,6 +56,12 @@ pub struct Metrics {
     pub(crate) cids_held: Gauge,
     /// Log lines that were dropped because the sink didn't take them.
     pub(crate) log_lines_dropped: Counter,
+    /// Whether what connects this node with others is cut.
+    pub(crate) bus_cut: Gauge,
+    /// Hints for other nodes, or from them, that there was no room or no way for.
+    pub(crate) bus_hints_lost: Counter,
+    /// What came by the bus and can't be read.
+    pub(crate) bus_unreadable: Counter,
     requests_decided: Counter,
     append_batches: Counter,
     records_appended: Counter,
@@ -94,6 +100,9 @@ impl Metrics {
             requests_waiting: Gauge::default(),
             cids_held: Gauge::default(),
             log_lines_dropped: Counter::default(),
+            bus_cut: Gauge::default(),
+            bus_hints_lost: Counter::default(),
+            bus_unreadable: Counter::default(),
             connections: Family::default(),
             requests_refused: Family::default(),
             resident_bytes: Gauge::default(),
@@ -180,6 +189,7 @@ impl Metrics {
         let mut registry = Registry::with_prefix("chat");
         self.register_sessions(&mut registry);
         self.register_requests(&mut registry);
+        self.register_bus(&mut registry);
         self.register_process(&mut registry, started_at);
         registry
     }
@@ -284,6 +294,15 @@ impl Metrics {
         registry.register("requests_waiting", help, self.requests_waiting.clone());
         let help = "Ids of commands in memory by which a repeat is told";
         registry.register("cids_held", help, self.cids_held.clone());
+    }
+
+    fn register_bus(&self, registry: &mut Registry) {
+        let help = "Whether what connects this node with others is cut";
+        registry.register("bus_cut", help, self.bus_cut.clone());
+        let help = "Hints for or from other nodes that were lost";
+        registry.register("bus_hints_lost", help, self.bus_hints_lost.clone());
+        let help = "What came by the bus and could not be read";
+        registry.register("bus_unreadable", help, self.bus_unreadable.clone());
     }
 
     fn register_process(&self, registry: &mut Registry, started_at: Timestamp) {

@@ -434,6 +434,10 @@ impl Node {
         server.insert("cids_held".into(), CIDS_HELD.into());
         server.insert("post_refill_ms".into(), POST_REFILL_MS.into());
         server.insert("page_bytes_max".into(), self.page_bytes_max().into());
+        server.insert(
+            "rooms_per_listener_max".into(),
+            self.rooms_heard_max().into(),
+        );
         PublishedLimits {
             engine: self.engine_limits().clone(),
             server,

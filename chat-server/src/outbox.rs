@@ -240,6 +240,11 @@ impl Outbox {
         self.queue.borrow_mut().take(wanted);
     }
 
+    /// Notes that nobody takes anything any more.
+    pub(crate) fn break_off(&self) {
+        self.state.set(State::Broken);
+    }
+
     /// Takes over another outbox's stream: what waits there leaves first.
     pub(crate) fn adopt(&self, other: &Self) {
         self.wire.replace(other.wire.replace(Wire::Held));

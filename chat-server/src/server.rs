@@ -1,5 +1,6 @@
 //! The server as a value: built, mounted or bound, and stopped.
 
+mod opening;
 mod serving;
 
 use std::collections::HashMap;
@@ -17,7 +18,7 @@ use crate::auth::hashing::{Hasher, HashingCost};
 use crate::auth::limiter::{AttemptRules, Limiter};
 use crate::auth::{Accounts, AccountsConfig, AnyOf, AuthError, Authenticator, Revocation};
 use crate::budgets::Budgets;
-use crate::bus::{self, Bus};
+use crate::bus::{Bus, BusError};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Listen};
 use crate::desk::Crowds;
@@ -89,6 +90,9 @@ pub enum RunError {
     /// The store can't be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The bus can't be opened.
+    #[error(transparent)]
+    Bus(#[from] BusError),
     /// An address can't be listened on.
     #[error("can't listen on {listen}: {why}")]
     Listen {
@@ -394,7 +398,8 @@ impl Builder {
         #[cfg(feature = "tls")]
         let tls = Tls::open(&config)?;
         let store = store.map_or_else(|| store::open(&config.store), Ok)?;
-        let bus = bus.unwrap_or_else(|| bus::open(config.bus));
+        let metrics = metrics.unwrap_or_else(|| Metrics::new(clock.now()));
+        let bus = opening::bus(bus, &config.bus, &*store, &metrics).await?;
         let limits = &config.server_limits;
         let workers = config.worker_count().get();
         let hasher = Hasher::start(workers, limits.hashing_queue_max, hashing);
@@ -415,7 +420,6 @@ impl Builder {
         let mut known: Vec<Arc<dyn Authenticator>> = vec![accounts.clone()];
         known.extend(authenticators);
         let mail_max = limits.mailbox_requests_max;
-        let metrics = metrics.unwrap_or_else(|| Metrics::new(clock.now()));
         let make = |workers| Parts {
             config,
             store,

@@ -49,9 +49,10 @@ impl From<RunError> for Failure {
         match error {
             RunError::Store(error) => Self::Store(error),
             RunError::Tls(error) => Self::Config(error.into()),
-            RunError::Listen { .. } | RunError::Thread(_) | RunError::Group { .. } => {
-                Self::Run(error)
-            }
+            RunError::Bus(_)
+            | RunError::Listen { .. }
+            | RunError::Thread(_)
+            | RunError::Group { .. } => Self::Run(error),
         }
     }
 }

@@ -35,11 +35,12 @@ pub(crate) struct Options {
     #[arg(long, global = true, value_name = "FILE")]
     tls_key: Option<String>,
 
-    /// Where rooms and accounts are kept: sqlite:PATH or memory: [default: sqlite:chat.db]
+    /// Where rooms and accounts are kept: sqlite:PATH, postgres://USER:PASSWORD@HOST/DATABASE or
+    /// memory: [default: sqlite:chat.db]
     #[arg(long, global = true, value_name = "URL")]
     store: Option<String>,
 
-    /// How nodes hear of each other [default: local:]
+    /// How nodes on one store hear of each other: local: or nats://HOST:PORT [default: local:]
     #[arg(long, global = true, value_name = "URL")]
     bus: Option<String>,
 

@@ -134,7 +134,10 @@ impl Setting {
     /// Whether a variable with `_FILE` behind its name may name a file that holds it.
     #[must_use]
     pub(crate) const fn is_secret(self) -> bool {
-        matches!(self, Self::JwtSecret | Self::AdminToken)
+        matches!(
+            self,
+            Self::JwtSecret | Self::AdminToken | Self::Store | Self::Bus
+        )
     }
 
     /// Puts a value as it was written into a configuration, or says what is wrong with it.

@@ -1,4 +1,4 @@
-//! Who finds a place among the connections.
+//! Who finds a place among the connections, and how much he hears there.
 
 use std::io;
 use std::net::{IpAddr, TcpListener};
@@ -8,6 +8,7 @@ use std::time::Duration;
 use chat_protocol::code::{Code, Refusal};
 
 use super::{Node, RECONNECT_MS};
+use crate::events;
 use crate::listener::Reception;
 use crate::places::{Connected, Silent};
 #[cfg(feature = "tls")]
@@ -59,6 +60,11 @@ impl Node {
     pub(crate) fn hush(&self, address: IpAddr) -> Result<Silent, Refusal> {
         let place = self.0.places.hush(address, self.limits());
         place.map_err(|refusal| self.crowded(refusal))
+    }
+
+    /// Rooms of a session that only listens.
+    pub(crate) fn rooms_heard_max(&self) -> usize {
+        self.limits().rooms_per_session_max.min(events::ROOMS_MAX)
     }
 
     fn crowded(&self, refusal: Refusal) -> Refusal {

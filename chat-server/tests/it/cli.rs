@@ -133,11 +133,16 @@ fn malformed_flags_are_named_with_the_reason() {
         .run("--store floppy:a")
         .fails(2, &["--store", "floppy: is no store"]);
     shell
-        .run("--store postgres://db")
-        .fails(2, &["--store", "does not exist yet"]);
+        .run("--store postgres:db")
+        .fails(2, &["--store", "not of the form postgres://"]);
+    let why = if cfg!(feature = "nats") {
+        "can't be read"
+    } else {
+        "not part of this build (feature `nats`)"
+    };
     shell
-        .run("--bus nats://db")
-        .fails(2, &["--bus", "does not exist yet"]);
+        .run("--bus nats://db:sesame")
+        .fails(2, &["--bus", why]);
     shell
         .run("--listen 127.0.0.1")
         .fails(2, &["--listen", "\"127.0.0.1\" is not an address"]);
@@ -272,6 +277,24 @@ fn a_secret_may_lie_in_a_file_and_is_never_shown() {
         .with_file("e", "\n")
         .with("CHAT_JWT_SECRET_FILE", "e");
     empty.run("check-config").fails(2, &["can't be empty"]);
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn a_database_that_cant_be_reached_is_a_failure_of_the_store_and_its_password_is_not_shown() {
+    let shell = Shell::new().with_file("url", "postgres://ann:sesame@127.0.0.1:1/chat\n");
+    let shell = shell.with("CHAT_STORE_FILE", "url");
+    for words in ["serve --listen 127.0.0.1:0", "gentoken ann"] {
+        let said = shell.run(words);
+        said.fails(
+            69,
+            &["storage is unavailable", "postgres://127.0.0.1:1/chat"],
+        );
+        assert!(!said.err.contains("sesame") && !said.out.contains("sesame"));
+    }
+    for words in ["backup copy.db", "verify", "export 1"] {
+        shell.run(words).fails(2, &["pg_dump"]);
+    }
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod conversation;
 mod crash;
 mod engineio;
 mod erasing;
+mod events;
 mod groups;
 mod hostile;
 mod http;
@@ -32,6 +33,8 @@ mod mounted;
 mod names;
 mod pages;
 mod people;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod rejections;
 mod require;
 mod rest;
