@@ -397,14 +397,7 @@ impl Builder {
         } = self;
         #[cfg(feature = "tls")]
         let tls = Tls::open(&config)?;
-        #[cfg(feature = "tls")]
-        if let Some(tls) = &tls {
-            tls.warn();
-        }
-        let store = match store {
-            Some(store) => store,
-            None => store::open(&config.store)?,
-        };
+        let store = store.map_or_else(|| store::open(&config.store), Ok)?;
         let metrics = metrics.unwrap_or_else(|| Metrics::new(clock.now()));
         let bus = opening::bus(bus, &config.bus, &*store, &metrics).await?;
         let limits = &config.server_limits;

@@ -101,7 +101,9 @@ impl Tls {
             },
         };
         let proof = RwLock::new(files.read()?);
-        Ok(Some(Self(Arc::new(Kept { files, proof }))))
+        let tls = Self(Arc::new(Kept { files, proof }));
+        tls.warn();
+        Ok(Some(tls))
     }
 
     /// Reads the files again, for the handshakes to come. If anything is wrong with them, what was
@@ -109,6 +111,7 @@ impl Tls {
     pub(crate) fn reload(&self) -> Result<(), TlsError> {
         let read = self.0.files.read()?;
         *self.0.proof.write().unwrap_or_else(PoisonError::into_inner) = read;
+        self.warn();
         Ok(())
     }
 
@@ -119,18 +122,20 @@ impl Tls {
     }
 
     /// Puts that into the log.
-    pub(crate) fn warn(&self) {
+    fn warn(&self) {
         if let Some(warning) = self.warning() {
             tracing::warn!("{warning}");
         }
     }
 
+    fn proof(&self) -> Arc<ServerConfig> {
+        let proof = self.0.proof.read();
+        proof.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Shakes hands. How long that takes is for the caller to bound.
     pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<Box<TlsStream<TcpStream>>> {
-        let proof = self.0.proof.read().unwrap_or_else(PoisonError::into_inner);
-        let acceptor = TlsAcceptor::from(proof.clone());
-        drop(proof);
-        let shaken = acceptor.accept_with(stream, |connection| {
+        let shaken = TlsAcceptor::from(self.proof()).accept_with(stream, |connection| {
             connection.set_buffer_limit(Some(WAITING_BYTES_MAX));
         });
         shaken.await.map(Box::new)
@@ -175,9 +180,12 @@ impl Files {
     fn key(&self) -> Result<PrivateKeyDer<'static>, TlsError> {
         let path = || self.key.clone();
         // What the reader says of a malformed one may show a part of it.
-        PrivateKeyDer::from_pem_slice(&read(&self.key)?).map_err(|error| match error {
-            PemError::NoItemsFound => TlsError::NoKey { path: path() },
-            _ => TlsError::Malformed { path: path() },
+        PrivateKeyDer::from_pem_slice(&read(&self.key)?).map_err(|error| {
+            if matches!(error, PemError::NoItemsFound) {
+                TlsError::NoKey { path: path() }
+            } else {
+                TlsError::Malformed { path: path() }
+            }
         })
     }
 }

@@ -10,7 +10,7 @@ use crate::http::Site;
 use crate::listener::Reception;
 use crate::metrics::Metrics;
 #[cfg(feature = "tls")]
-use crate::tls::TlsError;
+use crate::tls::{Tls, TlsError};
 
 /// Where a server accepts connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,12 +91,7 @@ impl Server {
     /// What is wrong with the files. What was read before goes on to count.
     #[cfg(feature = "tls")]
     pub fn reload_tls(&self) -> Result<(), TlsError> {
-        let Some(tls) = self.node.tls() else {
-            return Ok(());
-        };
-        tls.reload()?;
-        tls.warn();
-        Ok(())
+        self.node.tls().map_or(Ok(()), Tls::reload)
     }
 }
 
