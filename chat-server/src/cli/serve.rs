@@ -1,5 +1,6 @@
 //! Running the server until somebody says stop.
 
+use std::fs;
 use std::io;
 use std::process;
 use std::thread;
@@ -15,7 +16,7 @@ use super::environment;
 use super::failure::Failure;
 use super::options::Options;
 
-/// Runs the server. The first SIGTERM or ctrl-c asks it to end, the second ends it.
+/// Runs the server. The first SIGTERM, SIGHUP or ctrl-c asks it to end, the second ends it.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let config = environment::load(options)?;
     let filter = environment::log_filter()?;
@@ -82,31 +83,51 @@ fn signals() -> Result<oneshot::Receiver<()>, Failure> {
     Ok(told)
 }
 
-/// SIGTERM and ctrl-c.
+/// SIGTERM, ctrl-c, and SIGHUP for a server that ends with its terminal.
 #[cfg(unix)]
 struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
+    hang_up: Option<tokio::signal::unix::Signal>,
 }
 
 #[cfg(unix)]
 impl Signals {
     fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        let terminate = signal(SignalKind::terminate())?;
+        let hang_up = ends_with_its_terminal().then(|| signal(SignalKind::hangup()));
         Ok(Self {
-            terminate,
+            terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hang_up: hang_up.transpose()?,
         })
     }
 
     /// Waits for the next one.
     async fn next(&mut self) {
+        let hung_up = async {
+            match &mut self.hang_up {
+                Some(hang_up) => drop(hang_up.recv().await),
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
+            () = hung_up => {}
         }
     }
+}
+
+/// Whether nobody asked for SIGHUP to be ignored, as `nohup` does: to catch it would undo that. Where
+/// the system doesn't tell, the signal does what it does there.
+#[cfg(unix)]
+fn ends_with_its_terminal() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // SIGHUP is the first signal.
+    mask.is_some_and(|mask| mask & 1 == 0)
 }
 
 /// Ctrl-c alone, where there are no signals.
