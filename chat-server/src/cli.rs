@@ -30,7 +30,12 @@ use crate::config::DEFAULT_TOML;
 /// Every option below has a variable CHAT_<NAME> and a key in chat.toml as well: a flag beats the
 /// environment, the environment beats the file, the file beats the default.
 #[derive(Parser)]
-#[command(name = "chat-server", version, disable_help_subcommand = true)]
+#[command(
+    name = "chat-server",
+    version,
+    disable_help_subcommand = true,
+    after_help = EXIT_CODES
+)]
 struct Cli {
     #[command(flatten)]
     options: Options,
@@ -77,6 +82,10 @@ enum Command {
         url: Option<String>,
     },
 }
+
+/// What scripts have to know, below the help.
+const EXIT_CODES: &str = "Exit codes: 0; 1 failed; 2 usage or configuration; 65 damaged data; \
+                          69 store unavailable or newer; 73 store locked.";
 
 #[derive(Debug, Subcommand)]
 enum Config {

@@ -1,7 +1,8 @@
 //! Wires the chat engine to WebSockets, HTTP and storage: a library to mount, and a thin binary.
 //!
 //! * [`Server`] is the whole thing: built from a [`Config`](config::Config), mounted as an
-//!   [`axum::Router`] or bound to addresses, and stopped.
+//!   [`axum::Router`] or bound to addresses, and stopped. [`Server::act`] speaks for the application's
+//!   users from its own code.
 //! * [`serve`] is what the binary does with it.
 //! * [`store::Store`], [`bus::Bus`], [`auth::Authenticator`], [`clock::Clock`] and
 //!   [`entropy::Entropy`] are where an application puts in its own.
@@ -58,6 +59,7 @@
 //! # })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod auth;
 pub mod bus;

@@ -1,5 +1,6 @@
 //! The server as a value: built, mounted or bound, and stopped.
 
+mod acting;
 mod opening;
 mod serving;
 
@@ -139,7 +140,9 @@ impl Server {
     /// Everything that is served, to be mounted in an application.
     ///
     /// The application decides where it listens and what else it serves; sockets move to the
-    /// server's own threads once they are upgraded.
+    /// server's own threads once they are upgraded. Serve it with
+    /// `into_make_service_with_connect_info::<SocketAddr>()`: budgets go by address, and without that
+    /// all clients have one in common.
     pub fn router(&self) -> Router {
         crate::http::router(&self.node, None)
     }

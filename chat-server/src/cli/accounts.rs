@@ -2,6 +2,7 @@
 //! that holds it is noticed.
 
 use std::fmt::Write as _;
+use std::fs;
 use std::io;
 use std::sync::Arc;
 
@@ -82,6 +83,10 @@ pub(crate) fn run(options: &Options, user: User) -> Result<(), Failure> {
                 password: chosen.password.clone(),
             };
             let bytes_min = config.server_limits.password_bytes_min;
+            if chosen.password.expose().len() < bytes_min {
+                let why = format!("a password has at least {bytes_min} bytes");
+                return Err(Failure::Usage(why));
+            }
             with(&config, async |_, accounts| {
                 Ok(accounts.sign_up(&wish, bytes_min).await?)
             })?;
@@ -89,7 +94,7 @@ pub(crate) fn run(options: &Options, user: User) -> Result<(), Failure> {
         }
         User::Passwd { name, password } => {
             let chosen = password.choose()?;
-            with(&config, async |_, accounts| {
+            with_existing(&config, async |_, accounts| {
                 Ok(accounts.set_password(&name, &chosen.password).await?)
             })?;
             chosen.show()
@@ -103,7 +108,7 @@ pub(crate) fn run(options: &Options, user: User) -> Result<(), Failure> {
             name,
             lift,
             at: None,
-        } => with(&config, async |store, accounts| {
+        } => with_existing(&config, async |store, accounts| {
             let account = store.find_account(&name).await?;
             let account = account.ok_or(AuthError::UserNotFound)?;
             match lift {
@@ -113,7 +118,7 @@ pub(crate) fn run(options: &Options, user: User) -> Result<(), Failure> {
             }
             Ok(())
         }),
-        User::Erase { name } => with(&config, async |store, accounts| {
+        User::Erase { name } => with_existing(&config, async |store, accounts| {
             let account = store.find_account(&name).await?;
             let account = account.ok_or(AuthError::UserNotFound)?;
             accounts.erase(account.user).await?;
@@ -128,7 +133,8 @@ pub(crate) fn run(options: &Options, user: User) -> Result<(), Failure> {
 /// Suspends an account by asking the server that runs.
 fn suspend_at(config: &Config, url: &str, name: &str, lift: bool) -> Result<(), Failure> {
     let token = config.admin_token.as_ref();
-    let token = token.ok_or_else(|| Failure::Usage("--at needs an admin token".into()))?;
+    let token =
+        token.ok_or_else(|| Failure::Usage("--at needs the server's admin_token".into()))?;
     let body = serde_json::json!({ "name": name, "lift": lift }).to_string();
     match health::post(url, "/admin/suspend", token.expose(), &body)? {
         204 => Ok(()),
@@ -143,10 +149,24 @@ fn suspend_at(config: &Config, url: &str, name: &str, lift: bool) -> Result<(), 
 /// Prints an access token of an account.
 pub(crate) fn print_token(options: &Options, name: &str) -> Result<(), Failure> {
     let config = environment::load(options)?;
-    let signed_in = with(&config, async |_, accounts| {
+    let signed_in = with_existing(&config, async |_, accounts| {
         Ok(accounts.token_for(name).await?)
     })?;
     print(&format!("{}\n", signed_in.access.expose()))
+}
+
+/// Does something with accounts that are there: where no store is, none is made.
+fn with_existing<T>(
+    config: &Config,
+    work: impl AsyncFnOnce(Arc<dyn Store>, Accounts) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    if let StoreUrl::Sqlite(path) = &config.store
+        && let Err(error) = fs::metadata(path)
+    {
+        let why = format!("{}: {error}", path.display());
+        return Err(StoreError::Unavailable(why).into());
+    }
+    with(config, work)
 }
 
 /// Opens the configured store and does something with its accounts.

@@ -12,7 +12,11 @@ use super::options::Options;
 pub(crate) fn load(options: &Options) -> Result<Config, ConfigError> {
     let file = file(options.config.as_deref())?;
     let loaded = config::load(options.given(), given()?, file.as_ref())?;
-    loaded.warnings.iter().for_each(|warning| warn(warning));
+    loaded
+        .warnings
+        .iter()
+        .chain(&unknown())
+        .for_each(|warning| warn(warning));
     Ok(loaded.config)
 }
 
@@ -57,6 +61,24 @@ fn given() -> Result<Given, ConfigError> {
         }
     }
     Ok(given)
+}
+
+/// What is to be said of variables that are called like ours and are none: `CHAT_GUEST=off` closes
+/// nothing.
+fn unknown() -> Option<String> {
+    let of = |setting: Setting| {
+        let own = setting.variable();
+        let file = setting.is_secret().then(|| format!("{own}_FILE"));
+        std::iter::once(own).chain(file)
+    };
+    let mut known: Vec<_> = Setting::ALL.into_iter().flat_map(of).collect();
+    known.extend(["CHAT_CONFIG", "CHAT_LOG"].map(String::from));
+    let names = env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
+    let mut unknown: Vec<_> = names
+        .filter(|name| name.starts_with("CHAT_") && !known.contains(name))
+        .collect();
+    unknown.sort_unstable();
+    (!unknown.is_empty()).then(|| format!("unknown variables {}", unknown.join(", ")))
 }
 
 /// The file that a variable names, for what should stand in no environment.

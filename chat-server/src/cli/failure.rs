@@ -23,9 +23,12 @@ pub(crate) enum Failure {
     /// There is no log.
     #[error("can't log: {0}")]
     Log(#[from] LogError),
+    /// Somebody else has the store: a person hears what to do about it.
+    #[error("{0}; a server that runs on it has to be stopped first, or asked (user suspend --at)")]
+    Locked(StoreError),
     /// The store refused.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
     /// The server could not start, or stopped.
     #[error(transparent)]
     Run(RunError),
@@ -39,15 +42,26 @@ impl Failure {
             Self::Usage(_) | Self::Config(_) => USAGE,
             Self::Store(StoreError::Damaged(_)) => DAMAGED,
             Self::Store(StoreError::Unavailable(_) | StoreError::Newer { .. }) => UNAVAILABLE,
-            Self::Store(StoreError::Locked(_)) => LOCKED,
+            Self::Locked(_) | Self::Store(StoreError::Locked(_)) => LOCKED,
         })
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Locked(_) => Self::Locked(error),
+            StoreError::Damaged(_) | StoreError::Unavailable(_) | StoreError::Newer { .. } => {
+                Self::Store(error)
+            }
+        }
     }
 }
 
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         match error {
-            RunError::Store(error) => Self::Store(error),
+            RunError::Store(error) => error.into(),
             RunError::Tls(error) => Self::Config(error.into()),
             RunError::Bus(_)
             | RunError::Listen { .. }
@@ -82,10 +96,10 @@ mod tests {
             is(69)
         );
         assert_eq!(code(StoreError::Unavailable("gone".into()).into()), is(69));
-        assert_eq!(
-            code(RunError::Store(StoreError::Locked("pid 1".into())).into()),
-            is(73)
-        );
+        let locked = || StoreError::Locked("chat.db".into());
+        assert_eq!(code(locked().into()), is(73));
+        assert_eq!(code(RunError::Store(locked()).into()), is(73));
+        assert!(Failure::from(locked()).to_string().contains("stopped"));
         assert_eq!(code(ConfigError::new("--store", "none").into()), is(2));
         assert_eq!(
             code(RunError::Thread(std::io::Error::other("none")).into()),

@@ -7,6 +7,7 @@ use clap::Args;
 
 /// What the command line says about settings. It has no debug form: it may hold a secret.
 #[derive(Args)]
+#[command(next_help_heading = "Configuration")]
 pub(crate) struct Options {
     /// The configuration file; chat.toml if there is one
     #[arg(short, long, global = true, value_name = "FILE")]

@@ -1,6 +1,7 @@
 //! Running the server until somebody says stop, and reading its certificates again when somebody says
 //! so.
 
+use std::fs;
 use std::io;
 use std::process;
 use std::thread;
@@ -17,8 +18,8 @@ use super::environment;
 use super::failure::Failure;
 use super::options::Options;
 
-/// Runs the server. The first SIGTERM or ctrl-c asks it to end, the second ends it. If it speaks TLS,
-/// SIGHUP has its certificates read again; else that ends it as it ends any program.
+/// Runs the server. The first SIGTERM or ctrl-c asks it to end, the second ends it. SIGHUP has its
+/// certificates read again if it speaks TLS, and else asks it to end.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let config = environment::load(options)?;
     let filter = environment::log_filter()?;
@@ -115,46 +116,67 @@ struct Asked {
     reloads: mpsc::Receiver<()>,
 }
 
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Signal {
     Stop,
     Reload,
 }
 
-/// SIGTERM, ctrl-c and, where there is something to read again, SIGHUP.
+/// SIGTERM, ctrl-c, and SIGHUP where there is something to read again, or for a server that ends with
+/// its terminal.
 #[cfg(unix)]
 struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
-    hangup: Option<tokio::signal::unix::Signal>,
+    /// What it asks for, too.
+    hang_up: Option<(tokio::signal::unix::Signal, Signal)>,
 }
 
 #[cfg(unix)]
 impl Signals {
     fn new(reloads: bool) -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        let hangup = reloads.then(|| signal(SignalKind::hangup())).transpose()?;
+        let asks = if reloads {
+            Some(Signal::Reload)
+        } else {
+            ends_with_its_terminal().then_some(Signal::Stop)
+        };
+        let hang_up = asks.map(|asks| Ok::<_, io::Error>((signal(SignalKind::hangup())?, asks)));
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
-            hangup,
+            hang_up: hang_up.transpose()?,
         })
     }
 
     /// Waits for the next one.
     async fn next(&mut self) -> Signal {
-        let hangup = async {
-            match &mut self.hangup {
-                Some(hangup) => hangup.recv().await,
+        let hung_up = async {
+            match &mut self.hang_up {
+                Some((hang_up, asks)) => {
+                    hang_up.recv().await;
+                    *asks
+                }
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
             _ = self.terminate.recv() => Signal::Stop,
             _ = self.interrupt.recv() => Signal::Stop,
-            _ = hangup => Signal::Reload,
+            asks = hung_up => asks,
         }
     }
+}
+
+/// Whether nobody asked for SIGHUP to be ignored, as `nohup` does: to catch it would undo that. Where
+/// the system doesn't tell, the signal does what it does there.
+#[cfg(unix)]
+fn ends_with_its_terminal() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // SIGHUP is the first signal.
+    mask.is_some_and(|mask| mask & 1 == 0)
 }
 
 /// Ctrl-c alone, where there are no signals.

@@ -48,6 +48,10 @@ impl Door {
     }
 }
 
+/// What to do about a page that may not connect.
+const PAGES: &str =
+    "the operator names the pages of other origins (--origins https://chat.example)";
+
 /// The subprotocol of the native dialect.
 const SUBPROTOCOL: &str = "chat.v1.json";
 
@@ -71,7 +75,8 @@ pub(super) async fn handle(State(door): State<Door>, mut request: Request) -> Re
     let native = dialect == Some(Dialect::Native);
     let strict = native || !door.node.config().origins.is_empty();
     if strict && !is_welcome(headers, &door.node.config().origins) {
-        return refused(StatusCode::FORBIDDEN, Close::OriginRefused.why());
+        let words = format!("{}: {PAGES}", Close::OriginRefused.why());
+        return refused(StatusCode::FORBIDDEN, &words);
     }
     if door.node.is_stopping() {
         return Problem::from(Refusal::new(Code::ShuttingDown)).into_response();

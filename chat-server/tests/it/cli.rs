@@ -118,6 +118,16 @@ fn every_setting_is_a_flag_that_the_help_tells_of() {
 }
 
 #[test]
+fn the_help_of_a_command_tells_of_its_own_options_first() {
+    let help = Shell::new().run("verify --help");
+    let place = |word: &str| help.succeeds().find(word).unwrap();
+    assert!(place("--rebuild") < place("Configuration:"));
+    assert!(place("Configuration:") < place("--listen"));
+    let help = Shell::new().run("--help");
+    assert!(help.succeeds().contains("73 store locked"));
+}
+
+#[test]
 fn the_version_is_that_of_the_package() {
     let said = Shell::new().run("--version");
     assert_eq!(
@@ -206,6 +216,22 @@ fn an_unknown_key_is_warned_of_and_does_no_harm() {
             .contains("warning: chat.toml: unknown key limits.body"),
         "{}",
         said.err
+    );
+}
+
+#[test]
+fn an_unknown_variable_is_warned_of_and_does_no_harm() {
+    let known = Shell::new()
+        .with("CHAT_CONFIG", "")
+        .with("CHAT_LOG", "warn")
+        .with("CHAT_GUESTS", "off")
+        .with("CHAT_JWT_SECRET_FILE", "");
+    assert_eq!(known.run("check-config").err, "");
+    let said = known.with("CHAT_GUEST", "off").run("check-config");
+    assert_eq!(said.succeeds(), "ok\n");
+    assert_eq!(
+        said.err,
+        "chat-server: warning: unknown variables CHAT_GUEST\n"
     );
 }
 
@@ -348,6 +374,75 @@ fn a_key_that_everybody_may_read_is_warned_of() {
     let said = check(0o644);
     let warning = "warning: everybody on this machine may read chat.key";
     assert!(said.contains(warning), "{said}");
+}
+
+#[test]
+fn no_store_is_made_for_an_account_that_is_not_there() {
+    let shell = Shell::new();
+    for words in [
+        "gentoken ann",
+        "user passwd ann",
+        "user suspend ann",
+        "user erase ann",
+    ] {
+        shell.run(words).fails(69, &["chat.db", "No such file"]);
+    }
+    assert_eq!(shell.path().read_dir().unwrap().count(), 0);
+}
+
+#[test]
+fn a_password_that_is_too_short_is_told_the_bound() {
+    Shell::new()
+        .with_file("chat.toml", "[server_limits]\npassword_bytes_min = 100\n")
+        .run("user add ann")
+        .fails(2, &["at least 100 bytes"]);
+}
+
+/// Starts a server from a shell, and waits until it listens.
+#[cfg(target_os = "linux")]
+fn started(words: &str) -> std::process::Child {
+    let program = env!("CARGO_BIN_EXE_chat-server");
+    let mut server = Command::new("sh")
+        .args([
+            "-c",
+            &format!("{words} exec {program} --store memory: --listen 127.0.0.1:0"),
+        ])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut listening = [0; 9];
+    let out = server.stdout.as_mut().unwrap();
+    out.read_exact(&mut listening).unwrap();
+    assert_eq!(&listening, b"listening");
+    server
+}
+
+#[cfg(target_os = "linux")]
+fn signal(server: &std::process::Child, name: &str) {
+    let id = server.id().to_string();
+    let sent = Command::new("kill").args([name, &id]).status().unwrap();
+    assert!(sent.success());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_server_whose_terminal_closes_stops_as_it_does_when_asked() {
+    let mut server = started("");
+    signal(&server, "-HUP");
+    assert_eq!(server.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_server_that_is_to_outlive_its_terminal_does() {
+    let mut server = started("trap '' HUP;");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = u64::from_str_radix(caught.unwrap().trim(), 16).unwrap();
+    assert_eq!(caught & 1, 0, "SIGHUP is caught");
+    signal(&server, "-TERM");
+    assert_eq!(server.wait().unwrap().code(), Some(0));
 }
 
 #[test]

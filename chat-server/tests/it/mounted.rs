@@ -4,6 +4,10 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use axum::routing::get;
+use chat_core::commands::{Join, Post};
+use chat_core::{Actor, Cid, Command, Name, Text, UserId};
+use chat_protocol::code::Code;
+use chat_protocol::{Answer, Op, RoomRef};
 use chat_server::clock::{Clock, SystemClock};
 use chat_server::config::{Config, Listen, StoreUrl};
 use chat_server::metrics::Metrics;
@@ -67,4 +71,56 @@ async fn a_server_that_finds_an_address_taken_gives_everything_else_back() {
     assert!(matches!(failed, Err(RunError::Listen { .. })), "{failed:?}");
     // Nobody holds the file any more.
     store::open(&store).unwrap();
+}
+
+#[tokio::test]
+async fn an_application_speaks_for_its_people_without_a_socket() {
+    let world = World::new().await;
+    let ann = world.account("ann").await;
+    let mut a = world.enter(&ann).await;
+    let room = a.create(json!({"name": "Den", "alias": "den"})).await;
+    let clerk = world.account("clerk").await;
+    let clerk = Actor::new(UserId::new(clerk.id), Name::new("clerk").unwrap());
+    let in_den = |cid: &str, command: Command| Op::InRoom {
+        room: Some(RoomRef::named("den")),
+        cid: Some(Cid::new(cid).unwrap()),
+        command,
+    };
+    let post = || in_den("1", Post::plain(Text::new("closing time").unwrap()).into());
+
+    let refused = world.server.act(&clerk, post()).await.unwrap_err();
+    assert_eq!(refused.code, Code::NotAMember);
+    let join: Command = Join::default().into();
+    world.server.act(&clerk, in_den("0", join)).await.unwrap();
+    let done = world.server.act(&clerk, post()).await.unwrap();
+    let again = world.server.act(&clerk, post()).await.unwrap();
+    a.event("joined").await;
+    let heard = a.event("posted").await;
+    assert_eq!(heard["room"], room);
+    assert_eq!(heard["by"]["name"], "clerk");
+    assert_eq!(heard["d"]["content"]["body"], "closing time");
+    let (
+        Answer::Done { seq, dup: false },
+        Answer::Done {
+            seq: same,
+            dup: true,
+        },
+    ) = (done, again)
+    else {
+        panic!("one effect");
+    };
+    assert_eq!(seq, same);
+
+    let rooms = world.server.act(&clerk, Op::Rooms { after: None }).await;
+    assert!(matches!(rooms, Ok(Answer::Rooms(_))), "{rooms:?}");
+    let connect = Op::Disconnect {};
+    let refused = world.server.act(&clerk, connect).await.unwrap_err();
+    assert_eq!(refused.code, Code::BadFrame);
+    world.server.suspend(clerk.id).await.unwrap();
+    let refused = world.server.act(&clerk, post()).await.unwrap_err();
+    assert_eq!(refused.code, Code::Suspended);
+    world.server.erase_user(clerk.id).await.unwrap();
+    let refused = world.server.act(&clerk, post()).await.unwrap_err();
+    assert_eq!(refused.code, Code::Unauthenticated);
+    world.stop().await;
 }

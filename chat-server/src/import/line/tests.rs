@@ -30,6 +30,14 @@ fn message_of(from: Source, text: &str) -> Message {
 const HASH: &str = "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy";
 
 #[test]
+fn a_hash_that_is_cut_short_is_no_password() {
+    let (cut, _) = HASH.split_at(30);
+    let fields = format!(r#"{{"type":"user","id":"u1","name":"Ann","password":"{cut}"}}"#);
+    let user = user_of(Source::Rest, &fields);
+    assert_eq!(user.secret, Some(Secret::Hash(cut.into())));
+}
+
+#[test]
 fn our_own_words_are_understood_from_everybody() {
     for from in Source::ALL {
         let user = user_of(
