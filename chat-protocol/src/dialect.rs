@@ -90,6 +90,12 @@ kept! {
 }
 
 impl Ticket {
+    /// That of a native frame with this number.
+    #[must_use]
+    pub const fn numbered(id: u64) -> Self {
+        Self(Kept::Native(native::Ticket { id: Some(id) }))
+    }
+
     /// Spells the reply, if the frame's dialect has one.
     pub fn answer(&self, answer: &Result<Answer, Refusal>, say: Say<'_>) {
         let said = match &self.0 {

@@ -153,7 +153,7 @@ pub fn decode(entry: &Entry, prev: &Sum) -> Result<Record, LogError> {
     if !is_whole {
         return Err(LogError::Chain);
     }
-    let fact = read_fact(&entry.fact)?;
+    let fact = read(&entry.fact)?;
     match (&entry.words, &entry.mac) {
         (None, _) => Ok(fact),
         (Some(sealed), Some(mac)) if mac_of(sealed) == *mac => {
@@ -199,7 +199,12 @@ struct Fact<'a> {
     d: &'a RawValue,
 }
 
-fn read_fact(text: &[u8]) -> Result<Record, LogError> {
+/// Reads a record from its JSON, with whatever words stand there.
+///
+/// # Errors
+///
+/// [`LogError::Unreadable`] if there is none, or of an event that this program doesn't know.
+pub fn read(text: &[u8]) -> Result<Record, LogError> {
     let fact: Fact<'_> = parse(text)?;
     let mut json = serde_json::Deserializer::from_str(fact.d.get());
     let event = Event::deserialize_payload(fact.ev, &mut json);

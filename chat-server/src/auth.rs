@@ -32,6 +32,9 @@ pub use self::foreign::ForeignRules;
 pub use self::link::Linker;
 pub use self::token::Secret;
 
+#[cfg(feature = "nats")]
+pub(crate) use self::token::drawn_hex;
+
 #[cfg(feature = "import")]
 pub(crate) use self::link::{presentable, suffixed};
 #[cfg(feature = "import")]

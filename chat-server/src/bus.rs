@@ -5,7 +5,11 @@
 //! record is missing from is read from the store, and a slow poll of the heads finds what was lost
 //! altogether.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod local;
+#[cfg(feature = "nats")]
+pub mod nats;
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,8 +18,6 @@ use async_trait::async_trait;
 use chat_core::{Effect, Record, RoomId, Seq, UserId};
 use chat_protocol::close::Close;
 use chat_protocol::signal::Signal;
-
-use crate::config::BusUrl;
 
 /// One node's end of what connects it with the others.
 #[async_trait]
@@ -76,11 +78,16 @@ impl Hint {
     }
 }
 
-/// The bus that a configuration names.
-#[must_use]
-pub fn open(url: BusUrl) -> Arc<dyn Bus> {
-    match url {
-        BusUrl::Local => Arc::new(local::Local::new()),
+/// Why a bus can't be opened. That nobody can be reached is no reason.
+#[derive(Debug, thiserror::Error)]
+#[error("the bus can't be opened: {0}")]
+pub struct BusError(Box<dyn std::error::Error + Send + Sync>);
+
+impl BusError {
+    /// What the library says that speaks to the bus.
+    #[must_use]
+    pub fn new(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self(why.into())
     }
 }
 

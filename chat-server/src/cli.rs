@@ -113,7 +113,7 @@ fn run() -> Result<(), Failure> {
     match cli.command {
         None | Some(Command::Serve) => serve::run(&cli.options),
         Some(Command::CheckConfig) => {
-            environment::load(&cli.options)?;
+            environment::check(&cli.options)?;
             environment::log_filter()?;
             print("ok\n")
         }

@@ -6,6 +6,8 @@ mod file;
 mod listen;
 #[cfg(feature = "cli")]
 mod merge;
+#[cfg(feature = "nats")]
+mod nats;
 mod network;
 mod secret;
 #[cfg(feature = "cli")]
@@ -13,6 +15,8 @@ mod setting;
 mod url;
 
 use std::num::NonZeroUsize;
+#[cfg(feature = "tls")]
+use std::path::PathBuf;
 use std::thread;
 
 use chat_core::{Limits, Name};
@@ -23,12 +27,14 @@ pub(crate) use self::file::File;
 pub use self::listen::Listen;
 #[cfg(feature = "cli")]
 pub(crate) use self::merge::{ConfigError, Given, load};
+#[cfg(feature = "nats")]
+pub use self::nats::NatsUrl;
 pub use self::network::Network;
 pub(crate) use self::network::client;
 pub use self::secret::Secret;
 #[cfg(feature = "cli")]
 pub(crate) use self::setting::Setting;
-pub use self::url::{BusUrl, StoreUrl};
+pub use self::url::{BusUrl, PostgresUrl, StoreUrl};
 use crate::auth::{self, AccountsConfig, ForeignRules};
 use crate::limits::ServerLimits;
 
@@ -45,6 +51,13 @@ pub struct Config {
     pub admin_listen: Option<Listen>,
     /// What an operator proves there that he is one. Without it nothing can be done there, only read.
     pub admin_token: Option<Secret>,
+    /// The certificates that the public listeners show, the server's own first, in PEM. With them
+    /// and a key they speak TLS alone; without either they speak none.
+    #[cfg(feature = "tls")]
+    pub tls_cert: Option<PathBuf>,
+    /// The key of the first of those certificates, in PEM.
+    #[cfg(feature = "tls")]
+    pub tls_key: Option<PathBuf>,
     /// Where rooms and accounts are kept.
     pub store: StoreUrl,
     /// How nodes hear of each other.
@@ -124,6 +137,10 @@ impl Default for Config {
             listen: vec![Listen::default()],
             admin_listen: None,
             admin_token: None,
+            #[cfg(feature = "tls")]
+            tls_cert: None,
+            #[cfg(feature = "tls")]
+            tls_key: None,
             store: StoreUrl::default(),
             bus: BusUrl::Local,
             workers: None,

@@ -45,6 +45,19 @@ impl Desk<'_> {
         resolve(self.node, room).await
     }
 
+    /// The room that a word means, unless whoever asks may not know of it: a name that is answered
+    /// otherwise than any other tells that there is a room.
+    pub(crate) async fn find(&self, room: &RoomRef) -> Result<RoomId, Refusal> {
+        let id = self.resolve(room).await?;
+        if is_number(room) {
+            return Ok(id);
+        }
+        match self.query(Op::Room { room: id.into() }).await {
+            Some(Err(refusal)) if refusal.code == Code::RoomNotFound => Err(refusal),
+            Some(_) | None => Ok(id),
+        }
+    }
+
     /// Asks something of a room, and waits for the answer.
     pub(crate) async fn ask(&self, room: RoomId, wish: Wish) -> Result<Reply, Refusal> {
         heard(self.post(room, wish)?).await

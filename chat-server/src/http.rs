@@ -6,6 +6,7 @@ pub mod problem;
 mod account;
 mod admin;
 mod api;
+mod events;
 mod health;
 mod older;
 mod openapi;

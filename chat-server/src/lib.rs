@@ -11,15 +11,18 @@
 //!
 //! # Features
 //!
-//! All but the last two are on unless `default-features = false` is said. Without them the server keeps
+//! The first three are on unless `default-features = false` is said. Without them the server keeps
 //! its rooms in memory or in a store of the application's own, and is the same otherwise.
 //!
 //! * `sqlite`: the store in one file, with SQLite compiled in.
 //! * `import`: bringing in what older servers kept, and comparing with the bcrypt hashes that came
 //!   with it. A store into which anything was imported needs it.
 //! * `cli`: the program `chat-server`.
+//! * `postgres`: the store in a PostgreSQL database, for several nodes.
+//! * `nats`: the bus of several nodes over a [NATS](bus::nats) server.
 //! * `simulation`: a whole server in a simulated world, for whoever writes a store of his own.
-//! * `conformance`: the contract of a store as [stories](store::conformance), for the same.
+//! * `conformance`: the contracts of a [store](store::conformance) and of a [bus](bus::conformance) as
+//!   stories, for whoever writes one of his own.
 //!
 //! # Examples
 //!
@@ -88,6 +91,7 @@ pub mod turn;
 mod budgets;
 mod desk;
 mod erasing;
+mod events;
 mod few;
 mod founding;
 mod frame;
@@ -104,7 +108,11 @@ mod reads;
 mod server;
 mod session;
 mod status;
+#[cfg(feature = "tls")]
+mod tls;
 mod worker;
 
 pub use self::node::Node;
 pub use self::server::{Addresses, Builder, RunError, Server, serve};
+#[cfg(feature = "tls")]
+pub use self::tls::TlsError;

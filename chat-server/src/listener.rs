@@ -1,10 +1,12 @@
 //! From a TCP connection to HTTP, and from HTTP to a byte stream of our own.
 
 mod guarded;
+#[cfg(feature = "tls")]
+mod secure;
 
 use std::convert::Infallible;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +35,8 @@ use crate::http::problem::Problem;
 use crate::node::Node;
 use crate::outbox::Wire;
 use crate::places::Connected;
+#[cfg(feature = "tls")]
+use crate::tls::Tls;
 use crate::worker::Worker;
 
 /// Connections that wait to be accepted.
@@ -74,8 +78,42 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
+/// What becomes of the connections of a listener.
+#[derive(Clone, Debug)]
+pub(crate) struct Reception {
+    pub(crate) router: Router,
+    /// What their handshakes are made with, if they speak TLS.
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<Tls>,
+}
+
+impl Reception {
+    /// Takes on a connection that has found a place.
+    fn welcome(&self, stream: TcpStream, caller: Caller) {
+        // A socket that refuses this is about to fail anyway.
+        drop(stream.set_nodelay(true));
+        let router = self.router.clone();
+        #[cfg(feature = "tls")]
+        if let Some(tls) = self.tls.clone() {
+            spawn_local(secure::serve(stream, caller, tls, router));
+            return;
+        }
+        spawn_local(serve(stream, caller, router));
+    }
+
+    /// Whether somebody for whom there is no place is told so. A handshake would cost more than the
+    /// word is worth.
+    const fn explains(&self) -> bool {
+        #[cfg(feature = "tls")]
+        if self.tls.is_some() {
+            return false;
+        }
+        true
+    }
+}
+
 /// Accepts connections for one worker, and serves them there.
-pub(crate) async fn accept(worker: Rc<Worker>, listener: Arc<TcpListener>, router: Router) {
+pub(crate) async fn accept(worker: Rc<Worker>, listener: Arc<TcpListener>, reception: Reception) {
     let listener = listener
         .try_clone()
         .and_then(tokio::net::TcpListener::from_std);
@@ -90,8 +128,7 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: Arc<TcpListener>, route
     while !worker.node.is_stopping() {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let trusted = &worker.node.config().trusted_proxies;
-                let is_proxy = trusted.iter().any(|network| network.holds(peer.ip()));
+                let is_proxy = is_proxy(&worker.node, peer.ip());
                 match worker.node.connect((!is_proxy).then(|| peer.ip())) {
                     Ok(place) => {
                         let caller = Caller {
@@ -99,11 +136,11 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: Arc<TcpListener>, route
                             place: Arc::new(place),
                             node: worker.node.clone(),
                         };
-                        // A socket that refuses this is about to fail anyway.
-                        drop(stream.set_nodelay(true));
-                        spawn_local(serve(stream, caller, router.clone()));
+                        reception.welcome(stream, caller);
                     }
-                    Err(refusal) if Rc::strong_count(&refusals) <= REFUSED_MAX => {
+                    Err(refusal)
+                        if reception.explains() && Rc::strong_count(&refusals) <= REFUSED_MAX =>
+                    {
                         let counted = refusals.clone();
                         spawn_local(async move {
                             refuse(stream, refusal).await;
@@ -125,6 +162,12 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: Arc<TcpListener>, route
             }
         }
     }
+}
+
+/// Whether somebody at this address speaks for others.
+fn is_proxy(node: &Node, address: IpAddr) -> bool {
+    let mut trusted = node.config().trusted_proxies.iter();
+    trusted.any(|network| network.holds(address))
 }
 
 /// Whether an error of `accept` concerns a connection that is gone already.
@@ -192,8 +235,13 @@ pub(crate) async fn serve(
 
 /// Tells whoever there is no place for why, and when to come back.
 async fn refuse(stream: TcpStream, refusal: Refusal) {
+    answer(stream, move || Problem(refusal.clone()).into_response()).await;
+}
+
+/// Answers whatever is asked, and closes.
+async fn answer(stream: TcpStream, say: impl Fn() -> Response) {
     let service = service_fn(move |_: hyper::Request<Incoming>| {
-        let mut response: Response = Problem(refusal.clone()).into_response();
+        let mut response = say();
         let headers = response.headers_mut();
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
         std::future::ready(Ok::<_, Infallible>(response))
@@ -219,6 +267,14 @@ pub(crate) fn wire(upgraded: Upgraded) -> io::Result<(Wire, Vec<u8>)> {
                 false => here(parts.io.into_inner())?,
             };
             return Ok((stream, parts.read_buf.to_vec()));
+        }
+        Err(upgraded) => upgraded,
+    };
+    #[cfg(feature = "tls")]
+    let upgraded = match upgraded.downcast::<Guarded<secure::Stream>>() {
+        Ok(parts) => {
+            let stream = Box::into_pin(parts.io.into_inner());
+            return Ok((Wire::Boxed(stream), parts.read_buf.to_vec()));
         }
         Err(upgraded) => upgraded,
     };

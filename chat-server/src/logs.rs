@@ -16,6 +16,7 @@ use std::time::Duration;
 use prometheus_client::metrics::counter::Counter;
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::fmt::MakeWriter;
 
 use chat_protocol::time::rfc3339_ms;
@@ -74,7 +75,11 @@ pub(crate) fn check_filter(filter: &str) -> Result<(), LogError> {
 
 fn parsed(filter: &str) -> Result<EnvFilter, LogError> {
     let parsed = EnvFilter::builder().parse(filter);
-    parsed.map_err(|error| LogError::Filter(error.to_string()))
+    let parsed = parsed.map_err(|error| LogError::Filter(error.to_string()))?;
+    // It tells what people say, at its lowest level; of its connection the bus tells by itself, and once.
+    let silent = "async_nats=off".parse();
+    let silent = silent.map_err(|error: ParseError| LogError::Filter(error.to_string()))?;
+    Ok(parsed.add_directive(silent))
 }
 
 /// Why there is no log.
@@ -391,6 +396,24 @@ mod tests {
             (&line["level"], &line["name"]),
             (&"INFO".into(), &name.into())
         );
+    }
+
+    #[test]
+    fn what_passes_through_the_bus_is_logged_at_no_level() {
+        let gate = Gate::default();
+        let (lines, flush) = lines(LogFormat::Text, gate.clone(), Counter::default()).unwrap();
+        for filter in ["trace", "async_nats=trace,trace"] {
+            let filter = parsed(filter).unwrap();
+            let subscriber = subscriber(LogFormat::Text, filter, lines.clone());
+            tracing::subscriber::with_default(subscriber, || {
+                tracing::error!(target: "async_nats::connection", "what ann said");
+                tracing::trace!("what the server says");
+            });
+        }
+        drop(flush);
+        let text = String::from_utf8(gate.taken.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.matches("what the server says").count(), 2, "{text}");
+        assert!(!text.contains("ann"), "{text}");
     }
 
     #[test]

@@ -47,12 +47,21 @@ pub struct Metrics {
     pub(crate) connections_refused: Counter,
     /// Times that the system gave no connection, such as for want of descriptors.
     pub(crate) accepts_failed: Counter,
+    /// Connections that should have begun with TLS, and didn't.
+    #[cfg(feature = "tls")]
+    pub(crate) handshakes_failed: Counter,
     /// Requests that wait for their rooms' workers.
     pub(crate) requests_waiting: Gauge,
     /// Ids of commands in memory by which a repeat is told.
     pub(crate) cids_held: Gauge,
     /// Log lines that were dropped because the sink didn't take them.
     pub(crate) log_lines_dropped: Counter,
+    /// Whether what connects this node with others is cut.
+    pub(crate) bus_cut: Gauge,
+    /// Hints for other nodes, or from them, that there was no room or no way for.
+    pub(crate) bus_hints_lost: Counter,
+    /// What came by the bus and can't be read.
+    pub(crate) bus_unreadable: Counter,
     requests_decided: Counter,
     append_batches: Counter,
     records_appended: Counter,
@@ -86,9 +95,14 @@ impl Metrics {
             gaps: Counter::default(),
             connections_refused: Counter::default(),
             accepts_failed: Counter::default(),
+            #[cfg(feature = "tls")]
+            handshakes_failed: Counter::default(),
             requests_waiting: Gauge::default(),
             cids_held: Gauge::default(),
             log_lines_dropped: Counter::default(),
+            bus_cut: Gauge::default(),
+            bus_hints_lost: Counter::default(),
+            bus_unreadable: Counter::default(),
             connections: Family::default(),
             requests_refused: Family::default(),
             resident_bytes: Gauge::default(),
@@ -152,6 +166,13 @@ impl Metrics {
         self.connections_refused.get()
     }
 
+    /// Connections so far that should have begun with TLS, and didn't.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn handshakes_failed(&self) -> u64 {
+        self.handshakes_failed.get()
+    }
+
     /// Everything in the text format of OpenMetrics.
     #[must_use]
     pub fn encode(&self) -> String {
@@ -168,6 +189,7 @@ impl Metrics {
         let mut registry = Registry::with_prefix("chat");
         self.register_sessions(&mut registry);
         self.register_requests(&mut registry);
+        self.register_bus(&mut registry);
         self.register_process(&mut registry, started_at);
         registry
     }
@@ -221,6 +243,15 @@ impl Metrics {
         );
         let help = "Times that the system gave no connection";
         registry.register("accepts_failed", help, self.accepts_failed.clone());
+        #[cfg(feature = "tls")]
+        {
+            let help = "Connections that should have begun with TLS, and did not";
+            registry.register(
+                "tls_handshakes_failed",
+                help,
+                self.handshakes_failed.clone(),
+            );
+        }
     }
 
     fn register_requests(&self, registry: &mut Registry) {
@@ -263,6 +294,15 @@ impl Metrics {
         registry.register("requests_waiting", help, self.requests_waiting.clone());
         let help = "Ids of commands in memory by which a repeat is told";
         registry.register("cids_held", help, self.cids_held.clone());
+    }
+
+    fn register_bus(&self, registry: &mut Registry) {
+        let help = "Whether what connects this node with others is cut";
+        registry.register("bus_cut", help, self.bus_cut.clone());
+        let help = "Hints for or from other nodes that were lost";
+        registry.register("bus_hints_lost", help, self.bus_hints_lost.clone());
+        let help = "What came by the bus and could not be read";
+        registry.register("bus_unreadable", help, self.bus_unreadable.clone());
     }
 
     fn register_process(&self, registry: &mut Registry, started_at: Timestamp) {

@@ -10,7 +10,6 @@ mod ready;
 
 use std::collections::HashMap;
 use std::io;
-use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
@@ -42,6 +41,8 @@ use crate::places::Places;
 use crate::reads::{Read, Reads, Source};
 use crate::status::Statuses;
 use crate::store::{Store, StoreError};
+#[cfg(feature = "tls")]
+use crate::tls::Tls;
 use crate::worker::{self, Address, Inboxes, Mailboxes, Order};
 
 pub(crate) use self::errand::carry_out;
@@ -63,6 +64,9 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) metrics: Metrics,
+    /// What the public listeners prove who they are with, if they speak TLS.
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<Tls>,
     pub(crate) workers: Vec<Mailboxes>,
     /// Every bound, once somebody has asked.
     pub(crate) published: OnceLock<PublishedLimits>,
@@ -430,6 +434,10 @@ impl Node {
         server.insert("cids_held".into(), CIDS_HELD.into());
         server.insert("post_refill_ms".into(), POST_REFILL_MS.into());
         server.insert("page_bytes_max".into(), self.page_bytes_max().into());
+        server.insert(
+            "rooms_per_listener_max".into(),
+            self.rooms_heard_max().into(),
+        );
         PublishedLimits {
             engine: self.engine_limits().clone(),
             server,
@@ -449,16 +457,6 @@ impl Node {
     /// for a socket.
     pub(crate) fn page_bytes_max(&self) -> usize {
         self.limits().outbox_bytes_max / 4
-    }
-
-    /// Accepts connections on every worker.
-    pub(crate) async fn accept_on(&self, listener: TcpListener, router: &axum::Router) {
-        let listener = Arc::new(listener);
-        for boxes in &self.0.workers {
-            let order = Order::Listen(listener.clone(), router.clone());
-            // Refused only if the worker ends.
-            drop(boxes.orders.send(order).await);
-        }
     }
 
     /// Ends every session with a goodbye, then the workers.

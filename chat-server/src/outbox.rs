@@ -6,12 +6,14 @@
 mod queue;
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::task::unconstrained;
 
 use self::queue::Queue;
 use crate::frame;
@@ -184,12 +186,12 @@ impl Outbox {
                 Wire::Plain(stream) => match stream.try_write(rest) {
                     Ok(written) => written,
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        std::task::ready!(stream.poll_write_ready(cx))?;
+                        ready!(stream.poll_write_ready(cx))?;
                         continue;
                     }
                     Err(error) => return Poll::Ready(Err(error)),
                 },
-                Wire::Boxed(stream) => std::task::ready!(stream.as_mut().poll_write(cx, rest))?,
+                Wire::Boxed(stream) => ready!(stream.as_mut().poll_write(cx, rest))?,
                 Wire::Held => return Poll::Pending,
             };
             if written == 0 {
@@ -236,6 +238,11 @@ impl Outbox {
     /// wanted: each with whether it is a text.
     pub(crate) fn take(&self, wanted: impl FnMut(bool, &[u8]) -> bool) {
         self.queue.borrow_mut().take(wanted);
+    }
+
+    /// Notes that nobody takes anything any more.
+    pub(crate) fn break_off(&self) {
+        self.state.set(State::Broken);
     }
 
     /// Takes over another outbox's stream: what waits there leaves first.
@@ -333,8 +340,41 @@ impl Outbox {
                     stream.try_write_vectored(&all)
                 }
             },
-            // What a boxed stream takes may still lie in its own buffers: its task flushes them.
-            Wire::Boxed(_) | Wire::Held => Err(io::ErrorKind::WouldBlock.into()),
+            Wire::Boxed(stream) => match rest {
+                None => self.try_write_boxed(stream.as_mut(), slices),
+                Some(rest) => {
+                    let all = [&[IoSlice::new(rest)], slices].concat();
+                    self.try_write_boxed(stream.as_mut(), &all)
+                }
+            },
+            Wire::Held => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    /// What isn't taken, and what is and lies in the stream's own buffers yet, is the task's.
+    fn try_write_boxed(
+        &self,
+        mut stream: Pin<&mut dyn Duplex>,
+        slices: &[IoSlice<'_>],
+    ) -> io::Result<usize> {
+        if slices.iter().all(|slice| slice.is_empty()) {
+            return Ok(0);
+        }
+        let task = self.task.borrow();
+        let written = poll_fn(|cx| {
+            let written = ready!(stream.as_mut().poll_write_vectored(cx, slices));
+            if let Poll::Ready(Err(error)) = stream.as_mut().poll_flush(cx) {
+                return Poll::Ready(Err(error));
+            }
+            Poll::Ready(written)
+        });
+        // Whoever writes to many is no task that has had its turn after some of them.
+        let written = pin!(unconstrained(written));
+        let mut cx = Context::from_waker(task.as_ref().unwrap_or(Waker::noop()));
+        match written.poll(&mut cx) {
+            Poll::Ready(Ok(0)) => Err(io::ErrorKind::WriteZero.into()),
+            Poll::Ready(written) => written,
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 }

@@ -1,12 +1,12 @@
 //! The server as a value: built, mounted or bound, and stopped.
 
 mod acting;
+mod opening;
 mod serving;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -19,7 +19,7 @@ use crate::auth::hashing::{Hasher, HashingCost};
 use crate::auth::limiter::{AttemptRules, Limiter};
 use crate::auth::{Accounts, AccountsConfig, AnyOf, AuthError, Authenticator, Revocation};
 use crate::budgets::Budgets;
-use crate::bus::{self, Bus};
+use crate::bus::{Bus, BusError};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Listen};
 use crate::desk::Crowds;
@@ -33,9 +33,13 @@ use crate::reads::Reads;
 use crate::socketio::{self, Peer};
 use crate::status::Statuses;
 use crate::store::{self, Store, StoreError};
+#[cfg(feature = "tls")]
+use crate::tls::{Tls, TlsError};
 use crate::websocket;
 use crate::worker::Inboxes;
 
+#[cfg(feature = "cli")]
+pub(crate) use self::serving::serve_while;
 pub use self::serving::{Addresses, serve};
 
 /// A running chat server, as a handle to it: clones are the same server, and dropping them all stops
@@ -87,6 +91,9 @@ pub enum RunError {
     /// The store can't be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The bus can't be opened.
+    #[error(transparent)]
+    Bus(#[from] BusError),
     /// An address can't be listened on.
     #[error("can't listen on {listen}: {why}")]
     Listen {
@@ -95,6 +102,10 @@ pub enum RunError {
         /// What the system says.
         why: io::Error,
     },
+    /// There is nothing to prove with who the server is.
+    #[cfg(feature = "tls")]
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A thread can't be started.
     #[error("can't start a thread: {0}")]
     Thread(io::Error),
@@ -134,50 +145,6 @@ impl Server {
     /// all clients have one in common.
     pub fn router(&self) -> Router {
         crate::http::router(&self.node, None)
-    }
-
-    /// Accepts connections at an address on the server's own threads; port 0 picks a free one.
-    /// Gives the address.
-    ///
-    /// # Errors
-    ///
-    /// What the system says, if it refuses the address.
-    pub async fn listen(&self, listen: Listen) -> Result<SocketAddr, RunError> {
-        self.bind(listen, &crate::http::router(&self.node, listen.dialect))
-            .await
-    }
-
-    /// Serves what is for operators at an address of its own: metrics and health.
-    ///
-    /// # Errors
-    ///
-    /// What the system says, if it refuses the address.
-    pub async fn listen_admin(&self, listen: Listen) -> Result<SocketAddr, RunError> {
-        self.bind(listen, &crate::http::admin_router(&self.node))
-            .await
-    }
-
-    async fn bind(&self, listen: Listen, router: &Router) -> Result<SocketAddr, RunError> {
-        let failed = |why| RunError::Listen { listen, why };
-        let listener = crate::listener::bind(listen.address).map_err(failed)?;
-        let local = listener.local_addr().map_err(failed)?;
-        self.node.accept_on(listener, router).await;
-        Ok(local)
-    }
-
-    /// Accepts connections for an application at an address, on the server's own threads. Gives the
-    /// address.
-    ///
-    /// # Errors
-    ///
-    /// What the system says, if it refuses the address.
-    pub async fn listen_for(
-        &self,
-        address: SocketAddr,
-        application: &Router,
-    ) -> Result<SocketAddr, RunError> {
-        let dialect = None;
-        self.bind(Listen { address, dialect }, application).await
     }
 
     /// Serves Engine.IO sessions of an application of its own. Each talks with the service on one
@@ -431,11 +398,18 @@ impl Builder {
             #[cfg(feature = "simulation")]
             in_step,
         } = self;
+        #[cfg(feature = "tls")]
+        let tls = Tls::open(&config)?;
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &tls {
+            tls.warn();
+        }
         let store = match store {
             Some(store) => store,
             None => store::open(&config.store)?,
         };
-        let bus = bus.unwrap_or_else(|| bus::open(config.bus));
+        let metrics = metrics.unwrap_or_else(|| Metrics::new(clock.now()));
+        let bus = opening::bus(bus, &config.bus, &*store, &metrics).await?;
         let limits = &config.server_limits;
         let workers = config.worker_count().get();
         let hasher = Hasher::start(workers, limits.hashing_queue_max, hashing);
@@ -456,7 +430,6 @@ impl Builder {
         let mut known: Vec<Arc<dyn Authenticator>> = vec![accounts.clone()];
         known.extend(authenticators);
         let mail_max = limits.mailbox_requests_max;
-        let metrics = metrics.unwrap_or_else(|| Metrics::new(clock.now()));
         let make = |workers| Parts {
             config,
             store,
@@ -468,6 +441,8 @@ impl Builder {
             clock,
             entropy,
             metrics,
+            #[cfg(feature = "tls")]
+            tls,
             workers,
             published: OnceLock::new(),
             sessions: Mutex::new(HashMap::new()),

@@ -12,6 +12,7 @@ mod end;
 mod enter;
 mod hearing;
 mod hello;
+mod listening;
 mod news;
 mod perform;
 mod seats;
@@ -38,6 +39,7 @@ use tungstenite::Utf8Bytes;
 
 pub(crate) use self::arrival::{Arrival, run};
 use self::carrier::{Carrier, Passed};
+pub(crate) use self::listening::{Listener, listen};
 use self::seats::Seats;
 use crate::auth::Identity;
 use crate::auth::limiter::Whence;
@@ -74,6 +76,8 @@ pub(crate) struct Session {
     refused: u32,
     /// Frames in a row that nobody could read.
     unreadable: u32,
+    /// Whether it only listens: what it hears are events, which say where its reader is.
+    listens: bool,
     /// Whether anything was granted of what was heard last.
     granted: Cell<bool>,
     /// Where the connection counts, once its dialect is known.
@@ -150,6 +154,7 @@ impl Session {
             credit: 0,
             refused: 0,
             unreadable: 0,
+            listens: matches!(carrier, Carrier::Feed(_)),
             granted: Cell::new(false),
             connected: None,
         };

@@ -6,6 +6,8 @@
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod memory;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
@@ -58,9 +60,15 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// The last record of each of these rooms, in any order; rooms that there aren't are left out.
     async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<(RoomId, Seq)>, StoreError>;
 
+    /// Whether other processes may write to it meanwhile: then nodes find each other by it, even if
+    /// they hear nothing of each other.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     /// The name of this continuation of the logs: what clients remember positions with.
     ///
-    /// It is drawn whenever the store is opened.
+    /// It is drawn whenever the store is opened while nobody else has it open.
     fn epoch(&self) -> String;
 
     /// Whether a position that was heard under this epoch still means the same record: whether the
@@ -241,6 +249,13 @@ pub fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
         #[cfg(not(feature = "sqlite"))]
         StoreUrl::Sqlite(_) => {
             let why = "SQLite is not part of this build (feature `sqlite`)";
+            return Err(StoreError::Unavailable(why.into()));
+        }
+        #[cfg(feature = "postgres")]
+        StoreUrl::Postgres(url) => Arc::new(postgres::Postgres::open(url)?),
+        #[cfg(not(feature = "postgres"))]
+        StoreUrl::Postgres(_) => {
+            let why = "PostgreSQL is not part of this build (feature `postgres`)";
             return Err(StoreError::Unavailable(why.into()));
         }
     })

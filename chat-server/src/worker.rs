@@ -22,9 +22,10 @@ use chat_protocol::dialect::Ticket;
 
 use crate::engineio::Opening;
 use crate::hub::{Hub, News, Sitter};
+use crate::listener::Reception;
 use crate::mail::{Mail, Parcel, Refused, Reply, SessionKey};
 use crate::node::Node;
-use crate::session::{self, Arrival};
+use crate::session::{self, Arrival, Listener};
 use crate::turn::{Output, Supply, Turn};
 use crate::websocket;
 
@@ -66,6 +67,8 @@ pub(crate) struct Mailboxes {
     pub(crate) openings: mpsc::Sender<Opening>,
     /// Sockets of an application's own service.
     pub(crate) sockets: mpsc::Sender<websocket::Opening>,
+    /// Responses whose readers listen.
+    pub(crate) listeners: mpsc::Sender<Listener>,
     /// What concerns many sessions at once.
     pub(crate) orders: mpsc::Sender<Order>,
     /// What other nodes tell of its rooms, and what passes in them.
@@ -81,7 +84,7 @@ pub(crate) enum Order {
     /// that waits until nobody has the other end.
     ForgetWords(UserId, mpsc::Sender<()>),
     /// Listen here too.
-    Listen(Arc<std::net::TcpListener>, axum::Router),
+    Listen(Arc<std::net::TcpListener>, Reception),
     /// End all sessions, and then the worker.
     Stop,
 }
@@ -93,6 +96,7 @@ pub(crate) struct Inboxes {
     arrivals: mpsc::Receiver<Arrival>,
     openings: mpsc::Receiver<Opening>,
     sockets: mpsc::Receiver<websocket::Opening>,
+    listeners: mpsc::Receiver<Listener>,
     orders: mpsc::Receiver<Order>,
     hints: mpsc::Receiver<Told>,
 }
@@ -136,6 +140,7 @@ pub(crate) fn boxes(index: usize, mail_max: usize) -> (Mailboxes, Inboxes) {
     let (arrivals, arrivals_in) = mpsc::channel(BOX_ITEMS_MAX);
     let (openings, openings_in) = mpsc::channel(BOX_ITEMS_MAX);
     let (sockets, sockets_in) = mpsc::channel(BOX_ITEMS_MAX);
+    let (listeners, listeners_in) = mpsc::channel(BOX_ITEMS_MAX);
     let (orders, orders_in) = mpsc::channel(BOX_ITEMS_MAX);
     let (hints, hints_in) = mpsc::channel(BOX_ITEMS_MAX);
     (
@@ -146,6 +151,7 @@ pub(crate) fn boxes(index: usize, mail_max: usize) -> (Mailboxes, Inboxes) {
             arrivals,
             openings,
             sockets,
+            listeners,
             orders,
             hints,
         },
@@ -155,6 +161,7 @@ pub(crate) fn boxes(index: usize, mail_max: usize) -> (Mailboxes, Inboxes) {
             arrivals: arrivals_in,
             openings: openings_in,
             sockets: sockets_in,
+            listeners: listeners_in,
             orders: orders_in,
             hints: hints_in,
         },
@@ -209,6 +216,7 @@ impl Worker {
             arrivals,
             openings,
             sockets,
+            listeners,
             mut orders,
             hints,
         } = inboxes;
@@ -217,6 +225,7 @@ impl Worker {
         spawn_local(self.clone().adopt(arrivals));
         spawn_local(self.clone().hold(openings));
         spawn_local(self.clone().receive(sockets));
+        spawn_local(self.clone().feed(listeners));
         spawn_local(self.clone().heartbeat());
         spawn_local(self.clone().watch_log_ins());
         spawn_local(self.clone().watch_rooms());
@@ -235,8 +244,8 @@ impl Worker {
                     self.hub.borrow_mut().forget_words();
                     drop(done);
                 }
-                Order::Listen(listener, router) => {
-                    spawn_local(crate::listener::accept(self.clone(), listener, router));
+                Order::Listen(listener, reception) => {
+                    spawn_local(crate::listener::accept(self.clone(), listener, reception));
                 }
                 Order::Stop => break,
             }
@@ -451,6 +460,12 @@ impl Worker {
     async fn receive(self: Rc<Self>, mut sockets: mpsc::Receiver<websocket::Opening>) {
         while let Some(opening) = sockets.recv().await {
             spawn_local(opening.run(self.clone()));
+        }
+    }
+
+    async fn feed(self: Rc<Self>, mut listeners: mpsc::Receiver<Listener>) {
+        while let Some(listener) = listeners.recv().await {
+            spawn_local(session::listen(self.clone(), listener));
         }
     }
 

@@ -273,7 +273,7 @@ pub(super) const fn seconds(seconds: u64) -> Timestamp {
 }
 
 /// This many random bytes, in hexadecimal digits.
-pub(super) fn drawn_hex<const BYTES: usize>() -> Result<String, StoreError> {
+pub(crate) fn drawn_hex<const BYTES: usize>() -> Result<String, StoreError> {
     let mut bytes = [0_u8; BYTES];
     getrandom::fill(&mut bytes).map_err(|error| StoreError::Unavailable(error.to_string()))?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())

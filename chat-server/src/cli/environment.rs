@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 use crate::config::{self, Config, ConfigError, File, Given, Setting};
+use crate::tls::Tls;
 
 use super::options::Options;
 
@@ -11,10 +12,23 @@ use super::options::Options;
 pub(crate) fn load(options: &Options) -> Result<Config, ConfigError> {
     let file = file(options.config.as_deref())?;
     let loaded = config::load(options.given(), given()?, file.as_ref())?;
-    for warning in loaded.warnings.iter().chain(&unknown()) {
-        eprintln!("chat-server: warning: {warning}");
-    }
+    let unknown = unknown();
+    let warnings = loaded.warnings.iter().chain(&unknown);
+    warnings.for_each(|warning| warn(warning));
     Ok(loaded.config)
+}
+
+/// Whether a server could run with that, as far as files tell.
+pub(crate) fn check(options: &Options) -> Result<(), ConfigError> {
+    let config = load(options)?;
+    if let Some(warning) = Tls::open(&config)?.and_then(|tls| tls.warning()) {
+        warn(&warning);
+    }
+    Ok(())
+}
+
+fn warn(warning: &str) {
+    eprintln!("chat-server: warning: {warning}");
 }
 
 /// What is logged: `CHAT_LOG`, or else `RUST_LOG`, or else `info`.
@@ -96,6 +110,8 @@ fn honoured(setting: Setting, given: &mut Given) -> Result<(), ConfigError> {
             Setting::Listen => format!("127.0.0.1:{text}"),
             Setting::AdminListen
             | Setting::AdminToken
+            | Setting::TlsCert
+            | Setting::TlsKey
             | Setting::Store
             | Setting::Bus
             | Setting::Workers

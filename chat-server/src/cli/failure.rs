@@ -62,9 +62,11 @@ impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         match error {
             RunError::Store(error) => error.into(),
-            RunError::Listen { .. } | RunError::Thread(_) | RunError::Group { .. } => {
-                Self::Run(error)
-            }
+            RunError::Tls(error) => Self::Config(error.into()),
+            RunError::Bus(_)
+            | RunError::Listen { .. }
+            | RunError::Thread(_)
+            | RunError::Group { .. } => Self::Run(error),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Asks a running server whether it is ready, as a container's health check does.
 
+mod secure;
+
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
@@ -52,15 +54,20 @@ struct Target {
     /// Host and port.
     authority: String,
     path: String,
+    /// Whether TLS is spoken there.
+    secure: bool,
 }
 
 impl Target {
     /// The address on which the configured server speaks HTTP for all; none if its port is drawn.
     fn configured(config: &Config) -> Option<Self> {
-        let public = config.listen.iter().find(|listen| listen.dialect.is_none());
-        let listen = public
-            .or(config.admin_listen.as_ref())
-            .or(config.listen.first())?;
+        let speaks_tls = config.tls_cert.is_some();
+        let public = |listen| (listen, speaks_tls);
+        let for_all = config.listen.iter().find(|listen| listen.dialect.is_none());
+        let for_all = for_all.map(public);
+        let for_operators = config.admin_listen.as_ref().map(|listen| (listen, false));
+        let any = config.listen.first().map(public);
+        let (listen, secure) = for_all.or(for_operators).or(any)?;
         // Who listens everywhere is asked at home.
         let ip = match listen.address.ip() {
             IpAddr::V4(Ipv4Addr::UNSPECIFIED) => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -72,6 +79,7 @@ impl Target {
         (port != 0).then(|| Self {
             authority,
             path: READY.into(),
+            secure,
         })
     }
 
@@ -96,12 +104,18 @@ impl Target {
         } else {
             format!("{host}:80")
         };
-        Ok(Self { authority, path })
+        Ok(Self {
+            authority,
+            path,
+            secure: false,
+        })
     }
 
     /// The status that comes back, or why none does.
     fn ask(&self) -> Result<u16, String> {
-        let Self { authority, path } = self;
+        let Self {
+            authority, path, ..
+        } = self;
         self.send(&format!(
             "GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n"
         ))
@@ -115,18 +129,26 @@ impl Target {
         let mut why = "no address".to_owned();
         for address in found {
             match TcpStream::connect_timeout(&address, TIME_MAX) {
-                Ok(stream) => return send_over(stream, request),
+                Ok(stream) => return self.send_over(stream, request),
                 Err(error) => why = error.to_string(),
             }
         }
         Err(why)
     }
+
+    fn send_over(&self, stream: TcpStream, request: &str) -> Result<u16, String> {
+        let words = |error: std::io::Error| error.to_string();
+        stream.set_read_timeout(Some(TIME_MAX)).map_err(words)?;
+        stream.set_write_timeout(Some(TIME_MAX)).map_err(words)?;
+        match self.secure {
+            true => converse(secure::over(stream)?, request),
+            false => converse(stream, request),
+        }
+    }
 }
 
-fn send_over(mut stream: TcpStream, request: &str) -> Result<u16, String> {
+fn converse(mut stream: impl Read + Write, request: &str) -> Result<u16, String> {
     let words = |error: std::io::Error| error.to_string();
-    stream.set_read_timeout(Some(TIME_MAX)).map_err(words)?;
-    stream.set_write_timeout(Some(TIME_MAX)).map_err(words)?;
     stream.write_all(request.as_bytes()).map_err(words)?;
     let mut head = Vec::new();
     // The first line is enough, and whoever sends none for long is not ready.

@@ -27,11 +27,21 @@ pub(crate) struct Options {
     #[arg(long, global = true, value_name = "TOKEN", hide_short_help = true)]
     admin_token: Option<String>,
 
-    /// Where rooms and accounts are kept: sqlite:PATH or memory: [default: sqlite:chat.db]
+    /// The certificates to show where connections are accepted, in PEM: with them and a key only
+    /// https and wss are spoken there [default: http and ws]
+    #[arg(long, global = true, value_name = "FILE")]
+    tls_cert: Option<String>,
+
+    /// The key of the first of those certificates, in PEM; SIGHUP reads both files again
+    #[arg(long, global = true, value_name = "FILE")]
+    tls_key: Option<String>,
+
+    /// Where rooms and accounts are kept: sqlite:PATH, postgres://USER:PASSWORD@HOST/DATABASE or
+    /// memory: [default: sqlite:chat.db]
     #[arg(long, global = true, value_name = "URL")]
     store: Option<String>,
 
-    /// How nodes hear of each other [default: local:]
+    /// How nodes on one store hear of each other: local: or nats://HOST:PORT [default: local:]
     #[arg(long, global = true, value_name = "URL")]
     bus: Option<String>,
 
@@ -115,6 +125,8 @@ impl Options {
                 Setting::Listen => self.listen.clone(),
                 Setting::AdminListen => self.admin_listen.iter().cloned().collect(),
                 Setting::AdminToken => self.admin_token.iter().cloned().collect(),
+                Setting::TlsCert => self.tls_cert.iter().cloned().collect(),
+                Setting::TlsKey => self.tls_key.iter().cloned().collect(),
                 Setting::Store => self.store.iter().cloned().collect(),
                 Setting::Bus => self.bus.iter().cloned().collect(),
                 Setting::Workers => self.workers.iter().cloned().collect(),

@@ -1,45 +1,64 @@
-//! Running the server until somebody says stop.
+//! Running the server until somebody says stop, and reading its certificates again when somebody says
+//! so.
 
 use std::fs;
 use std::io;
 use std::process;
 use std::thread;
 
-use crate::Addresses;
 use crate::clock::{Clock, SystemClock};
 use crate::logs;
 use crate::metrics::Metrics;
+use crate::server;
+use crate::{Addresses, Server};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::environment;
 use super::failure::Failure;
 use super::options::Options;
 
-/// Runs the server. The first SIGTERM, SIGHUP or ctrl-c asks it to end, the second ends it.
+/// Runs the server. The first SIGTERM or ctrl-c asks it to end, the second ends it. If it speaks TLS,
+/// SIGHUP has its certificates read again; else that asks it to end, too.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let config = environment::load(options)?;
     let filter = environment::log_filter()?;
     let metrics = Metrics::new(SystemClock::new().now());
     let _flush = logs::start(config.log_format, &filter, io::stderr(), &metrics)?;
 
-    let shutdown = signals()?;
-    runtime()?.block_on(async {
-        let shutdown = async {
-            // A sender that is gone means that no signal can come any more.
-            if shutdown.await.is_err() {
+    let asked = signals(config.tls_cert.is_some())?;
+    let serving = server::serve_while(config, metrics, say_where, async |server| {
+        obey(asked, server).await;
+    });
+    runtime()?.block_on(serving)?;
+    Ok(())
+}
+
+/// Does what signals ask for until one says stop.
+async fn obey(mut asked: Asked, server: &Server) {
+    loop {
+        tokio::select! {
+            biased;
+            stop = &mut asked.stop => {
+                if stop.is_ok() {
+                    return;
+                }
+                // A sender that is gone means that no signal can come any more.
                 std::future::pending::<()>().await;
             }
-        };
-        crate::serve(config, metrics, say_where, shutdown).await
-    })?;
-    Ok(())
+            Some(()) = asked.reloads.recv() => match server.reload_tls() {
+                Ok(()) => tracing::info!("the certificates were read again"),
+                Err(error) => tracing::error!(%error, "the certificates stay as they were"),
+            },
+        }
+    }
 }
 
 /// Says where connections are accepted. That nobody hears it doesn't keep the server from it.
 fn say_where(at: &Addresses) {
     let public = at.public.iter();
-    let public = public.map(|address| format!("listening on http://{address}\n"));
+    let scheme = if at.secure { "https" } else { "http" };
+    let public = public.map(|address| format!("listening on {scheme}://{address}\n"));
     let admin = at.admin.iter();
     let admin = admin.map(|address| format!("listening on http://{address} for operators\n"));
     let lines: String = public.chain(admin).collect();
@@ -59,62 +78,89 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
     clippy::disallowed_methods,
     reason = "the second signal has to work whatever the workers do"
 )]
-fn signals() -> Result<oneshot::Receiver<()>, Failure> {
-    let (tell, told) = oneshot::channel();
+fn signals(reloads: bool) -> Result<Asked, Failure> {
+    let (tell, stop) = oneshot::channel();
+    // Who asks again before the first is done asks for the same.
+    let (reload, told) = mpsc::channel(1);
     let runtime = runtime()?;
     // Signals are caught from here on, not from when the thread gets to run.
     let mut signals = {
         let _entered = runtime.enter();
-        Signals::new().map_err(|error| Failure::Failed(format!("can't hear signals: {error}")))?
+        Signals::new(reloads)
+            .map_err(|error| Failure::Failed(format!("can't hear signals: {error}")))?
     };
     let listen = move || {
         runtime.block_on(async {
-            signals.next().await;
+            while signals.next().await == Signal::Reload {
+                reload.try_send(()).unwrap_or_default();
+            }
             tracing::info!("shutting down");
             // Who doesn't listen any more is ending already.
             tell.send(()).unwrap_or_default();
-            signals.next().await;
+            while signals.next().await == Signal::Reload {}
             eprintln!("chat-server: ended by a second signal");
             process::exit(1);
         });
     };
     let spawned = thread::Builder::new().name("signals".into()).spawn(listen);
     spawned.map_err(|error| Failure::Failed(format!("can't start a thread: {error}")))?;
-    Ok(told)
+    Ok(Asked {
+        stop,
+        reloads: told,
+    })
 }
 
-/// SIGTERM, ctrl-c, and SIGHUP for a server that ends with its terminal.
+/// What signals ask for.
+struct Asked {
+    stop: oneshot::Receiver<()>,
+    reloads: mpsc::Receiver<()>,
+}
+
+#[derive(PartialEq, Eq)]
+enum Signal {
+    Stop,
+    Reload,
+}
+
+/// SIGTERM, ctrl-c, and SIGHUP where there is something to read again, or for a server that ends with
+/// its terminal.
 #[cfg(unix)]
 struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
-    hang_up: Option<tokio::signal::unix::Signal>,
+    hangup: Option<tokio::signal::unix::Signal>,
+    reloads: bool,
 }
 
 #[cfg(unix)]
 impl Signals {
-    fn new() -> io::Result<Self> {
+    fn new(reloads: bool) -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        let hang_up = ends_with_its_terminal().then(|| signal(SignalKind::hangup()));
+        let hangup = reloads || ends_with_its_terminal();
+        let hangup = hangup.then(|| signal(SignalKind::hangup())).transpose()?;
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
-            hang_up: hang_up.transpose()?,
+            hangup,
+            reloads,
         })
     }
 
     /// Waits for the next one.
-    async fn next(&mut self) {
-        let hung_up = async {
-            match &mut self.hang_up {
-                Some(hang_up) => drop(hang_up.recv().await),
+    async fn next(&mut self) -> Signal {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-            () = hung_up => {}
+            _ = self.terminate.recv() => Signal::Stop,
+            _ = self.interrupt.recv() => Signal::Stop,
+            _ = hangup => match self.reloads {
+                true => Signal::Reload,
+                false => Signal::Stop,
+            },
         }
     }
 }
@@ -136,14 +182,15 @@ struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
-    fn new() -> io::Result<Self> {
+    fn new(_reloads: bool) -> io::Result<Self> {
         Ok(Self)
     }
 
     /// Waits for the next one.
-    async fn next(&mut self) {
+    async fn next(&mut self) -> Signal {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
+        Signal::Stop
     }
 }

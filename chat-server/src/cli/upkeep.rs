@@ -107,6 +107,11 @@ fn configured(options: &Options) -> Result<PathBuf, Failure> {
         StoreUrl::Memory => Err(Failure::Usage(
             "the store memory: is in no file; configure another".into(),
         )),
+        StoreUrl::Postgres(_) => Err(Failure::Usage(
+            "this is for stores in one file; for a PostgreSQL database use its own tools, such as \
+             pg_dump and pg_amcheck"
+                .into(),
+        )),
     }
 }
 

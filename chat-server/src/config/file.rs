@@ -204,6 +204,7 @@ mod tests {
         let table: Table = text
             .replace("#admin_listen", "admin_listen")
             .replace("#admin_token", "admin_token")
+            .replace("#tls_", "tls_")
             .parse()
             .unwrap();
         let keys = |table: &Table| {

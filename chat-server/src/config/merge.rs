@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Config, File, Setting};
+use crate::TlsError;
 
 /// What one place says about the settings: the words of the command line, or those of the
 /// environment.
@@ -55,6 +56,12 @@ impl ConfigError {
     }
 }
 
+impl From<TlsError> for ConfigError {
+    fn from(error: TlsError) -> Self {
+        Self::new("TLS", error.to_string())
+    }
+}
+
 /// Merges what the places say into one configuration.
 ///
 /// # Errors
@@ -75,6 +82,17 @@ pub(crate) fn load(
     };
     given.0.extend(environment.0);
     given.0.extend(flags.0);
+    for (named, missing) in [
+        (Setting::TlsCert, Setting::TlsKey),
+        (Setting::TlsKey, Setting::TlsCert),
+    ] {
+        if let Some(words) = given.0.get(&named)
+            && !given.0.contains_key(&missing)
+        {
+            let why = format!("is given without {}", missing.key());
+            return Err(ConfigError::new(&words.source, why));
+        }
+    }
     for (setting, Words { source, texts }) in given.0 {
         let applied = setting.apply(&texts, &mut loaded.config);
         applied.map_err(|why| ConfigError::new(source, why))?;

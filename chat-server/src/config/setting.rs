@@ -1,6 +1,7 @@
 //! The settings that a flag, a variable and a key of the file share, each named and read once.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use chat_core::Name;
 
@@ -13,6 +14,8 @@ pub(crate) enum Setting {
     Listen,
     AdminListen,
     AdminToken,
+    TlsCert,
+    TlsKey,
     Store,
     Bus,
     Workers,
@@ -35,10 +38,12 @@ pub(crate) enum Setting {
 
 impl Setting {
     /// Every setting.
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::Listen,
         Self::AdminListen,
         Self::AdminToken,
+        Self::TlsCert,
+        Self::TlsKey,
         Self::Store,
         Self::Bus,
         Self::Workers,
@@ -66,6 +71,8 @@ impl Setting {
             Self::Listen => "listen",
             Self::AdminListen => "admin_listen",
             Self::AdminToken => "admin_token",
+            Self::TlsCert => "tls_cert",
+            Self::TlsKey => "tls_key",
             Self::Store => "store",
             Self::Bus => "bus",
             Self::Workers => "workers",
@@ -104,6 +111,8 @@ impl Setting {
             Self::Origins => &["CLIENT_URL"],
             Self::AdminListen
             | Self::AdminToken
+            | Self::TlsCert
+            | Self::TlsKey
             | Self::Store
             | Self::Bus
             | Self::Workers
@@ -125,7 +134,10 @@ impl Setting {
     /// Whether a variable with `_FILE` behind its name may name a file that holds it.
     #[must_use]
     pub(crate) const fn is_secret(self) -> bool {
-        matches!(self, Self::JwtSecret | Self::AdminToken)
+        matches!(
+            self,
+            Self::JwtSecret | Self::AdminToken | Self::Store | Self::Bus
+        )
     }
 
     /// Puts a value as it was written into a configuration, or says what is wrong with it.
@@ -134,6 +146,8 @@ impl Setting {
             Self::Listen => config.listen = several(&listed(texts), str::parse)?,
             Self::AdminListen => config.admin_listen = Some(admin(single(texts)?)?),
             Self::AdminToken => config.admin_token = Some(admin_token(single(texts)?)?),
+            Self::TlsCert => config.tls_cert = Some(path(single(texts)?)?),
+            Self::TlsKey => config.tls_key = Some(path(single(texts)?)?),
             Self::Store => config.store = single(texts)?.parse()?,
             Self::Bus => config.bus = single(texts)?.parse()?,
             Self::Workers => config.workers = workers(single(texts)?)?,
@@ -210,6 +224,13 @@ fn admin_token(text: &str) -> Result<Secret, String> {
 
 /// Nobody guesses so much.
 const ADMIN_TOKEN_BYTES_MIN: usize = 16;
+
+fn path(text: &str) -> Result<PathBuf, String> {
+    match text {
+        "" => Err("names no file".into()),
+        name => Ok(name.into()),
+    }
+}
 
 fn workers(text: &str) -> Result<Option<NonZeroUsize>, String> {
     if text == "auto" {

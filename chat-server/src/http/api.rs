@@ -20,6 +20,7 @@ use crate::auth::Identity;
 use crate::auth::limiter::Whence;
 use crate::desk::Desk;
 use crate::http::auth::{bearer, whence};
+use crate::http::events;
 use crate::http::problem::Problem;
 use crate::node::Node;
 
@@ -30,6 +31,7 @@ pub(super) fn router(node: &Node) -> Router {
         .route("/v1/rooms", get(rooms))
         .route("/v1/rooms/{id}/messages", get(messages))
         .route("/v1/search", get(search))
+        .route("/v1/events", get(events::listen))
         .layer(DefaultBodyLimit::max(node.limits().http_body_bytes_max))
         .with_state(node.clone())
 }
@@ -233,7 +235,8 @@ fn desk<'a>(node: &'a Node, actor: &'a Actor) -> Desk<'a> {
     }
 }
 
-async fn who(node: &Node, headers: &HeaderMap) -> Result<Identity, Problem> {
+/// Who asks, if he may.
+pub(super) async fn who(node: &Node, headers: &HeaderMap) -> Result<Identity, Problem> {
     let identity = node.authenticate(bearer(headers)?).await?;
     if identity.suspended {
         return Err(Refusal::new(Code::Suspended).into());

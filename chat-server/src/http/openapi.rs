@@ -28,6 +28,9 @@ struct Route {
     answer: Option<&'static str>,
 }
 
+/// The schema of an answer that is no JSON, and doesn't end.
+const STREAM: &str = "Events";
+
 /// Name, place, type, and a word about it.
 type Parameter = (&'static str, &'static str, &'static str, &'static str);
 
@@ -90,6 +93,21 @@ const PART: &[Parameter] = &[(
     "only rooms after this one: the `next` of the part before",
 )];
 
+const EVENTS: &[Parameter] = &[
+    (
+        "rooms",
+        "query",
+        "string",
+        "only these rooms, by number or alias, commas between them; without it all that one is a member of, and those that one joins",
+    ),
+    (
+        "Last-Event-ID",
+        "header",
+        "string",
+        "the id that was heard last: what was missed since comes first",
+    ),
+];
+
 const KEY: &[Parameter] = &[(
     "Idempotency-Key",
     "header",
@@ -137,6 +155,8 @@ const ROUTES: &[Route] = routes! {
         parameters: PAGE, body: None => "200" Some("Page");
     get "/v1/search" "Messages that say something, room after room, the newest of each first",
         bearer: true, parameters: SEARCH, body: None => "200" Some("Page");
+    get "/v1/events" "Listen: frames of the native dialect as server-sent events", bearer: true,
+        parameters: EVENTS, body: None => "200" Some(STREAM);
     get "/healthz" "Whether the process is alive", bearer: false, parameters: &[],
         body: None => "200" None;
     get "/readyz" "Whether it can do its work", bearer: false, parameters: &[],
@@ -176,7 +196,7 @@ fn document() -> Value {
         "info": {
             "title": "chat",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Accounts, and the native dialect chat.v1.json over plain HTTP. Rooms are heard over the WebSocket at /v1/ws.",
+            "description": "Accounts, and the native dialect chat.v1.json over plain HTTP. Rooms are heard over the WebSocket at /v1/ws, or at /v1/events by whoever only listens.",
         },
         "paths": paths,
         "components": {
@@ -190,6 +210,10 @@ fn operation(route: &Route) -> Value {
     let mut responses = Map::new();
     let content_of = |schema| content("application/json", schema);
     let answered = match route.answer {
+        Some(STREAM) => json!({
+            "description": "It goes on until one side has had enough.",
+            "content": content("text/event-stream", STREAM),
+        }),
         Some(schema) => json!({ "description": "It worked.", "content": content_of(schema) }),
         None => json!({ "description": "It worked." }),
     };
@@ -264,6 +288,10 @@ fn schemas() -> Value {
         "Page": object(&["items"], &json!({
             "items": { "type": "array", "items": { "type": "object" } }, "next": text,
         })),
+        "Events": {
+            "type": "string",
+            "description": "Events (WHATWG HTML, section 9.2) whose data is one frame each. The first is the answer to a hello. What moves a position comes with an id that names all of them.",
+        },
         "Problem": object(&["type", "status", "code", "class"], &json!({
             "type": text, "title": text, "status": number, "detail": text,
             "code": text, "class": text, "retry_ms": number, "details": { "type": "object" },

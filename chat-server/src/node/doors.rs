@@ -1,19 +1,40 @@
-//! Who finds a place among the connections.
+//! Who finds a place among the connections, and how much he hears there.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, TcpListener};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use chat_protocol::code::{Code, Refusal};
 
 use super::{Node, RECONNECT_MS};
+use crate::events;
+use crate::listener::Reception;
 use crate::places::{Connected, Silent};
+#[cfg(feature = "tls")]
+use crate::tls::Tls;
+use crate::worker::Order;
 
 /// How long it is not said again that there are no connections.
 const SAID_AGAIN: Duration = Duration::from_secs(60);
 
 impl Node {
+    /// Accepts connections on every worker.
+    pub(crate) async fn accept_on(&self, listener: TcpListener, reception: &Reception) {
+        let listener = Arc::new(listener);
+        for boxes in &self.0.workers {
+            let order = Order::Listen(listener.clone(), reception.clone());
+            // Refused only if the worker ends.
+            drop(boxes.orders.send(order).await);
+        }
+    }
+
+    /// What the public listeners prove who they are with, if they speak TLS.
+    #[cfg(feature = "tls")]
+    pub(crate) fn tls(&self) -> Option<&Tls> {
+        self.0.tls.as_ref()
+    }
+
     /// Takes on a connection, of this address unless it is a proxy's; it counts until the place is
     /// dropped.
     pub(crate) fn connect(&self, address: Option<IpAddr>) -> Result<Connected, Refusal> {
@@ -39,6 +60,11 @@ impl Node {
     pub(crate) fn hush(&self, address: IpAddr) -> Result<Silent, Refusal> {
         let place = self.0.places.hush(address, self.limits());
         place.map_err(|refusal| self.crowded(refusal))
+    }
+
+    /// Rooms of a session that only listens.
+    pub(crate) fn rooms_heard_max(&self) -> usize {
+        self.limits().rooms_per_session_max.min(events::ROOMS_MAX)
     }
 
     fn crowded(&self, refusal: Refusal) -> Refusal {

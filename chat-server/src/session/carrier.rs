@@ -1,5 +1,5 @@
-//! What carries a session: a WebSocket whose messages are the dialect's own, or an Engine.IO line
-//! with Socket.IO packets on it.
+//! What carries a session: a WebSocket whose messages are the dialect's own, an Engine.IO line with
+//! Socket.IO packets on it, or a response whose reader only listens.
 
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -10,13 +10,15 @@ use chat_protocol::socketio::{Assembler, INVALID_NAMESPACE, Kind, MAIN, Malforme
 use tungstenite::Utf8Bytes;
 
 use crate::engineio::{self, Line};
+use crate::events::Feed;
 use crate::outbox::Outbox;
 use crate::websocket::{Heard, Socket};
 
-/// One of the two.
+/// One of the three.
 pub(super) enum Carrier {
     Socket(Socket),
     Line(Box<Line>, Gate),
+    Feed(Box<Feed>),
 }
 
 /// The door of the main namespace: the dialect is told of nothing that may not pass it.
@@ -54,6 +56,7 @@ impl Carrier {
         match self {
             Self::Socket(socket) => &socket.outbox,
             Self::Line(line, _) => line.outbox(),
+            Self::Feed(feed) => feed.outbox(),
         }
     }
 
@@ -62,6 +65,10 @@ impl Carrier {
         let (line, gate) = match self {
             Self::Socket(socket) => return socket.poll_heard(cx),
             Self::Line(line, gate) => (line, gate),
+            Self::Feed(feed) => {
+                let taken = feed.poll_taken(cx);
+                return taken.map(|taken| taken.map_or(Heard::Closed, |()| Heard::Alive));
+            }
         };
         loop {
             let passed = match ready!(line.poll_heard(cx)) {
@@ -90,6 +97,7 @@ impl Carrier {
                 socket.outbox.flush(cx);
             }
             Self::Line(line, _) => line.pump(cx),
+            Self::Feed(feed) => feed.pump(cx),
         }
     }
 
@@ -97,7 +105,7 @@ impl Carrier {
     /// out by it, where there is a door.
     pub(super) fn passed(&mut self, granted: bool) -> Option<Passed> {
         match self {
-            Self::Socket(_) => None,
+            Self::Socket(_) | Self::Feed(_) => None,
             Self::Line(_, gate) => {
                 let passed = gate.passing.take();
                 if passed == Some(Passed::In) && !granted {
@@ -109,35 +117,39 @@ impl Carrier {
         }
     }
 
-    /// Allows longer frames. A line has had the length of its payloads from the beginning.
+    /// Allows longer frames. A line has had the length of its payloads from the beginning, and of a
+    /// reader nothing comes.
     pub(super) fn allow(&mut self, frame_bytes_max: usize) {
         match self {
             Self::Socket(socket) => socket.allow(frame_bytes_max),
-            Self::Line(..) => {}
+            Self::Line(..) | Self::Feed(_) => {}
         }
     }
 
-    /// Bytes of the longest frame that is read; none for a line, which knows its own bound.
+    /// Bytes of the longest frame that is read; none for a line, which knows its own bound, and where
+    /// nothing is read.
     pub(super) fn frame_bytes_max(&self) -> Option<usize> {
         match self {
             Self::Socket(socket) => socket.frame_bytes_max(),
-            Self::Line(..) => None,
+            Self::Line(..) | Self::Feed(_) => None,
         }
     }
 
-    /// Asks for a sign of life. A line does so by itself.
+    /// Asks for a sign of life: of a reader, that he takes what he is sent. A line does so by itself.
     pub(super) fn ping(&mut self) {
         match self {
             Self::Socket(socket) => socket.ping(),
             Self::Line(..) => {}
+            Self::Feed(feed) => feed.beat(),
         }
     }
 
-    /// Says that the connection ends, and why.
+    /// Says that the connection ends, and why. A response has no word for that beside its events.
     pub(super) fn close(&mut self, code: u16, why: &str) {
         match self {
             Self::Socket(socket) => socket.close(code, why),
             Self::Line(line, _) => line.hang_up(code, why),
+            Self::Feed(_) => {}
         }
     }
 
@@ -146,6 +158,7 @@ impl Carrier {
         match self {
             Self::Socket(socket) => socket.part(linger).await,
             Self::Line(line, _) => line.part(linger).await,
+            Self::Feed(feed) => feed.part(linger).await,
         }
     }
 }

@@ -11,6 +11,7 @@ use chat_protocol::system::System;
 use chat_protocol::voice::{Hearer, Voice};
 
 use super::Session;
+use crate::events;
 use crate::hub::{CatchUp, News};
 use crate::outbox::State;
 
@@ -45,6 +46,9 @@ impl Session {
             false => earliest,
         };
         position = position.max(earliest);
+        if self.listens {
+            events::follow(&self.link.outbox, room, position);
+        }
         let key = self.link.key;
         while self.link.outbox.state() == State::Open && !self.link.is_ending() {
             let seated = self.link.has_seat(room);
@@ -76,12 +80,7 @@ impl Session {
                     Seq::MAX
                 }
                 CatchUp::Gone(Some(last)) if position < last => last,
-                CatchUp::Gone(_) => {
-                    if self.link.part(room) {
-                        self.seats.remove(room);
-                    }
-                    return;
-                }
+                CatchUp::Gone(_) => return self.part_with(room),
             };
             let read = match self.node().read_on(room, position).await {
                 Ok(read) => read,

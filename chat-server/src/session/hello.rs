@@ -126,19 +126,24 @@ impl Session {
             .collect();
         match &hello.subscribe {
             Subscribe::Mine => {
-                for room in self.own_rooms().await? {
+                let mine = self.own_rooms().await?;
+                if self.listens {
+                    // He can't take back a room that he has left meanwhile.
+                    wanted.retain(|room, _| mine.contains(room));
+                }
+                for room in mine {
                     wanted.entry(room).or_default();
                 }
             }
             Subscribe::Rooms(rooms) => {
-                if !self.node().bus().is_alone() {
+                if !self.node().is_alone() {
                     self.own_rooms().await?;
                 }
                 for room in rooms {
                     wanted.entry(*room).or_default();
                 }
             }
-            Subscribe::None if self.node().bus().is_alone() => {}
+            Subscribe::None if self.node().is_alone() => {}
             Subscribe::None => drop(self.own_rooms().await?),
         }
         Ok(wanted.into_iter().collect())
@@ -149,7 +154,7 @@ impl Session {
         let user = self.actor()?.id;
         let mine = self.node().store().rooms_of(user).await?;
         let mine: BTreeSet<RoomId> = mine.into_iter().map(|mine| mine.room.id).collect();
-        if !self.node().bus().is_alone() {
+        if !self.node().is_alone() {
             self.link.know(mine.clone());
         }
         Ok(mine)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chat_core::RoomId;
 use chat_protocol::close::Close;
 use chat_protocol::code::Class;
 use chat_protocol::system::System;
@@ -9,6 +10,7 @@ use chat_protocol::system::System;
 use super::Session;
 use super::carrier::Carrier;
 use crate::auth::Identity;
+use crate::events;
 use crate::hub::News;
 
 impl Session {
@@ -18,7 +20,8 @@ impl Session {
             News::Joined(room, before) => {
                 let actor = self.identity.as_ref().map(Identity::actor)?;
                 let voice = self.own_voice().ok()?;
-                if self.seats.contains(room) {
+                // Whoever has said which rooms he listens to hears of no other.
+                if self.seats.contains(room) || !self.link.follows.get() {
                     return None;
                 }
                 match self.take_seat(room, actor, voice).await {
@@ -34,9 +37,7 @@ impl Session {
             }
             News::Detached(room) => {
                 // It may have come back before it heard of this.
-                if self.link.part(room) {
-                    self.seats.remove(room);
-                }
+                self.part_with(room);
                 None
             }
             News::Gap(room, from) => {
@@ -52,8 +53,22 @@ impl Session {
         }
     }
 
+    /// Lets go of a room in which the session has lost its seat, unless it has one again.
+    pub(super) fn part_with(&mut self, room: RoomId) {
+        if self.link.part(room) {
+            self.seats.remove(room);
+            if self.listens {
+                events::forget(&self.link.outbox, room);
+            }
+        }
+    }
+
     /// Asks for a sign of life, and tells which heads have moved.
     pub(super) fn ping(&mut self, carrier: &mut Carrier) {
+        if self.listens {
+            // Of what is laid down for a reader nothing is lost but its end, and that he notices.
+            return carrier.ping();
+        }
         let mut heads = BTreeMap::new();
         for room in self.seats.rooms() {
             // Whoever has lost a seat, and is about to hear of that, is told no more of the room.

@@ -135,11 +135,8 @@ impl Session {
     async fn subscribe(&mut self, rooms: &[RoomRef]) -> Performed {
         let mut wanted = Vec::with_capacity(rooms.len());
         for room in rooms {
-            let id = desk::resolve(self.node(), room).await?;
-            if !desk::is_number(room) {
-                self.check_known(id).await?;
-            }
-            wanted.push((id, None));
+            let actor = self.actor()?;
+            wanted.push((self.desk(&actor).find(room).await?, None));
         }
         let (rooms, follow) = self.attach_all(wanted).await?;
         Ok((Answer::Subscribed { rooms }, After::CatchUp(follow)))
@@ -156,17 +153,6 @@ impl Session {
             }
         }
         Ok((Answer::Accepted {}, After::Nothing))
-    }
-
-    /// Refuses a room of which whoever asks may not know, as if there were none: a name that is
-    /// answered otherwise tells that there is one.
-    async fn check_known(&self, room: RoomId) -> Result<(), Refusal> {
-        let actor = self.actor()?;
-        let card = Op::Room { room: room.into() };
-        match self.desk(&actor).query(card).await {
-            Some(Err(refusal)) if refusal.code == Code::RoomNotFound => Err(refusal),
-            Some(_) | None => Ok(()),
-        }
     }
 
     /// Gives up a seat; gives whoever had it.
@@ -212,7 +198,7 @@ impl Session {
 
     /// Lets a room come as far as the client has heard it on another node.
     pub(super) async fn reach(&self, room: RoomId, actor: &Actor, seq: Seq) -> Result<(), Refusal> {
-        if self.node().bus().is_alone() {
+        if self.node().is_alone() {
             return Ok(());
         }
         // Nobody waits for the answer: what the session sends next is judged after it.
@@ -235,9 +221,12 @@ impl Session {
         actor: Actor,
         voice: Voice,
     ) -> Result<(Seq, Seq), Refusal> {
-        if self.seats.len() >= self.node().limits().rooms_per_session_max {
-            let max = self.node().limits().rooms_per_session_max as u64;
-            return Err(Refusal::new(Code::TooMany).with_detail("max", max));
+        let max = match self.listens {
+            true => self.node().rooms_heard_max(),
+            false => self.node().limits().rooms_per_session_max,
+        };
+        if self.seats.len() >= max {
+            return Err(Refusal::new(Code::TooMany).with_detail("max", max as u64));
         }
         let (answer, answered) = oneshot::channel();
         let sitter = Sitter {
@@ -391,7 +380,7 @@ impl Session {
             let signal = Arc::new(Signal { room, by, what });
             round.or_default().push(signal);
         }
-        if !self.node().bus().is_alone() {
+        if !self.node().is_alone() {
             let signals = rounds.values().flatten().cloned();
             self.node()
                 .bus()

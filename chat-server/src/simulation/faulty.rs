@@ -183,6 +183,10 @@ impl Store for Faulty {
         records
     }
 
+    fn is_shared(&self) -> bool {
+        self.inner.is_shared()
+    }
+
     fn epoch(&self) -> String {
         self.inner.epoch()
     }

@@ -1,7 +1,7 @@
 //! What adapters have in common: how records look in lists.
 
-#[cfg(feature = "sqlite")]
-pub(super) use self::erased::{kept, without_names};
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(super) use self::on_disk::{Range, kept, ranges, without_names};
 use chat_core::{Event, RoomId, Seq};
 use chat_protocol::answer::Page;
 
@@ -58,14 +58,56 @@ pub(super) fn check_dense(append: &Append) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// What is kept of people who were erased, on disk.
-#[cfg(feature = "sqlite")]
-mod erased {
+/// What adapters need that keep things on disk.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod on_disk {
     use std::borrow::Cow;
     use std::collections::BTreeSet;
     use std::sync::Arc;
 
-    use chat_core::{Record, Room, UserId};
+    use chat_core::{Record, Room, Seq, UserId};
+
+    use crate::store::{MessageQuery, Place};
+
+    /// A run of messages: those between two positions that lie nearest to one of them.
+    pub(in crate::store) struct Range {
+        pub(in crate::store) low: Seq,
+        pub(in crate::store) high: Seq,
+        pub(in crate::store) from_high: bool,
+        pub(in crate::store) limit: usize,
+    }
+
+    /// Where the messages are that are asked for, if nothing from before a record is shown.
+    pub(in crate::store) fn ranges(query: &MessageQuery, from: Seq) -> [Option<Range>; 2] {
+        let to = query.to;
+        let up_to = |seq: Seq, limit| {
+            let high = seq.prev().min(to);
+            Range {
+                low: from,
+                high,
+                from_high: true,
+                limit,
+            }
+        };
+        let on_from = |low: Seq, limit| Range {
+            low: low.max(from),
+            high: to,
+            from_high: false,
+            limit,
+        };
+        match query.place {
+            Place::Newest => [Some(up_to(Seq::MAX, query.limit)), None],
+            Place::Before(seq) => [Some(up_to(seq, query.limit)), None],
+            Place::After(seq) => [Some(on_from(seq.next(), query.limit)), None],
+            Place::Around(seq) => {
+                let half = query.limit / 2;
+                [
+                    Some(up_to(seq, half)),
+                    Some(on_from(seq, query.limit - half)),
+                ]
+            }
+        }
+    }
 
     /// A record as it is kept: one of somebody who was erased without words.
     pub(in crate::store) fn kept<'a>(

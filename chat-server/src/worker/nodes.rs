@@ -17,6 +17,7 @@ use crate::auth::Revocation;
 use crate::bus::Hint;
 use crate::hub::{Link, LogIn, News};
 use crate::mail::SessionKey;
+use crate::node::Node;
 use crate::store::StoreError;
 
 /// What a worker's rooms are told, apart from mail.
@@ -34,6 +35,18 @@ const LOOK_EVERY: u64 = 10;
 /// Rounds of hints that are followed at once, before mail has its turn.
 const ROUNDS_AT_ONCE: usize = 64;
 
+impl Node {
+    /// Whether nobody else writes to the store: neither a node that this one hears of, nor another
+    /// process.
+    pub(crate) fn is_alone(&self) -> bool {
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("alone_on_the_bus_is_alone") {
+            return self.bus().is_alone();
+        }
+        self.bus().is_alone() && !self.store().is_shared()
+    }
+}
+
 impl Worker {
     /// When to look into the store.
     pub(super) fn poll_interval(&self) -> Interval {
@@ -45,8 +58,10 @@ impl Worker {
 
     /// Compares the rooms of this worker with the store, if anybody else writes to it.
     pub(super) fn poll(&self) {
-        if !self.node.bus().is_alone() {
-            self.turn.borrow_mut().poll();
+        let mut turn = self.turn.borrow_mut();
+        turn.share(!self.node.is_alone());
+        if !self.node.is_alone() {
+            turn.poll();
         }
     }
 
@@ -54,7 +69,7 @@ impl Worker {
     pub(super) fn follow(&self, first: Option<Told>, hints: &mut mpsc::Receiver<Told>) {
         let now = self.node.clock().now();
         let mut turn = self.turn.borrow_mut();
-        turn.share(!self.node.bus().is_alone());
+        turn.share(!self.node.is_alone());
         let more = std::iter::from_fn(|| hints.try_recv().ok()).take(ROUNDS_AT_ONCE);
         for told in first.into_iter().chain(more) {
             match told {
@@ -107,7 +122,7 @@ impl Worker {
         let mut poll = self.poll_interval();
         loop {
             poll.tick().await;
-            if self.node.bus().is_alone() {
+            if self.node.is_alone() {
                 continue;
             }
             #[cfg(sabotage)]
@@ -137,7 +152,7 @@ impl Worker {
         let mut poll = self.poll_interval();
         for round in 0_u64.. {
             poll.tick().await;
-            if self.node.bus().is_alone() {
+            if self.node.is_alone() {
                 continue;
             }
             #[cfg(sabotage)]

@@ -143,11 +143,16 @@ fn malformed_flags_are_named_with_the_reason() {
         .run("--store floppy:a")
         .fails(2, &["--store", "floppy: is no store"]);
     shell
-        .run("--store postgres://db")
-        .fails(2, &["--store", "does not exist yet"]);
+        .run("--store postgres:db")
+        .fails(2, &["--store", "not of the form postgres://"]);
+    let why = if cfg!(feature = "nats") {
+        "can't be read"
+    } else {
+        "not part of this build (feature `nats`)"
+    };
     shell
-        .run("--bus nats://db")
-        .fails(2, &["--bus", "does not exist yet"]);
+        .run("--bus nats://db:sesame")
+        .fails(2, &["--bus", why]);
     shell
         .run("--listen 127.0.0.1")
         .fails(2, &["--listen", "\"127.0.0.1\" is not an address"]);
@@ -298,6 +303,77 @@ fn a_secret_may_lie_in_a_file_and_is_never_shown() {
         .with_file("e", "\n")
         .with("CHAT_JWT_SECRET_FILE", "e");
     empty.run("check-config").fails(2, &["can't be empty"]);
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn a_database_that_cant_be_reached_is_a_failure_of_the_store_and_its_password_is_not_shown() {
+    let shell = Shell::new().with_file("url", "postgres://ann:sesame@127.0.0.1:1/chat\n");
+    let shell = shell.with("CHAT_STORE_FILE", "url");
+    for words in ["serve --listen 127.0.0.1:0", "gentoken ann"] {
+        let said = shell.run(words);
+        said.fails(
+            69,
+            &["storage is unavailable", "postgres://127.0.0.1:1/chat"],
+        );
+        assert!(!said.err.contains("sesame") && !said.out.contains("sesame"));
+    }
+    for words in ["backup copy.db", "verify", "export 1"] {
+        shell.run(words).fails(2, &["pg_dump"]);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_certificates_is_told_before_anything_runs() {
+    let shell = Shell::new()
+        .with_file("chat.pem", include_str!("tls/first.pem"))
+        .with_file("chat.key", include_str!("tls/first.key"))
+        .with_file("other.key", include_str!("tls/second.key"))
+        .with_file("cut.key", "-----BEGIN PRIVATE KEY-----\nMIGH\n")
+        .with_file("none.pem", "sesame\n");
+    shell
+        .run("check-config --tls-cert chat.pem")
+        .fails(2, &["--tls-cert: is given without tls_key"]);
+    shell
+        .run("gentoken ann --tls-key chat.key")
+        .fails(2, &["--tls-key: is given without tls_cert"]);
+    let wrong = |command: &str, cert: &str, key: &str, words: &[&str]| {
+        let said = shell.run(&format!("{command} --tls-cert {cert} --tls-key {key}"));
+        said.fails(2, words);
+        assert!(!said.err.contains("MIGH"), "{}", said.err);
+        assert!(!said.err.contains("sesame"), "{}", said.err);
+    };
+    for command in ["check-config", "serve --store memory: --listen 127.0.0.1:0"] {
+        wrong(command, "no.pem", "chat.key", &["can't read no.pem"]);
+        wrong(command, "chat.pem", "no.key", &["can't read no.key"]);
+        let empty = &["none.pem holds no certificate"];
+        wrong(command, "none.pem", "chat.key", empty);
+        wrong(command, "chat.pem", "none.pem", &["holds no private key"]);
+        wrong(command, "chat.key", "chat.pem", &["no certificate"]);
+        wrong(command, "chat.pem", "cut.key", &["cut.key is not whole"]);
+        let unfit = &["other.key is not for the certificate in chat.pem"];
+        wrong(command, "chat.pem", "other.key", unfit);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_key_that_everybody_may_read_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt;
+    let shell = Shell::new()
+        .with_file("chat.pem", include_str!("tls/first.pem"))
+        .with_file("chat.key", include_str!("tls/first.key"));
+    let check = |mode| {
+        let open = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(shell.path().join("chat.key"), open).unwrap();
+        let said = shell.run("check-config --tls-cert chat.pem --tls-key chat.key");
+        assert_eq!(said.succeeds(), "ok\n");
+        said.err
+    };
+    assert_eq!(check(0o640), "");
+    let said = check(0o644);
+    let warning = "warning: everybody on this machine may read chat.key";
+    assert!(said.contains(warning), "{said}");
 }
 
 #[test]

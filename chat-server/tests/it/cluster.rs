@@ -18,6 +18,9 @@ use serde_json::{Value, json};
 
 use crate::world::{Account, Native, World, by, config};
 
+#[cfg(feature = "postgres")]
+mod postgres;
+
 /// An end of a bus that is down, or loses and disorders what is published.
 #[derive(Debug)]
 struct Shaky {
@@ -78,6 +81,11 @@ impl Pair {
     }
 
     async fn over(store: Arc<dyn Store>, config: Config, loses: u64) -> Self {
+        Self::each_over([store.clone(), store], config, loses).await
+    }
+
+    /// Each server has a way of its own to what both keep.
+    async fn each_over(stores: [Arc<dyn Store>; 2], config: Config, loses: u64) -> Self {
         let down = Arc::new(AtomicBool::new(false));
         let bus = Local::new();
         let other = bus.join();
@@ -90,11 +98,12 @@ impl Pair {
                 count,
             })
         };
-        let node = |end| {
-            let server = Server::builder(config.clone()).store(store.clone());
+        let node = |end, store| {
+            let server = Server::builder(config.clone()).store(store);
             World::started(server.bus(shaky(end)))
         };
-        let (one, two) = (node(bus).await, node(other).await);
+        let [store, same] = stores;
+        let (one, two) = (node(bus, store).await, node(other, same).await);
         Self { one, two, down }
     }
 

@@ -5,6 +5,8 @@ mod clock;
 mod damage;
 mod faults;
 mod kills;
+#[cfg(feature = "postgres")]
+mod nodes;
 mod power;
 mod program;
 mod shim;

@@ -9,7 +9,7 @@ mod limits;
 mod log;
 mod malformed;
 mod pages;
-mod process;
+pub(crate) mod process;
 mod readers;
 mod readiness;
 mod slowness;

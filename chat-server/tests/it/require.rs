@@ -105,6 +105,40 @@ pub(crate) fn preloading(what: &str) -> Option<Command> {
     }
 }
 
+/// The folder of PostgreSQL's programs, if a test named `what` can have them.
+#[cfg(feature = "postgres")]
+pub(crate) fn postgres(what: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let mut folders: Vec<PathBuf> = env::split_paths(&path).collect();
+    // Where Debian has them, each version by itself.
+    let versions = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten();
+    folders.extend(versions.flatten().map(|version| version.path().join("bin")));
+    let has_both = |folder: &PathBuf| {
+        ["initdb", "postgres"]
+            .iter()
+            .all(|name| folder.join(name).is_file())
+    };
+    match folders.into_iter().find(has_both) {
+        Some(folder) => Some(folder),
+        None => left_out(what, "PostgreSQL is not installed: run .ci/prepare"),
+    }
+}
+
+/// A NATS server, if a test named `what` can have one.
+#[cfg(feature = "nats")]
+pub(crate) fn nats_server(what: &str) -> Option<PathBuf> {
+    let folders = env::var_os("PATH").unwrap_or_default();
+    // Where the packages of some systems put it, and not everybody looks.
+    let sbin = Path::new("/usr/sbin").to_owned();
+    let found = env::split_paths(&folders)
+        .chain([sbin])
+        .map(|folder| folder.join("nats-server"))
+        .find(|program| program.is_file());
+    found.or_else(|| left_out(what, "nats-server is not installed: run .ci/prepare"))
+}
+
 /// What Chromium is called in the packages of different systems.
 const CHROMIUM: [&str; 4] = [
     "chromium",

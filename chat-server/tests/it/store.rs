@@ -8,6 +8,8 @@
 )]
 
 mod marks;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod recount;
 mod sqlite;
 mod tending;
@@ -49,6 +51,24 @@ macro_rules! contract {
                 let folder = tempfile::tempdir().unwrap();
                 let store = super::Sqlite::open(folder.path().join("chat.db")).unwrap();
                 super::recount::lists_equal_a_naive_recount(std::sync::Arc::new(store)).await;
+            }
+        }
+
+        #[cfg(feature = "postgres")]
+        mod on_postgres {
+            $(#[tokio::test]
+            async fn $story() {
+                let name = concat!(stringify!($module), "::", stringify!($story));
+                if let Some(store) = super::postgres::empty(name).await {
+                    super::tell(name, store).await;
+                }
+            })*
+
+            #[tokio::test]
+            async fn lists_equal_a_naive_recount() {
+                if let Some(store) = super::postgres::empty("lists_equal_a_naive_recount").await {
+                    super::recount::lists_equal_a_naive_recount(store).await;
+                }
             }
         }
     };

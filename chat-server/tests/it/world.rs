@@ -17,6 +17,7 @@ use chat_server::store::Store;
 use chat_server::{Builder, Server};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
@@ -24,7 +25,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 pub(crate) use self::plain::Plain;
-pub(crate) use self::request::{Said, by, http, raw, raw_over};
+pub(crate) use self::request::{Said, by, http, http_over, raw, raw_over};
 
 /// How long anything may take before a test gives up: never waited for when all is well.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -161,7 +162,7 @@ pub(crate) async fn sign_up(address: SocketAddr, name: &str) -> Account {
 }
 
 impl Account {
-    fn of(said: &Said) -> Self {
+    pub(crate) fn of(said: &Said) -> Self {
         let said = said.json();
         Self {
             id: said["user"]["id"].as_u64().unwrap(),
@@ -171,9 +172,17 @@ impl Account {
     }
 }
 
+/// Both halves of a connection, whatever it is made of.
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Duplex for T {}
+
+/// A connection of a client.
+type Pipe = Box<dyn Duplex>;
+
 /// A client of the native dialect.
 pub(crate) struct Native {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<Pipe>,
     heard: VecDeque<Value>,
     next_id: u64,
 }
@@ -192,12 +201,12 @@ impl Native {
     }
 
     /// Shakes hands over a stream that is connected.
-    pub(crate) async fn over(stream: TcpStream, address: SocketAddr) -> Self {
+    pub(crate) async fn over(stream: impl Duplex, address: SocketAddr) -> Self {
         Self::below(stream, address, "").await
     }
 
     /// Shakes hands over a stream that is connected; none if it ends meanwhile.
-    pub(crate) async fn try_over(stream: TcpStream, address: SocketAddr) -> Option<Self> {
+    pub(crate) async fn try_over(stream: impl Duplex, address: SocketAddr) -> Option<Self> {
         Some(Self {
             socket: try_shake_hands(stream, address, "/v1/ws").await.ok()?,
             heard: VecDeque::new(),
@@ -206,7 +215,7 @@ impl Native {
     }
 
     /// Shakes hands with a server that is mounted below this path.
-    pub(crate) async fn below(stream: TcpStream, address: SocketAddr, path: &str) -> Self {
+    pub(crate) async fn below(stream: impl Duplex, address: SocketAddr, path: &str) -> Self {
         Self {
             socket: shake_hands(stream, address, &format!("{path}/v1/ws")).await,
             heard: VecDeque::new(),
@@ -458,19 +467,19 @@ impl Native {
 }
 
 async fn shake_hands(
-    stream: TcpStream,
+    stream: impl Duplex,
     address: SocketAddr,
     path: &str,
-) -> WebSocketStream<TcpStream> {
+) -> WebSocketStream<Pipe> {
     let shaken = try_shake_hands(stream, address, path).await;
     shaken.unwrap_or_else(|status| panic!("the handshake was refused: {status}"))
 }
 
 async fn try_shake_hands(
-    stream: TcpStream,
+    stream: impl Duplex,
     address: SocketAddr,
     path: &str,
-) -> Result<WebSocketStream<TcpStream>, u16> {
+) -> Result<WebSocketStream<Pipe>, u16> {
     let mut request = format!("ws://{address}{path}")
         .into_client_request()
         .unwrap();
@@ -480,6 +489,7 @@ async fn try_shake_hands(
             .headers_mut()
             .insert("sec-websocket-protocol", protocol);
     }
+    let stream: Pipe = Box::new(stream);
     let shaken = tokio_tungstenite::client_async(request, stream);
     match timeout(PATIENCE, shaken).await.unwrap() {
         Ok((socket, _)) => Ok(socket),

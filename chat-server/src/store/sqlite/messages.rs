@@ -10,7 +10,8 @@ use rusqlite::{Connection, Row, params};
 use super::column::{int, maybe, number, rows, text};
 use super::fault::{Fault, Result};
 use super::log;
-use crate::store::{MessageQuery, Place};
+use crate::store::MessageQuery;
+use crate::store::project::{Range, ranges};
 
 /// How many messages there are up to a record, and which is the last of them.
 #[derive(Clone, Copy, Default)]
@@ -28,14 +29,6 @@ struct Change {
     name: Option<Name>,
 }
 
-/// A run of messages: those between two positions that lie nearest to one of them.
-struct Range {
-    low: Seq,
-    high: Seq,
-    from_high: bool,
-    limit: usize,
-}
-
 /// Messages of a room, oldest first.
 pub(super) fn messages(db: &Connection, query: &MessageQuery) -> Result<Vec<Message>> {
     let mut messages = Vec::new();
@@ -50,37 +43,6 @@ pub(super) fn messages(db: &Connection, query: &MessageQuery) -> Result<Vec<Mess
         }
     }
     Ok(messages)
-}
-
-fn ranges(query: &MessageQuery, from: Seq) -> [Option<Range>; 2] {
-    let to = query.to;
-    let up_to = |seq: Seq, limit| {
-        let high = seq.prev().min(to);
-        Range {
-            low: from,
-            high,
-            from_high: true,
-            limit,
-        }
-    };
-    let on_from = |low: Seq, limit| Range {
-        low: low.max(from),
-        high: to,
-        from_high: false,
-        limit,
-    };
-    match query.place {
-        Place::Newest => [Some(up_to(Seq::MAX, query.limit)), None],
-        Place::Before(seq) => [Some(up_to(seq, query.limit)), None],
-        Place::After(seq) => [Some(on_from(seq.next(), query.limit)), None],
-        Place::Around(seq) => {
-            let half = query.limit / 2;
-            [
-                Some(up_to(seq, half)),
-                Some(on_from(seq, query.limit - half)),
-            ]
-        }
-    }
 }
 
 fn spot(db: &Connection, room: RoomId, seq: Seq) -> Result<Option<Spot>> {

@@ -17,12 +17,17 @@ pub(super) type Refused = (Option<i32>, String);
 
 impl Program {
     pub(super) fn command(folder: &Path) -> Command {
+        Self::command_on(folder, "sqlite:chat.db")
+    }
+
+    /// The same, on another store.
+    pub(super) fn command_on(folder: &Path, store: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
         command
             .current_dir(folder)
             .env_clear()
             .args(["--listen", "127.0.0.1:0", "--rate-limits", "off"])
-            .args(["--workers", "2", "--store", "sqlite:chat.db"])
+            .args(["--workers", "2", "--store", store])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         // A planted bug is for the program, too.

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::world::{Account, Native, World, config};
 
 /// Each limit, and the test that reaches it: the file below this crate, and the function.
-const STORIES: [(&str, &str, &str); 66] = [
+const STORIES: [(&str, &str, &str); 67] = [
     (
         "body_bytes_max",
         HERE_TRANSPORTS,
@@ -206,6 +206,11 @@ const STORIES: [(&str, &str, &str); 66] = [
         "rooms_per_session_max",
         "tests/it/hostile/swarm.rs",
         "a_session_hears_as_many_rooms_as_it_may_and_is_told_when_there_are_no_more",
+    ),
+    (
+        "rooms_per_listener_max",
+        "tests/it/events.rs",
+        "a_listener_has_as_many_rooms_as_an_id_can_name",
     ),
     (
         "poll_ms",

@@ -13,28 +13,28 @@ use crate::world::http;
 use super::shown;
 
 /// A server process. It dies with the test.
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
-    pub(super) address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// What it has written to its log, if that is read.
     log: Option<(Arc<Mutex<String>>, JoinHandle<()>)>,
 }
 
 /// How a process is set up.
-pub(super) struct Setup<'a> {
-    pub(super) folder: &'a Path,
+pub(crate) struct Setup<'a> {
+    pub(crate) folder: &'a Path,
     /// The file `chat.toml`.
-    pub(super) config: &'a str,
+    pub(crate) config: &'a str,
     /// Descriptors that it may have.
-    pub(super) descriptors: Option<u32>,
+    pub(crate) descriptors: Option<u32>,
     /// What the variable `CHAT_LOG` says.
-    pub(super) log: &'a str,
+    pub(crate) log: &'a str,
     /// Whether anybody reads its log.
-    pub(super) log_is_read: bool,
+    pub(crate) log_is_read: bool,
 }
 
 impl<'a> Setup<'a> {
-    pub(super) const fn in_folder(folder: &'a Path) -> Self {
+    pub(crate) const fn in_folder(folder: &'a Path) -> Self {
         Self {
             folder,
             config: "",
@@ -45,7 +45,7 @@ impl<'a> Setup<'a> {
     }
 
     /// Starts it, and waits until it accepts connections.
-    pub(super) fn start(&self) -> Process {
+    pub(crate) fn start(&self) -> Process {
         fs::write(self.folder.join("chat.toml"), self.config).unwrap();
         let program = env!("CARGO_BIN_EXE_chat-server");
         let limit = self
@@ -69,7 +69,8 @@ impl<'a> Setup<'a> {
         BufReader::new(child.stdout.as_mut().unwrap())
             .read_line(&mut line)
             .unwrap();
-        let address = line.trim().strip_prefix("listening on http://");
+        let address = line.trim().strip_prefix("listening on http");
+        let address = address.and_then(|rest| rest.trim_start_matches('s').strip_prefix("://"));
         let address = address.unwrap_or_else(|| panic!("{line:?}"));
         let address = address.parse().unwrap();
         let mut process = Process {
@@ -86,7 +87,7 @@ impl<'a> Setup<'a> {
 
 impl Process {
     /// The processor time that it has had, in clock ticks: a hundredth of a second each.
-    pub(super) fn ticks(&self) -> u64 {
+    pub(crate) fn ticks(&self) -> u64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
         // The name in parentheses may hold anything; the fields after it are counted (proc(5)).
         let fields: Vec<_> = stat
@@ -99,7 +100,7 @@ impl Process {
     }
 
     /// Resident memory, in bytes.
-    pub(super) fn resident(&self) -> u64 {
+    pub(crate) fn resident(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status
             .lines()
@@ -110,7 +111,7 @@ impl Process {
     }
 
     /// A number that it shows.
-    pub(super) async fn shows(&self, name: &str) -> i64 {
+    pub(crate) async fn shows(&self, name: &str) -> i64 {
         shown(
             &http(self.address, "GET", "/metrics", &[], b"").await.body,
             name,
@@ -118,14 +119,14 @@ impl Process {
     }
 
     /// What it has written so far.
-    pub(super) fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.log
             .as_ref()
             .map_or_else(String::new, |(kept, _)| kept.lock().unwrap().clone())
     }
 
     /// Reads its log from here on until it ends, and what nobody has read of it so far.
-    pub(super) fn read_log(&mut self) {
+    pub(crate) fn read_log(&mut self) {
         let mut pipe = self.child.stderr.take().unwrap();
         let kept = Arc::new(Mutex::new(String::new()));
         let keeps = kept.clone();
@@ -141,11 +142,16 @@ impl Process {
         self.log = Some((kept, reads));
     }
 
-    /// Asks it to stop; gives its code, and all it has written.
-    pub(super) fn stop(mut self) -> (Option<i32>, String) {
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &id]).status().unwrap();
+        let sent = Command::new("kill").args([name, &id]).status().unwrap();
         assert!(sent.success());
+    }
+
+    /// Asks it to stop; gives its code, and all it has written.
+    pub(crate) fn stop(mut self) -> (Option<i32>, String) {
+        self.signal("-TERM");
         let code = self.child.wait().unwrap().code();
         let written = self.log.take().map(|(kept, reads)| {
             reads.join().unwrap();

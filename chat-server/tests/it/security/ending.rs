@@ -15,6 +15,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::engineio::client::Poller;
+use crate::events::reader::Reader;
 use crate::hostile::watched::Watched;
 use crate::people::{Kind, Person};
 use crate::world::{Account, PASSWORD, World, by, config, http};
@@ -47,9 +48,10 @@ const ENDINGS: [Ending; 6] = [
 enum Way {
     Socket(Kind),
     Polling,
+    Events,
 }
 
-const WAYS: [Way; 7] = [
+const WAYS: [Way; 8] = [
     Way::Socket(Kind::Native),
     Way::Socket(Kind::Rooms),
     Way::Socket(Kind::Socketio),
@@ -57,11 +59,13 @@ const WAYS: [Way; 7] = [
     Way::Socket(Kind::Actions),
     Way::Socket(Kind::Groups),
     Way::Polling,
+    Way::Events,
 ];
 
 enum Connected {
     Socket(Box<Person>),
     Polling(Poller),
+    Events(Box<Reader>),
 }
 
 impl Connected {
@@ -69,6 +73,11 @@ impl Connected {
         let kind = match way {
             Way::Socket(kind) => kind,
             Way::Polling => return Self::Polling(poll(world, &account.token).await),
+            Way::Events => {
+                let mut reader = Reader::of(world, account).await;
+                reader.welcome().await;
+                return Self::Events(Box::new(reader));
+            }
         };
         let entered = Person::enter(world, kind, (name, account), (room, "Den")).await;
         Self::Socket(Box::new(
@@ -80,6 +89,7 @@ impl Connected {
     async fn ends(self) {
         match self {
             Self::Socket(mut person) => while person.socket.hear().await.is_ok() {},
+            Self::Events(mut reader) => while reader.next().await.is_some() {},
             Self::Polling(poller) => while poller.poll().await.status == 200 {},
         }
     }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::house::{House, Mark, Someone, Standing, Which};
 use super::reading::check;
+use crate::events::reader::Reader;
 use crate::people::{Kind, Person};
 use crate::world::{Native, Plain, Said, by, http};
 
@@ -61,6 +62,9 @@ const ROUTES: &[(&str, &str, &str, &[Mark])] = &[
     ("GET", "/readyz", "", &[]),
 ];
 
+/// Routes whose answers don't end, and that have a test of their own.
+const STREAMS: &[&str] = &["/v1/events"];
+
 /// Routes that take nothing but what somebody says of himself.
 const OWN_ROUTES: &[&str] = &[
     "/v1/account",
@@ -115,7 +119,7 @@ async fn every_described_route_has_a_row(house: &House) {
         let asked = |path: &str| path.split('?').next() == Some(&spelled);
         let asked = ROUTES.iter().any(|(_, path, _, _)| asked(path));
         assert!(
-            asked || OWN_ROUTES.contains(&path.as_str()),
+            asked || STREAMS.contains(&path.as_str()) || OWN_ROUTES.contains(&path.as_str()),
             "{path} has no row"
         );
     }
@@ -160,13 +164,7 @@ async fn whoever_is_turned_away_by_an_older_dialect_has_heard_nothing() {
         }
     }
     // What is said, typed and moved from here on is heard by those alone who may.
-    for room in house.rooms.clone() {
-        if !matches!(room.which, Which::Archived | Which::Deleted) {
-            let typing = json!({"room": room.id, "on": true});
-            house.host.ok("typing", typing).await;
-            house.host.post(room.id, &Mark::Line.word(room.which)).await;
-        }
-    }
+    talk(&mut house).await;
     let mut heard_live = 0;
     for (who, which, mut socket) in listening {
         let heard = socket.ping().await.join("\n");
@@ -183,6 +181,76 @@ async fn whoever_is_turned_away_by_an_older_dialect_has_heard_nothing() {
     println!("{heard_live} sockets heard their room");
     assert!(heard_live > 50, "{heard_live}");
     house.world.stop().await;
+}
+
+#[tokio::test]
+async fn no_stream_shows_a_room_to_whoever_may_not_read_it() {
+    let mut house = House::open().await;
+    let epoch = house.world.server.node().store().epoch();
+    let mut listening = Vec::new();
+    for who in house.people.clone() {
+        for room in house.rooms.clone() {
+            let named = format!("/v1/events?rooms={}", room.id);
+            let called = format!("/v1/events?rooms={}", room.alias);
+            // Each claims to have been there, and to have heard nothing yet.
+            let digit = u32::try_from(room.id)
+                .ok()
+                .and_then(|id| char::from_digit(id, 36));
+            let last_id = format!("{}-0~{epoch}", digit.unwrap());
+            for path in [&named, &called, "/v1/events"] {
+                match Reader::ask(&house.world, &who.account, path, &last_id).await {
+                    Ok(mut reader) => {
+                        check(&who, path, &missed(&mut reader).await);
+                        listening.push((who.clone(), reader));
+                    }
+                    Err(said) => check(&who, path, &said.body),
+                }
+            }
+        }
+    }
+    talk(&mut house).await;
+    house.world.stop().await;
+    let mut heard = 0;
+    for (who, mut reader) in listening {
+        let said = reader.rest().await;
+        assert_eq!(said.last().unwrap()["code"], 4000);
+        let said = Value::from(said).to_string();
+        for which in Which::ALL {
+            let hears = !Mark::of(which, &said).is_empty();
+            assert!(!hears || who.standing.reads(which), "{who:?}: {said}");
+        }
+        heard += usize::from(said.contains("posted"));
+    }
+    println!("{heard} streams told something");
+    assert!(heard > 30, "{heard}");
+}
+
+/// What a reader hears first: of each room that it has, what it has missed.
+async fn missed(reader: &mut Reader) -> String {
+    let welcome = reader.welcome().await;
+    let mut said = vec![welcome["rooms"].to_string()];
+    let states = welcome["rooms"].as_object().unwrap().values();
+    for _ in states.filter(|state| state["st"] != "gone") {
+        loop {
+            let frame = reader.frame().await;
+            said.push(frame.to_string());
+            if frame["sys"] == "synced" {
+                break;
+            }
+        }
+    }
+    said.join("\n")
+}
+
+/// Lets something be said and pass in every room in which that is possible.
+async fn talk(house: &mut House) {
+    for room in house.rooms.clone() {
+        if !matches!(room.which, Which::Archived | Which::Deleted) {
+            let typing = json!({"room": room.id, "on": true});
+            house.host.ok("typing", typing).await;
+            house.host.post(room.id, &Mark::Line.word(room.which)).await;
+        }
+    }
 }
 
 fn may_log_in(who: &Someone) -> bool {

@@ -8,10 +8,10 @@ use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{PATIENCE, shake_hands, try_shake_hands};
+use super::{Duplex, PATIENCE, Pipe, shake_hands, try_shake_hands};
 
 /// A client that sends and hears texts as they are.
-pub(crate) struct Plain(WebSocketStream<TcpStream>);
+pub(crate) struct Plain(WebSocketStream<Pipe>);
 
 impl Plain {
     pub(crate) async fn connect(address: SocketAddr, path: &str) -> Self {
@@ -20,7 +20,7 @@ impl Plain {
     }
 
     /// Shakes hands over a stream that is connected.
-    pub(crate) async fn over(stream: TcpStream, address: SocketAddr, path: &str) -> Self {
+    pub(crate) async fn over(stream: impl Duplex, address: SocketAddr, path: &str) -> Self {
         Self(shake_hands(stream, address, path).await)
     }
 

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::{Account, PATIENCE, World};
+use super::{Account, Duplex, PATIENCE, World};
 
 /// An answer over HTTP.
 pub(crate) struct Said {
@@ -30,6 +30,19 @@ pub(crate) async fn http(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> Said {
+    let stream = TcpStream::connect(address).await.unwrap();
+    http_over(stream, address, method, path, headers, body).await
+}
+
+/// The same, over a stream that is connected.
+pub(crate) async fn http_over(
+    stream: impl Duplex,
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Said {
     let mut request = format!(
         "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n",
         body.len()
@@ -40,7 +53,7 @@ pub(crate) async fn http(
     request.push_str("\r\n");
     let mut bytes = request.into_bytes();
     bytes.extend_from_slice(body);
-    raw(address, &bytes).await
+    raw_over(stream, &bytes).await
 }
 
 /// A request with a token.
@@ -56,7 +69,7 @@ pub(crate) async fn raw(address: SocketAddr, bytes: &[u8]) -> Said {
 }
 
 /// The same, over a stream that is connected.
-pub(crate) async fn raw_over(mut stream: TcpStream, bytes: &[u8]) -> Said {
+pub(crate) async fn raw_over(mut stream: impl Duplex, bytes: &[u8]) -> Said {
     // A server that has refused already may have closed.
     drop(stream.write_all(bytes).await);
     let mut answer = Vec::new();
