@@ -12,11 +12,9 @@ use super::options::Options;
 pub(crate) fn load(options: &Options) -> Result<Config, ConfigError> {
     let file = file(options.config.as_deref())?;
     let loaded = config::load(options.given(), given()?, file.as_ref())?;
-    loaded
-        .warnings
-        .iter()
-        .chain(&unknown())
-        .for_each(|warning| warn(warning));
+    let unknown = unknown();
+    let warnings = loaded.warnings.iter().chain(&unknown);
+    warnings.for_each(|warning| warn(warning));
     Ok(loaded.config)
 }
 

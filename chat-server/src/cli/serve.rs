@@ -18,8 +18,8 @@ use super::environment;
 use super::failure::Failure;
 use super::options::Options;
 
-/// Runs the server. The first SIGTERM or ctrl-c asks it to end, the second ends it. SIGHUP has its
-/// certificates read again if it speaks TLS, and else asks it to end.
+/// Runs the server. The first SIGTERM or ctrl-c asks it to end, the second ends it. If it speaks TLS,
+/// SIGHUP has its certificates read again; else that asks it to end, too.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let config = environment::load(options)?;
     let filter = environment::log_filter()?;
@@ -116,7 +116,7 @@ struct Asked {
     reloads: mpsc::Receiver<()>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 enum Signal {
     Stop,
     Reload,
@@ -128,42 +128,39 @@ enum Signal {
 struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
-    /// What it asks for, too.
-    hang_up: Option<(tokio::signal::unix::Signal, Signal)>,
+    hangup: Option<tokio::signal::unix::Signal>,
+    reloads: bool,
 }
 
 #[cfg(unix)]
 impl Signals {
     fn new(reloads: bool) -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        let asks = if reloads {
-            Some(Signal::Reload)
-        } else {
-            ends_with_its_terminal().then_some(Signal::Stop)
-        };
-        let hang_up = asks.map(|asks| Ok::<_, io::Error>((signal(SignalKind::hangup())?, asks)));
+        let hangup = reloads || ends_with_its_terminal();
+        let hangup = hangup.then(|| signal(SignalKind::hangup())).transpose()?;
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
-            hang_up: hang_up.transpose()?,
+            hangup,
+            reloads,
         })
     }
 
     /// Waits for the next one.
     async fn next(&mut self) -> Signal {
-        let hung_up = async {
-            match &mut self.hang_up {
-                Some((hang_up, asks)) => {
-                    hang_up.recv().await;
-                    *asks
-                }
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
             _ = self.terminate.recv() => Signal::Stop,
             _ = self.interrupt.recv() => Signal::Stop,
-            asks = hung_up => asks,
+            _ = hangup => match self.reloads {
+                true => Signal::Reload,
+                false => Signal::Stop,
+            },
         }
     }
 }

@@ -1,5 +1,8 @@
 //! The program as a shell sees it: what it prints, and the code it ends with.
 
+#[cfg(target_os = "linux")]
+mod signals;
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -396,53 +399,6 @@ fn a_password_that_is_too_short_is_told_the_bound() {
         .with_file("chat.toml", "[server_limits]\npassword_bytes_min = 100\n")
         .run("user add ann")
         .fails(2, &["at least 100 bytes"]);
-}
-
-/// Starts a server from a shell, and waits until it listens.
-#[cfg(target_os = "linux")]
-fn started(words: &str) -> std::process::Child {
-    let program = env!("CARGO_BIN_EXE_chat-server");
-    let mut server = Command::new("sh")
-        .args([
-            "-c",
-            &format!("{words} exec {program} --store memory: --listen 127.0.0.1:0"),
-        ])
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut listening = [0; 9];
-    let out = server.stdout.as_mut().unwrap();
-    out.read_exact(&mut listening).unwrap();
-    assert_eq!(&listening, b"listening");
-    server
-}
-
-#[cfg(target_os = "linux")]
-fn signal(server: &std::process::Child, name: &str) {
-    let id = server.id().to_string();
-    let sent = Command::new("kill").args([name, &id]).status().unwrap();
-    assert!(sent.success());
-}
-
-#[test]
-#[cfg(target_os = "linux")]
-fn a_server_whose_terminal_closes_stops_as_it_does_when_asked() {
-    let mut server = started("");
-    signal(&server, "-HUP");
-    assert_eq!(server.wait().unwrap().code(), Some(0));
-}
-
-#[test]
-#[cfg(target_os = "linux")]
-fn a_server_that_is_to_outlive_its_terminal_does() {
-    let mut server = started("trap '' HUP;");
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
-    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
-    let caught = u64::from_str_radix(caught.unwrap().trim(), 16).unwrap();
-    assert_eq!(caught & 1, 0, "SIGHUP is caught");
-    signal(&server, "-TERM");
-    assert_eq!(server.wait().unwrap().code(), Some(0));
 }
 
 #[test]
