@@ -112,6 +112,10 @@ mod status;
 mod tls;
 mod worker;
 
+// In the versions that the server speaks of.
+pub use chat_core;
+pub use chat_protocol;
+
 pub use self::node::Node;
 pub use self::server::{Addresses, Builder, RunError, Server, serve};
 #[cfg(feature = "tls")]
