@@ -21,12 +21,13 @@ pub struct Memory {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Written {
-    /// Bytes that the disk is to take, in whole pages.
-    #[serde(rename = "disk_write_bytes")]
-    pub disk_bytes: u64,
     /// Calls of `write` and its kin, to files, sockets and whatever else.
     #[serde(rename = "write_calls")]
     pub calls: u64,
+    /// Bytes that were handed to them. What the system says of the disk itself (`write_bytes`) counts
+    /// whole folios, which may have a megabyte, for each page that is written in one.
+    #[serde(rename = "written_bytes")]
+    pub bytes: u64,
 }
 
 impl Written {
@@ -34,7 +35,7 @@ impl Written {
     #[must_use]
     pub const fn since(self, earlier: Self) -> Self {
         Self {
-            disk_bytes: self.disk_bytes.saturating_sub(earlier.disk_bytes),
+            bytes: self.bytes.saturating_sub(earlier.bytes),
             calls: self.calls.saturating_sub(earlier.calls),
         }
     }
@@ -72,7 +73,7 @@ impl Processes {
     pub fn written(&self) -> Written {
         let sum = |key| self.0.iter().map(|pid| io(*pid, key)).sum();
         Written {
-            disk_bytes: sum("write_bytes"),
+            bytes: sum("wchar"),
             calls: sum("syscw"),
         }
     }
@@ -154,7 +155,7 @@ mod tests {
             file.write_all(b"x").unwrap();
         }
         let written = own.written().since(before);
-        assert!(written.calls >= 10, "{written:?}");
+        assert!(written.calls >= 10 && written.bytes >= 10, "{written:?}");
         assert_eq!(Processes::default().written(), Written::default());
     }
 }

@@ -18,7 +18,7 @@ pub enum Figure {
     Late,
     /// Processor microseconds of the server per post.
     CpuPerPost,
-    /// Bytes per post that the server had the disk write.
+    /// Bytes per post that the server wrote.
     Bytes,
     /// Writes of the server per post, to files or sockets.
     Writes,
@@ -43,7 +43,7 @@ impl Figure {
             Self::Median => "p50 ms",
             Self::Late => "p99 ms",
             Self::CpuPerPost => "CPU-µs per post",
-            Self::Bytes => "bytes to disk per post",
+            Self::Bytes => "bytes written per post",
             Self::Writes => "writes per post",
             Self::Sync => "one sync, ms",
             Self::Entry => "CPU-ms per connection",
@@ -83,7 +83,7 @@ impl Figure {
             Self::Median => Some(heard?.latency_us.p50 / 1e3),
             Self::Late => Some(heard?.latency_us.p99 / 1e3),
             Self::CpuPerPost => per_post(|usage| usage.cpu_s * 1e6),
-            Self::Bytes => per_post(|usage| usage.written.disk_bytes as f64),
+            Self::Bytes => per_post(|usage| usage.written.bytes as f64),
             Self::Writes => per_post(|usage| usage.written.calls as f64),
             Self::Sync => trial.sync_ms,
             Self::Entry => entry.cpu_ms_per_connection,
@@ -108,7 +108,7 @@ mod tests {
         talk.outcome.deliveries = 2_000;
         let mut usage = Usage::new(0.5, 2_000, 1.0, Memory::default());
         usage.written = Written {
-            disk_bytes: 819_200,
+            bytes: 819_200,
             calls: 300,
         };
         talk.outcome.server = Some(usage);
