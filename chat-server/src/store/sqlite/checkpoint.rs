@@ -22,8 +22,8 @@ use super::fault::{Fault, Result};
 use super::open;
 use crate::store::StoreError;
 
-/// Frames of the log after which it is moved into the database: 64 MiB.
-const FRAMES: u64 = 16_384;
+/// Frames of the log after which it is moved into the database: 32 MiB.
+const FRAMES: u64 = 8_192;
 
 /// The writer moves one frame in so many itself.
 const LAST_PART: u64 = 16;
