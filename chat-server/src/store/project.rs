@@ -1,7 +1,7 @@
 //! What adapters have in common: how records look in lists.
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
-pub(super) use self::on_disk::{Range, kept, ranges, without_names};
+pub(super) use self::on_disk::{Range, kept, ranges, touches_retention, without_names};
 use chat_core::{Event, RoomId, Seq};
 use chat_protocol::answer::Page;
 
@@ -65,7 +65,7 @@ mod on_disk {
     use std::collections::BTreeSet;
     use std::sync::Arc;
 
-    use chat_core::{Record, Room, Seq, UserId};
+    use chat_core::{Event, Record, Room, Seq, UserId};
 
     use crate::store::{MessageQuery, Place};
 
@@ -131,6 +131,17 @@ mod on_disk {
             }
         }
         room
+    }
+
+    /// Whether an event changes what is to be trimmed, or when.
+    pub(in crate::store) fn touches_retention(event: &Event) -> bool {
+        matches!(
+            event,
+            Event::RoomCreated(_)
+                | Event::RoomUpdated(_)
+                | Event::RoomTrimmed(_)
+                | Event::RoomDeleted(_)
+        )
     }
 }
 

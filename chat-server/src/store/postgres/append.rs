@@ -18,7 +18,7 @@ use super::project::Projection;
 use super::retention;
 use super::schema::{self, Lock};
 use super::tx::{Steps, Tx, params};
-use crate::store::project::{kept, without_names};
+use crate::store::project::{kept, touches_retention, without_names};
 use crate::store::{Append, Appended};
 
 /// Where a room's log ends.
@@ -257,17 +257,6 @@ impl Lines {
             ],
         );
     }
-}
-
-/// Whether an event changes what is to be trimmed, or when.
-fn touches_retention(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::RoomCreated(_)
-            | Event::RoomUpdated(_)
-            | Event::RoomTrimmed(_)
-            | Event::RoomDeleted(_)
-    )
 }
 
 /// Notes where logs end.

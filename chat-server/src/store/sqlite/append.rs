@@ -11,7 +11,7 @@ use super::fault::{Fault, Result};
 use super::messages::Spot;
 use super::writer::Desk;
 use super::{keys, project, retention};
-use crate::store::project::{kept, without_names};
+use crate::store::project::{kept, touches_retention, without_names};
 use crate::store::{Append, Appended};
 
 /// Keys of words that are drawn at a time: a system call for each would cost more than the key.
@@ -132,17 +132,6 @@ fn words_keys(desk: &mut Desk, count: usize) -> Result<Vec<WordsKey>> {
         desk.keys.extend(drawn.into_iter().map(WordsKey));
     }
     Ok(desk.keys.split_off(desk.keys.len() - count))
-}
-
-/// Whether an event changes what is to be trimmed, or when.
-fn touches_retention(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::RoomCreated(_)
-            | Event::RoomUpdated(_)
-            | Event::RoomTrimmed(_)
-            | Event::RoomDeleted(_)
-    )
 }
 
 /// Notes where a room's log ends.
