@@ -1,7 +1,9 @@
 //! What adapters have in common: how records look in lists.
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
-pub(super) use self::on_disk::{Range, kept, ranges, touches_retention, without_names};
+pub(super) use self::on_disk::{
+    Kept, Range, TRIMS_PASSED_OVER, kept, ranges, touches_retention, without_names,
+};
 use chat_core::{Event, RoomId, Seq};
 use chat_protocol::answer::Page;
 
@@ -65,7 +67,7 @@ mod on_disk {
     use std::collections::BTreeSet;
     use std::sync::Arc;
 
-    use chat_core::{Event, Record, Room, Seq, UserId};
+    use chat_core::{Event, Record, Retention, Room, Seq, UserId};
 
     use crate::store::{MessageQuery, Place};
 
@@ -75,6 +77,34 @@ mod on_disk {
         pub(in crate::store) high: Seq,
         pub(in crate::store) from_high: bool,
         pub(in crate::store) limit: usize,
+    }
+
+    /// What is known of how long a room keeps messages.
+    pub(in crate::store) struct Kept {
+        pub(in crate::store) retention: Retention,
+        pub(in crate::store) from: Seq,
+        pub(in crate::store) head: Seq,
+    }
+
+    /// Records that say that a room was trimmed, among which the first other one is looked for.
+    pub(in crate::store) const TRIMS_PASSED_OVER: usize = 16;
+
+    impl Kept {
+        pub(in crate::store) fn first(&self) -> Seq {
+            self.from.max(Seq::new(1))
+        }
+
+        pub(in crate::store) fn is_for_ever(&self) -> bool {
+            self.retention == Retention::default()
+        }
+
+        /// The first record that may be kept because there may be so many.
+        pub(in crate::store) fn by_count(&self) -> Seq {
+            let records = self.retention.records;
+            let counted = records.map(|records| super::kept_by_count(self.head, records));
+            let has_more = |from: &Seq| from.number() > self.first().number() + 1;
+            counted.filter(has_more).unwrap_or_default()
+        }
     }
 
     /// Where the messages are that are asked for, if nothing from before a record is shown.

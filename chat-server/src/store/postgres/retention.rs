@@ -10,56 +10,28 @@ use tokio_postgres::Row;
 use super::column::{get, int, maybe, number, rows};
 use super::fault::{Fault, Result};
 use super::tx::{Steps, Tx, params};
-use crate::store::project::{days_ms, kept_by_count};
+use crate::store::project::{Kept, TRIMS_PASSED_OVER, days_ms};
 use crate::store::{Overdue, TRIMMED_EVERY_MS};
 
 /// The moment of what is due at once.
 const AT_ONCE: Timestamp = Timestamp::new(1);
 
-/// Records that say that a room was trimmed, among which the first other one is looked for.
-const TRIMS_PASSED_OVER: usize = 16;
-
-/// What is known of a room.
-struct Kept {
-    retention: Retention,
-    from: Seq,
-    head: Seq,
-}
-
-impl Kept {
-    fn first(&self) -> Seq {
-        self.from.max(Seq::new(1))
-    }
-
-    fn is_for_ever(&self) -> bool {
-        self.retention == Retention::default()
-    }
-
-    /// The first record that may be kept because there may be so many.
-    fn by_count(&self) -> Seq {
-        let records = self.retention.records;
-        let counted = records.map(|records| kept_by_count(self.head, records));
-        let has_more = |from: &Seq| from.number() > self.first().number() + 1;
-        counted.filter(has_more).unwrap_or_default()
-    }
-
-    /// The first record that may be kept because it is young enough.
-    async fn by_age(&self, tx: &Tx<'_>, room: RoomId, now: Timestamp) -> Result<Seq> {
-        let Some(days) = self.retention.days else {
-            return Ok(Seq::default());
-        };
-        let since = now.minus_ms(days_ms(days));
-        let (mut low, mut end) = (self.first(), self.head.next());
-        while low < end {
-            let middle = Seq::new(low.number().midpoint(end.number()));
-            if line(tx, room, middle).await?.at > since {
-                end = middle;
-            } else {
-                low = middle.next();
-            }
+/// The first record that may be kept because it is young enough.
+async fn by_age(kept: &Kept, tx: &Tx<'_>, room: RoomId, now: Timestamp) -> Result<Seq> {
+    let Some(days) = kept.retention.days else {
+        return Ok(Seq::default());
+    };
+    let since = now.minus_ms(days_ms(days));
+    let (mut low, mut end) = (kept.first(), kept.head.next());
+    while low < end {
+        let middle = Seq::new(low.number().midpoint(end.number()));
+        if line(tx, room, middle).await?.at > since {
+            end = middle;
+        } else {
+            low = middle.next();
         }
-        Ok(low)
     }
+    Ok(low)
 }
 
 /// As much of a record as says when it was, and what.
@@ -171,7 +143,7 @@ pub(super) async fn overdue(tx: &Tx<'_>, now: Timestamp, limit: usize) -> Result
     let mut overdue = Vec::new();
     for row in tx.rows(sql, params![int(now), rows(limit)]).await? {
         let (room, kept) = (number(&row, 0)?, kept(&row, 1)?);
-        let by_age = match kept.by_age(tx, room, now).await {
+        let by_age = match by_age(&kept, tx, room, now).await {
             Err(Fault::Damaged(why)) => {
                 tracing::error!(%room, why, "a damaged room isn't trimmed");
                 continue;
