@@ -115,17 +115,40 @@ impl Talker {
         let id = client.ask("hello", hello).await;
         let welcome = client.reply_or_end(id).await?;
         let found = &welcome["rooms"][&room];
-        if let Some((epoch, seq)) = &mut self.position {
-            assert_eq!(
-                (&found["st"], &found["from"]),
-                (&json!("ok"), &json!(*seq)),
-                "{welcome}"
-            );
-            *epoch = welcome["epoch"].clone();
-        } else {
-            self.position = Some((welcome["epoch"].clone(), found["head"].as_u64().unwrap()));
+        let epoch = welcome["epoch"].clone();
+        let Some((known, seq)) = &mut self.position else {
+            self.position = Some((epoch, found["head"].as_u64().unwrap()));
+            return Some(client);
+        };
+        *known = epoch;
+        if found["why"] == "too_far" {
+            let head = found["head"].as_u64().unwrap();
+            return self.read_up_to(head, &mut client).await.then_some(client);
         }
+        assert_eq!(
+            (&found["st"], &found["from"]),
+            (&json!("ok"), &json!(*seq)),
+            "{welcome}"
+        );
         Some(client)
+    }
+
+    /// Reads what he has missed, since it is more than he is told by himself; whether the
+    /// connection lasted.
+    async fn read_up_to(&mut self, head: u64, client: &mut Native) -> bool {
+        while let Some((_, since)) = self.position
+            && since < head
+        {
+            let d = json!({"room": self.room, "since": since, "limit": head - since});
+            let id = client.ask("records", d).await;
+            let Some(records) = client.reply_or_end(id).await else {
+                return false;
+            };
+            for record in records["events"].as_array().unwrap() {
+                self.hear(record);
+            }
+        }
+        true
     }
 
     /// Sends what nobody has answered yet, or something new, until it is answered for good.
