@@ -402,7 +402,7 @@ impl Builder {
         let tls = Tls::open(&config)?;
         let store = store.map_or_else(|| store::open(&config.store), Ok)?;
         let metrics = metrics.unwrap_or_else(|| Metrics::new(clock.now()));
-        let bus = opening::bus(bus, &config.bus, &*store, &metrics).await?;
+        let bus = opening::bus(bus, &config.bus, &*store, &clock, &metrics).await?;
         let limits = &config.server_limits;
         let workers = config.worker_count().get();
         let hasher = Hasher::start(workers, limits.hashing_queue_max, hashing);
