@@ -1,6 +1,7 @@
 //! What has to be done once in a while: forgetting what is past its time.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use chat_core::commands::{Leave, Trim};
@@ -125,9 +126,9 @@ async fn see(node: &Node, seen: &mut Seen) -> Result<(), StoreError> {
     let here = node.guests_here();
     seen.retain(|guest, at| here.contains(guest) && *at > before);
     for guest in here {
-        if !seen.contains_key(&guest) {
+        if let Entry::Vacant(unseen) = seen.entry(guest) {
             node.store().see_guest(guest, now).await?;
-            seen.insert(guest, now);
+            unseen.insert(now);
         }
     }
     Ok(())
@@ -198,8 +199,10 @@ mod tests {
             let bus = Local::new();
             let other = bus.join();
             let node = async |bus| {
-                let mut config = Config::default();
-                config.store = StoreUrl::Memory;
+                let config = Config {
+                    store: StoreUrl::Memory,
+                    ..Config::default()
+                };
                 let server = Server::builder(config).store(store.clone());
                 let server = server.clock(clock.clone()).bus(Arc::new(bus));
                 server.start().await.unwrap()

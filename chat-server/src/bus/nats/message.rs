@@ -208,7 +208,7 @@ mod tests {
 
     /// All messages that hints take, and how many of these fit into none.
     fn written(hints: &[Hint], bytes_max: usize) -> (Vec<Vec<u8>>, usize) {
-        let mut hints = hints.to_vec().into_iter();
+        let mut hints = Vec::from(hints).into_iter();
         let (mut messages, mut lost) = (Vec::new(), 0);
         while !hints.as_slice().is_empty() {
             let (message, without) = write(&key(), MARK, &mut hints, bytes_max);
