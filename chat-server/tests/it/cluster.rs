@@ -20,6 +20,7 @@ use crate::world::{Account, Native, World, by, config};
 
 #[cfg(feature = "postgres")]
 mod postgres;
+mod presence;
 
 /// An end of a bus that is down, or loses and disorders what is published.
 #[derive(Debug)]
@@ -109,6 +110,10 @@ impl Pair {
 
     fn cut(&self) {
         self.down.store(true, Ordering::SeqCst);
+    }
+
+    fn mend(&self) {
+        self.down.store(false, Ordering::SeqCst);
     }
 
     async fn stop(self) {
