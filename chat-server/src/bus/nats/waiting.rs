@@ -6,7 +6,7 @@ use chat_core::event::{Edited, Posted};
 use chat_core::{Event, Text};
 use tokio::sync::Notify;
 
-use crate::bus::Hint;
+use crate::bus::{Hint, Tidings};
 
 /// What waits, until it is taken all at once.
 #[derive(Default)]
@@ -70,7 +70,7 @@ impl Waiting {
     }
 }
 
-/// About how much memory a hint takes up: what people write, which alone may be long, and the rest.
+/// About how much memory a hint takes up: what people write, lists of people, and the rest.
 fn bytes(hint: &Hint) -> usize {
     if let Hint::Appended(record) = hint
         && let Event::Posted(Posted { content, .. }) | Event::Edited(Edited { content, .. }) =
@@ -79,6 +79,11 @@ fn bytes(hint: &Hint) -> usize {
     {
         let labels = content.ext.len() * size_of::<(Text, Text)>() + content.ext_bytes();
         return HINT_BYTES + content.body.as_str().len() + labels + content.attachment_bytes();
+    }
+    if let Hint::Present(attendance) = hint
+        && let Tidings::Part { people, .. } = &attendance.news
+    {
+        return HINT_BYTES * (1 + people.len());
     }
     HINT_BYTES
 }
