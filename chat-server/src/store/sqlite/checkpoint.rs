@@ -6,10 +6,9 @@
 //! moved by the writer itself.
 //!
 //! The log has a bound all the same. Should the writer be so busy that it never comes to that, it waits
-//! for the others and moves the rest, however much that is: when the log is twice as long as it is
-//! from when it is moved on. What a long read (a backup) holds up can't be moved by anybody; after that
-//! it is twice as long as the log was when the read was last in the way. So nobody waits for the move of
-//! all that came meanwhile, unless as much again is written before it is done.
+//! for the others and moves the rest, however much that is, once the log is twice as long as it was
+//! when that began. What a long read (a backup) holds up can't be moved by anybody; after that the
+//! writer waits once as much again is written as was to be moved when the read was last in the way.
 //!
 //! SQLite synchronises the database only when nothing of the log is left, so whoever moves a part does
 //! that here: the last synchronisation is short then.
@@ -61,8 +60,8 @@ pub(super) struct Checkpoint {
     /// Frames at which the writer doesn't go on before the log is moved.
     longest: u64,
     pass: Option<Pass>,
-    /// How long the log was when that began; 0 if its outcome was looked at.
-    began: u64,
+    /// What was moved when that began.
+    moved: Option<u64>,
     /// How long the log was, and how long its file is, as far as that was looked at.
     seen: u64,
     length: u64,
@@ -122,7 +121,7 @@ impl Checkpoint {
             due: FRAMES,
             longest: 2 * FRAMES,
             pass: None,
-            began: 0,
+            moved: None,
             seen: 0,
             length: 0,
         }
@@ -144,18 +143,19 @@ impl Checkpoint {
             Ok(true) => {}
             Ok(false) => return Ok(()),
             Err(fault) => {
-                self.put_off(before.frames);
+                self.put_off(before);
                 return Err(fault);
             }
         }
         let state = state(db)?;
-        let began = std::mem::take(&mut self.began);
+        let moved = self.moved.take();
         if state.frames < self.frames {
             (self.due, self.longest) = (self.frames, 2 * self.frames);
             return Ok(());
         }
-        if state.moved < began {
-            self.put_off(state.frames);
+        if moved == Some(state.moved) {
+            // Somebody reads for long what is in the log.
+            self.put_off(state);
         }
         if state.frames < self.due {
             return Ok(());
@@ -163,18 +163,19 @@ impl Checkpoint {
         if state.left() > self.last() && state.frames < self.longest {
             let begin = |files: &Files| (files.begin)(Arc::clone(&files.database));
             self.pass = self.files.as_ref().and_then(begin);
-            self.began = self.pass.as_ref().map_or(0, |_| state.frames);
+            self.moved = self.pass.as_ref().map(|_| state.moved);
             return Ok(());
         }
         // Should somebody read what is in the log, this isn't the end of it.
-        self.put_off(state.frames);
-        move_on(db)?;
+        self.put_off(state);
+        self.put_off(move_on(db)?);
         Ok(())
     }
 
-    /// Waits for a while: somebody reads what is in the log.
-    const fn put_off(&mut self, frames: u64) {
-        (self.due, self.longest) = (frames + self.last(), 2 * frames);
+    /// Tries again after a while.
+    fn put_off(&mut self, state: State) {
+        self.due = state.frames + self.last();
+        self.longest = state.frames + state.left().max(self.frames);
     }
 
     /// Whether more is still to be moved than anybody should wait for. If so, it is begun next time.

@@ -117,6 +117,46 @@ fn after_a_long_read_the_writer_goes_on_while_the_log_is_moved() {
     assert!((3..150).contains(&passes), "{passes} passes");
 }
 
+#[test]
+fn where_short_reads_are_in_the_way_time_after_time_the_log_begins_anew_all_the_same() {
+    let (_folder, path, db, database) = file();
+    let (other, reader) = (open::reader(&path).unwrap(), open::reader(&path).unwrap());
+    let (ask, asked) = mpsc::channel();
+    let begin = move |database| {
+        let (reply, pass) = oneshot::channel();
+        ask.send((database, reply)).unwrap();
+        Some(pass)
+    };
+    let mut checkpoint = Checkpoint::new(&db, &path, database, begin).unwrap();
+    (checkpoint.frames, checkpoint.due) = (64, 64);
+    let (mut longest, mut anew) = (0, 0);
+    for number in 0..600 {
+        say(&db, number);
+        let frames = state(&db).unwrap().frames;
+        anew += usize::from(frames < 8);
+        longest = longest.max(frames);
+        match number % 5 {
+            0 => {
+                reader.execute_batch("BEGIN").unwrap();
+                said(&reader);
+            }
+            3 => {
+                // All that others move they move while somebody reads what is a little older.
+                for (database, reply) in asked.try_iter() {
+                    drop(reply.send(pass(&other, &database)));
+                }
+                reader.execute_batch("ROLLBACK").unwrap();
+            }
+            _ => {}
+        }
+        checkpoint.go_on(&db).unwrap();
+    }
+    assert!(
+        longest < 4 * 64 && anew > 2,
+        "{longest} frames, {anew} times"
+    );
+}
+
 #[tokio::test]
 async fn once_it_could_not_be_moved_nothing_is_acknowledged() {
     let (_folder, path, db, database) = file();
