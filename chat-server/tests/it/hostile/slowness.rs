@@ -19,9 +19,9 @@ use crate::world::{PATIENCE, World, config};
 fn impatient() -> Config {
     let mut config = config();
     let limits = &mut config.server_limits;
-    limits.header_read_ms_max = 300;
-    limits.request_ms_max = 600;
-    limits.hello_ms_max = 800;
+    limits.header_read_ms_max = 1_000;
+    limits.request_ms_max = 2_000;
+    limits.hello_ms_max = 2_000;
     config
 }
 
@@ -29,7 +29,7 @@ fn impatient() -> Config {
 fn listening() -> Config {
     let mut config = impatient();
     config.server_limits.ping_ms = 1_000;
-    config.server_limits.pong_ms_max = 500;
+    config.server_limits.pong_ms_max = 2_000;
     config
 }
 
@@ -70,7 +70,7 @@ async fn whatever_comes_byte_by_byte_ends_at_its_deadline() {
         format!("POST {path} HTTP/1.1\r\nhost: x\r\n{more}content-length: 50000\r\n\r\n")
     };
     let poller = Poller::open(world.address, "/socket.io/").await;
-    for (story, at_once, slowly, status) in [
+    let stories = [
         ("nothing", String::new(), "", ""),
         ("a request line", String::new(), "GET /", ""),
         (
@@ -124,11 +124,14 @@ async fn whatever_comes_byte_by_byte_ends_at_its_deadline() {
             "1\r\n \r\n",
             "503",
         ),
-    ] {
-        let trouble = trickle(world.address, at_once.as_bytes(), slowly.as_bytes());
-        let said = canary.sings_during(trouble).await;
+    ];
+    let troubles = stories.iter().map(|(_, at_once, slowly, _)| {
+        trickle(world.address, at_once.as_bytes(), slowly.as_bytes())
+    });
+    let said = canary.sings_during(join_all(troubles)).await;
+    for ((story, _, _, status), said) in stories.iter().zip(said) {
         let heard = said.split(' ').nth(1).unwrap_or_default();
-        assert_eq!(heard, status, "{story}: {said}");
+        assert_eq!(heard, *status, "{story}: {said}");
     }
     world.stop().await;
 }
