@@ -60,12 +60,19 @@ async fn trickle(address: SocketAddr, at_once: &[u8], slowly: &[u8]) -> String {
     String::from_utf8_lossy(&said).into_owned()
 }
 
+/// The status of an answer, if there is one.
+fn status(said: &str) -> &str {
+    said.split(' ').nth(1).unwrap_or_default()
+}
+
 #[tokio::test]
 async fn whatever_comes_byte_by_byte_ends_at_its_deadline() {
     let world = World::with(impatient()).await;
     let mut canary = Canary::at(world.address).await;
-    let token = world.account("ann").await.token;
-    let bearer = format!("authorization: Bearer {token}\r\n");
+    let bearer = format!(
+        "authorization: Bearer {}\r\n",
+        world.account("ann").await.token
+    );
     let body = |path: &str, more: &str| {
         format!("POST {path} HTTP/1.1\r\nhost: x\r\n{more}content-length: 50000\r\n\r\n")
     };
@@ -125,13 +132,11 @@ async fn whatever_comes_byte_by_byte_ends_at_its_deadline() {
             "503",
         ),
     ];
-    let troubles = stories.iter().map(|(_, at_once, slowly, _)| {
-        trickle(world.address, at_once.as_bytes(), slowly.as_bytes())
-    });
+    let troubles = stories.each_ref();
+    let troubles = troubles.map(|it| trickle(world.address, it.1.as_bytes(), it.2.as_bytes()));
     let said = canary.sings_during(join_all(troubles)).await;
-    for ((story, _, _, status), said) in stories.iter().zip(said) {
-        let heard = said.split(' ').nth(1).unwrap_or_default();
-        assert_eq!(heard, *status, "{story}: {said}");
+    for ((story, .., due), said) in stories.iter().zip(said) {
+        assert_eq!(status(&said), *due, "{story}: {said}");
     }
     world.stop().await;
 }
