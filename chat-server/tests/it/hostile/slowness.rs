@@ -60,6 +60,11 @@ async fn trickle(address: SocketAddr, at_once: &[u8], slowly: &[u8]) -> String {
     String::from_utf8_lossy(&said).into_owned()
 }
 
+/// A post of which the body is to come.
+fn body(path: &str, more: &str) -> String {
+    format!("POST {path} HTTP/1.1\r\nhost: x\r\n{more}content-length: 50000\r\n\r\n")
+}
+
 /// The status of an answer, if there is one.
 fn status(said: &str) -> &str {
     said.split(' ').nth(1).unwrap_or_default()
@@ -73,9 +78,6 @@ async fn whatever_comes_byte_by_byte_ends_at_its_deadline() {
         "authorization: Bearer {}\r\n",
         world.account("ann").await.token
     );
-    let body = |path: &str, more: &str| {
-        format!("POST {path} HTTP/1.1\r\nhost: x\r\n{more}content-length: 50000\r\n\r\n")
-    };
     let poller = Poller::open(world.address, "/socket.io/").await;
     let stories = [
         ("nothing", String::new(), "", ""),
