@@ -25,7 +25,6 @@ mod trim;
 pub mod upkeep;
 mod writer;
 
-use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -61,7 +60,7 @@ pub struct Sqlite {
     reserved: Mutex<Range<u64>>,
     /// Up to where the list of cids was looked through for those to be forgotten.
     pruned: Mutex<keys::Place>,
-    _lock: File,
+    _lock: open::Lock,
 }
 
 impl std::fmt::Debug for Sqlite {

@@ -4,7 +4,6 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
-use std::thread;
 use std::time::Instant;
 
 use rusqlite::Connection;
@@ -14,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use crate::crash::Program;
-use crate::world::{Account, Native, PATIENCE, sign_up};
+use crate::world::{Account, Native, sign_up};
 
 /// The exit code of a store that somebody else holds.
 const LOCKED: i32 = 73;
@@ -39,19 +38,6 @@ fn run(folder: &Path, words: &str) -> Said {
         code: output.status.code(),
         out: text(output.stdout),
         err: text(output.stderr),
-    }
-}
-
-/// The same, for what takes the lock. Another test's process that is being started holds a copy of
-/// every lock of this one, for the moment until it is itself.
-fn run_alone(folder: &Path, words: &str) -> Said {
-    let began = Instant::now();
-    loop {
-        let said = run(folder, words);
-        if said.code != Some(LOCKED) || began.elapsed() > PATIENCE {
-            return said;
-        }
-        thread::yield_now();
     }
 }
 
@@ -262,13 +248,13 @@ async fn damage_is_told_in_words_and_ends_with_its_code() {
     change("UPDATE members SET role = 'guest'");
     let wrong = format!("room {room}, user 1: members: role is not what the log says");
     run(folder.path(), "verify").fails(65, &wrong);
-    let mended = run_alone(folder.path(), "verify --rebuild");
+    let mended = run(folder.path(), "verify --rebuild");
     assert!(mended.succeeds().ends_with("as it has to be\n"));
 
     change("UPDATE records SET fact = zeroblob(9) WHERE seq = 2");
     let broken = format!("room {room}, record 2: the chain of the log is broken");
     run(folder.path(), "verify").fails(65, &broken);
-    run_alone(folder.path(), "verify --rebuild").fails(65, &broken);
+    run(folder.path(), "verify --rebuild").fails(65, &broken);
     let read = run(folder.path(), &format!("export {room}"));
     read.fails(65, &broken);
     assert_eq!(read.out.lines().count(), 1);
@@ -297,10 +283,10 @@ async fn who_is_erased_by_the_operator_has_said_nothing_and_left() {
     b.cut();
     assert_eq!(program.terminate().0, Some(0));
 
-    run_alone(folder.path(), "user erase nobody").fails(1, "no such user");
+    run(folder.path(), "user erase nobody").fails(1, "no such user");
     assert_eq!(lines(folder.path(), "chat.db", "den").len(), 2);
-    run_alone(folder.path(), "user erase BOB").succeeds();
-    run_alone(folder.path(), "user erase bob").fails(1, "no such user");
+    run(folder.path(), "user erase BOB").succeeds();
+    run(folder.path(), "user erase bob").fails(1, "no such user");
     let export = run(folder.path(), "export den");
     let records = export.succeeds().lines().map(str::parse::<Value>);
     let records: Vec<Value> = records.map(Result::unwrap).collect();

@@ -30,18 +30,29 @@ const _: () = assert!(
     "one migration for each version"
 );
 
-/// Takes the lock that says whose the file is. It goes with the process, however that ends.
-pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
+/// The lock that says whose the file is. It goes with the process, however that ends.
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // A process that is being started has a copy of every descriptor until it is itself. Closed
+        // here alone, the file stays locked for that long.
+        drop(self.0.unlock());
+    }
+}
+
+/// Takes the lock of a file.
+pub(super) fn lock(path: &Path) -> Result<Lock, StoreError> {
     let name = beside(path, "-lock");
     let unavailable =
         |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", name.display()));
     let file = private(&name).map_err(unavailable)?;
     #[cfg(sabotage)]
     if chat_core::sabotage::planted("lock_not_taken") {
-        return Ok(file);
+        return Ok(Lock(file));
     }
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(StoreError::Locked(path.display().to_string())),
         Err(TryLockError::Error(error)) => Err(unavailable(error)),
     }
@@ -257,5 +268,22 @@ pub(super) fn refusal(path: &Path, error: rusqlite::Error) -> StoreError {
                 StoreError::Unavailable(words)
             }
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_is_free_again_though_a_copy_of_its_lock_is_left() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("chat.db");
+        let held = lock(&path).unwrap();
+        let copy = held.0.try_clone().unwrap();
+        assert!(matches!(lock(&path), Err(StoreError::Locked(_))));
+        drop(held);
+        lock(&path).unwrap();
+        drop(copy);
     }
 }
