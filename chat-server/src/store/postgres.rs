@@ -129,8 +129,12 @@ macro_rules! within {
             let done = $work.await;
             let done = match done {
                 Ok(done) => $end($tx).await.map(|()| done),
-                Err(fault) => Err(fault),
+                Err(fault) => {
+                    drop($tx);
+                    Err(fault)
+                }
             };
+            lease.is_over = true;
             match done {
                 Ok(done) => break Ok(done),
                 Err(fault) if left > 0 && fault.is_passing() => left -= 1,
@@ -362,12 +366,16 @@ impl Store for Postgres {
         // in one go; the next time it goes on there.
         for _ in 0..PRUNED_PARTS_MAX {
             let from = *self.pruned.lock().unwrap_or_else(PoisonError::into_inner);
-            let next = write!(self, |tx| async {
-                match tends(&tx).await? {
-                    true => keys::forget(&tx, from, before, CIDS_HELD).await,
-                    false => Ok(None),
+            let looked = write!(self, |tx| async {
+                if !tends(&tx).await? {
+                    return Ok(None);
                 }
+                let next = keys::forget(&tx, from, before, CIDS_HELD).await?;
+                Ok(Some(next))
             })?;
+            let Some(next) = looked else {
+                break;
+            };
             let mut pruned = self.pruned.lock().unwrap_or_else(PoisonError::into_inner);
             *pruned = next.unwrap_or(keys::FIRST);
             if next.is_none() {
