@@ -238,6 +238,10 @@ impl Store for Postgres {
         read!(self, |tx| rooms::rooms_of(&tx, user))
     }
 
+    async fn memberships(&self, users: &[UserId]) -> Result<Vec<(UserId, RoomId)>, StoreError> {
+        read!(self, |tx| rooms::memberships(&tx, users))
+    }
+
     async fn members(
         &self,
         room: RoomId,
@@ -345,6 +349,13 @@ impl Store for Postgres {
 
     async fn token_holds(&self, user: UserId, grant: &str, epoch: u64) -> Result<bool, StoreError> {
         read!(self, |tx| accounts::token_holds(&tx, user, grant, epoch))
+    }
+
+    async fn log_ins_ended(
+        &self,
+        log_ins: &[(UserId, Arc<str>, u64)],
+    ) -> Result<Vec<bool>, StoreError> {
+        read!(self, |tx| accounts::are_ended(&tx, log_ins))
     }
 
     async fn linked(&self, issuer: &str, foreign: &str) -> Result<Option<Account>, StoreError> {
