@@ -375,6 +375,7 @@ impl<R> Turn<R> {
         }
         self.engine.load(room);
         self.keep_nameless(id);
+        self.ask_who_is_there(id);
         self.relearn(id, now);
         if !missed.is_empty() {
             // They may be this node's own, of which it never knew whether they are durable.
@@ -433,8 +434,8 @@ impl<R> Turn<R> {
         let (Some(session), Some(slot)) = (mail.from, self.slots.get_mut(&mail.room)) else {
             return;
         };
-        if let Some(by) = slot.presence.detach(mail.actor.id, session) {
-            self.departed(mail.room, by, Some(session));
+        if let Some(step) = slot.presence.detach(mail.actor.id, session) {
+            self.stepped_out(mail.room, step, Some(session));
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chat_core::{Author, Record, Room, RoomId, Seq, Timestamp, UserId};
 use chat_protocol::signal::Signal;
 
+use super::elsewhere::Elsewhere;
 use super::following::Ahead;
 use super::presence::Presence;
 use crate::mail::{Mail, Refused, Reply, SessionKey};
@@ -18,6 +19,10 @@ pub(super) struct Slot<R> {
     /// How many of those that wait for the room to be loaded are judged before all others.
     apart: Option<usize>,
     pub(super) presence: Presence,
+    /// What other nodes told of who is present.
+    pub(super) elsewhere: Elsewhere,
+    /// Whether anybody has ever come or gone here: the others are told how things stand.
+    pub(super) has_told: bool,
     /// Records that are decided and not yet appended, with the session that wished each.
     decided: VecDeque<(Arc<Record>, Option<SessionKey>)>,
     /// The last record that is known to be durable, and so was delivered.
@@ -104,6 +109,8 @@ impl<R> Slot<R> {
             stage,
             apart: None,
             presence: Presence::default(),
+            elsewhere: Elsewhere::default(),
+            has_told: false,
             decided: VecDeque::new(),
             heard: None,
             parked: BTreeMap::new(),
