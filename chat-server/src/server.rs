@@ -171,6 +171,8 @@ impl Server {
         let door = Arc::new(Door {
             node: self.node.clone(),
             number: self.node.lines().door(),
+            // Who somebody is, is the application's business.
+            stranger_bytes_max: settings.payload_bytes_max,
             settings: Arc::new(settings),
             host: Arc::new(Service(service)),
             welcome: None,

@@ -243,6 +243,12 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// cleaning up. Whether there is more to do.
     async fn tend(&self, now: Timestamp) -> Result<bool, StoreError>;
 
+    /// Whether nothing of what was erased is left in the files of this store. While somebody reads them
+    /// for long it may be, though there is nothing more to do.
+    async fn has_forgotten(&self) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
     /// Whether the store can be written to.
     async fn check(&self) -> Result<(), StoreError>;
 }

@@ -376,6 +376,10 @@ impl Store for Faulty {
         self.pass().await?.tend(now).await
     }
 
+    async fn has_forgotten(&self) -> Result<bool, StoreError> {
+        self.pass().await?.has_forgotten().await
+    }
+
     async fn check(&self) -> Result<(), StoreError> {
         self.pass().await?.check().await
     }

@@ -86,7 +86,7 @@ impl Sqlite {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
         let lock = open::lock(path)?;
-        let db = open::writer(path)?;
+        let (db, database) = open::writer(path)?;
         let epoch = draw_epoch()?;
         let run = open::begin_run(&db, path, &epoch)?;
         open::keep_names(path)?;
@@ -103,7 +103,7 @@ impl Sqlite {
             .map(|_| open::reader(path))
             .collect::<Result<Vec<_>, _>>()?;
         let readers = Readers::start(connections).map_err(|fault| StoreError::from(&fault))?;
-        let checkpoint = checkpoint::Checkpoint::new(&db, path, readers.movers())?;
+        let checkpoint = checkpoint::Checkpoint::new(&db, path, database, readers.movers())?;
         let desk = Desk::new(db, run, reopen, gone, scrub, checkpoint);
         Ok(Self {
             readers,
@@ -434,6 +434,10 @@ impl Store for Sqlite {
             desk.scrub(now)
         };
         self.writer.write_aside(work).await
+    }
+
+    async fn has_forgotten(&self) -> Result<bool, StoreError> {
+        write_alone!(self, |desk| Ok(desk.has_forgotten()))
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -158,7 +158,7 @@ impl<R> Turn<R> {
             .presence
             .users()
             .filter(|by| only.is_none_or(|user| user == by.id))
-            .filter(|by| !state.members.contains_key(&by.id))
+            .filter(|by| !state.members.contains_key(&by.id) && !slot.is_sent_away(by.id))
             .cloned()
             .collect();
         for by in leaning {

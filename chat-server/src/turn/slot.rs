@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use chat_core::{Author, Record, Room, RoomId, Seq, Timestamp, UserId};
+use chat_core::{Author, Effect, Record, Room, RoomId, Seq, Timestamp, UserId};
 use chat_protocol::signal::Signal;
 
 use super::elsewhere::Elsewhere;
@@ -25,6 +25,8 @@ pub(super) struct Slot<R> {
     pub(super) has_told: bool,
     /// Records that are decided and not yet appended, with the session that wished each.
     decided: VecDeque<(Arc<Record>, Option<SessionKey>)>,
+    /// Records that were found when the room was loaded again, and are still to be delivered.
+    pub(super) missed: VecDeque<Arc<Record>>,
     /// The last record that is known to be durable, and so was delivered.
     pub(super) heard: Option<Seq>,
     /// Sessions of which a mail waits for a fact; what they send meanwhile waits behind it.
@@ -112,6 +114,7 @@ impl<R> Slot<R> {
             elsewhere: Elsewhere::default(),
             has_told: false,
             decided: VecDeque::new(),
+            missed: VecDeque::new(),
             heard: None,
             parked: BTreeMap::new(),
             used_at: Timestamp::default(),
@@ -299,6 +302,14 @@ impl<R> Slot<R> {
         let next = self.decided.pop_front()?;
         self.heard = Some(next.0.seq);
         Some(next)
+    }
+
+    /// Whether a record sends this user away that is still to be delivered: until then he hears the
+    /// room.
+    pub(super) fn is_sent_away(&self, user: UserId) -> bool {
+        let decided = self.decided.iter().map(|(record, _)| record);
+        let mut to_come = decided.chain(&self.missed);
+        to_come.any(|record| record.effects().iter().any(|it| it == Effect::Detach(user)))
     }
 
     /// Whether the room is to be made, and isn't yet.

@@ -1,11 +1,13 @@
 //! The program's upkeep of its file: copied and proved while people talk, put back, mended, read.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::thread;
 use std::time::Instant;
 
+use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -249,7 +251,7 @@ async fn an_export_tells_what_was_said_and_nothing_that_is_secret() {
 async fn damage_is_told_in_words_and_ends_with_its_code() {
     let (folder, room) = furnished().await;
     let change = |sql: &str| {
-        let db = rusqlite::Connection::open(folder.path().join("chat.db")).unwrap();
+        let db = Connection::open(folder.path().join("chat.db")).unwrap();
         assert_eq!(db.execute(sql, []).unwrap(), 1);
     };
     let proved = run(folder.path(), "verify");
@@ -326,6 +328,61 @@ async fn who_is_erased_by_the_operator_has_said_nothing_and_left() {
         (&json!("left"), &json!(bob.id))
     );
     program.kill();
+}
+
+/// What starts with these words, and the first line that it says on standard error. It takes the lock:
+/// see `run_alone`.
+fn begin_alone(folder: &Path, words: &str) -> (Child, BufReader<ChildStderr>, String) {
+    let began = Instant::now();
+    loop {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+        let command = command.current_dir(folder).env_clear();
+        let command = command
+            .args(words.split_whitespace())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        said.read_line(&mut line).unwrap();
+        if !line.contains("held by another process") || began.elapsed() > PATIENCE {
+            return (child, said, line);
+        }
+        assert_eq!(child.wait().unwrap().code(), Some(LOCKED));
+    }
+}
+
+#[tokio::test]
+async fn erasing_waits_for_whoever_reads_the_words_that_are_to_go() {
+    let folder = TempDir::new().unwrap();
+    let mut program = Program::start(folder.path());
+    let bob = sign_up(program.address, "bob").await;
+    let mut b = Native::connect(program.address).await;
+    b.hello(&bob).await;
+    let room = b.create(json!({"name": "Den", "alias": "den"})).await;
+    b.post(room, "xyzzy from bob").await;
+    b.cut();
+    assert_eq!(program.terminate().0, Some(0));
+
+    let reader = Connection::open(folder.path().join("chat.db")).unwrap();
+    let read = "BEGIN; SELECT count(*) FROM records";
+    reader.execute_batch(read).unwrap();
+    let (mut erasing, mut said, line) = begin_alone(folder.path(), "user erase bob");
+    let words_of = |path: &Path| {
+        let bytes = fs::read(path).unwrap();
+        bytes.windows(5).filter(|it| it == b"xyzzy").count()
+    };
+    assert!(line.contains("something reads the store"), "{line:?}");
+    reader.execute_batch("ROLLBACK").unwrap();
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    assert_eq!(
+        (erasing.wait().unwrap().code(), rest.as_str()),
+        (Some(0), "")
+    );
+    for file in fs::read_dir(folder.path()).unwrap() {
+        let path = file.unwrap().path();
+        assert_eq!(words_of(&path), 0, "{path:?}");
+    }
 }
 
 #[tokio::test]

@@ -81,6 +81,27 @@ async fn what_waits_is_cut_into_payloads_of_the_length_that_was_told() {
 }
 
 #[tokio::test]
+async fn however_much_waits_a_poll_takes_little_of_it() {
+    let echo = Echo::new().await;
+    let poller = echo.poller().await;
+    let message = |letter: &str, bytes| format!("4{}", letter.repeat(bytes));
+    let messages = [("a", 40_000), ("b", 20_000), ("c", 40_000), ("d", 100_000)];
+    let said: Vec<_> = messages
+        .map(|(letter, bytes)| message(letter, bytes))
+        .into();
+    poller.say(said.join("\x1e")).await;
+    let mut heard: Vec<String> = Vec::new();
+    while heard.len() < said.len() {
+        let payload = poller.hear().await;
+        let packets: Vec<_> = payload.split('\x1e').map(str::to_owned).collect();
+        assert!(payload.len() <= 64 * 1024 || packets.len() == 1);
+        heard.extend(packets);
+    }
+    assert_eq!(heard, said);
+    echo.stop().await;
+}
+
+#[tokio::test]
 async fn what_is_no_payload_ends_the_session() {
     let echo = Echo::new().await;
     for payload in [

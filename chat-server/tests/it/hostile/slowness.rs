@@ -11,7 +11,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use super::Canary;
-use crate::engineio::client::Poller;
+use crate::engineio::client::{Poller, Socket};
 use crate::websocket::raw::{CLOSE, FIN, Raw, TEXT, frame, header};
 use crate::world::{PATIENCE, World, config};
 
@@ -195,6 +195,63 @@ async fn who_vanishes_without_a_word_is_given_up() {
         .sings_during(timeout(PATIENCE, given_up))
         .await
         .unwrap();
+    world.stop().await;
+}
+
+/// Joins a room by this line as somebody of this name; `1` is what the server acknowledges.
+fn joins(room: &str, name: &str) -> String {
+    let event = json!(["joinRoom", {"roomId": room, "username": name}]);
+    format!("421{event}")
+}
+
+/// Somebody in the den, over a WebSocket.
+async fn in_the_den(world: &World, name: &str) -> Socket {
+    let mut socket = Socket::open(world.address, "/socket.io/").await;
+    for said in ["40", &joins("den", name)] {
+        socket.text().await;
+        socket.send(said).await;
+    }
+    while !socket.text().await.starts_with("431[") {}
+    socket
+}
+
+#[tokio::test]
+async fn who_asks_and_vanishes_while_much_waits_for_him_is_given_up() {
+    let mut config = listening();
+    config.server_limits.hello_ms_max = 20_000;
+    config.server_limits.outbox_bytes_max = 8 * 1024 * 1024;
+    let world = World::with(config).await;
+    let mut canary = Canary::at(world.address).await;
+    let sessions = || world.server.node().metrics().sessions();
+    let before = sessions();
+    let mut ann = in_the_den(&world, "ann").await;
+    let poller = Poller::open(world.address, "/socket.io/").await;
+    poller.say(format!("40\x1e{}", joins("den", "bob"))).await;
+    while !poller.hear().await.contains("431[") {}
+    let mut cat = in_the_den(&world, "cat").await;
+    // More than half of what may wait for each, and not all of it.
+    let line =
+        json!(["message", {"roomId": "den", "sender": "ann", "message": "x".repeat(16_000)}]);
+    for _ in 0..400 {
+        ann.send(&format!("42{line}")).await;
+    }
+    ann.send(&joins("hall", "ann")).await;
+    while !ann.text().await.starts_with("431[") {}
+    // Both are there, ask for something, and take nothing any more.
+    poller.say(joins("hall", "bob")).await;
+    cat.send(&joins("hall", "cat")).await;
+    assert_eq!(sessions(), before + 3);
+    ann.send("1").await;
+    let given_up = async {
+        while sessions() > before {
+            tokio::task::yield_now().await;
+        }
+    };
+    canary
+        .sings_during(timeout(PATIENCE, given_up))
+        .await
+        .unwrap();
+    drop((poller, cat));
     world.stop().await;
 }
 
