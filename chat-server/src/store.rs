@@ -99,6 +99,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// exact counts.
     async fn rooms_of(&self, user: UserId) -> Result<Vec<MyRoom>, StoreError>;
 
+    /// Who of these users is a member of which rooms, in the order of their numbers, first those of
+    /// users and then those of rooms.
+    async fn memberships(&self, users: &[UserId]) -> Result<Vec<(UserId, RoomId)>, StoreError>;
+
     /// Members of a room in the order of their numbers, after a user; none of a deleted room.
     async fn members(
         &self,
@@ -190,6 +194,13 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Whether a token of this user, log-in and epoch still counts, as far as the store knows. A
     /// user below the guests' numbers has to have an account here.
     async fn token_holds(&self, user: UserId, grant: &str, epoch: u64) -> Result<bool, StoreError>;
+
+    /// Which of these log-ins, each with its user and the epoch that its token names, were ended here;
+    /// in the order of the question. One of a user who has no account here may be ended, too.
+    async fn log_ins_ended(
+        &self,
+        log_ins: &[(UserId, Arc<str>, u64)],
+    ) -> Result<Vec<bool>, StoreError>;
 
     /// The account that somebody is here who has his account elsewhere.
     async fn linked(&self, issuer: &str, foreign: &str) -> Result<Option<Account>, StoreError>;

@@ -227,6 +227,10 @@ impl Store for Faulty {
         self.pass().await?.rooms_of(user).await
     }
 
+    async fn memberships(&self, users: &[UserId]) -> Result<Vec<(UserId, RoomId)>, StoreError> {
+        self.pass().await?.memberships(users).await
+    }
+
     async fn members(
         &self,
         room: RoomId,
@@ -331,6 +335,13 @@ impl Store for Faulty {
 
     async fn token_holds(&self, user: UserId, grant: &str, epoch: u64) -> Result<bool, StoreError> {
         self.pass().await?.token_holds(user, grant, epoch).await
+    }
+
+    async fn log_ins_ended(
+        &self,
+        log_ins: &[(UserId, Arc<str>, u64)],
+    ) -> Result<Vec<bool>, StoreError> {
+        self.pass().await?.log_ins_ended(log_ins).await
     }
 
     async fn linked(&self, issuer: &str, foreign: &str) -> Result<Option<Account>, StoreError> {

@@ -25,6 +25,7 @@ mod trim;
 pub mod upkeep;
 mod writer;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -214,6 +215,11 @@ impl Store for Sqlite {
         read!(self, move |db| rooms::rooms_of(db, user))
     }
 
+    async fn memberships(&self, users: &[UserId]) -> Result<Vec<(UserId, RoomId)>, StoreError> {
+        let users: BTreeSet<UserId> = users.iter().copied().collect();
+        read!(self, move |db| rooms::memberships(db, &users))
+    }
+
     async fn members(
         &self,
         room: RoomId,
@@ -342,6 +348,14 @@ impl Store for Sqlite {
         read!(self, move |db| accounts::token_holds(
             db, user, &grant, epoch
         ))
+    }
+
+    async fn log_ins_ended(
+        &self,
+        log_ins: &[(UserId, Arc<str>, u64)],
+    ) -> Result<Vec<bool>, StoreError> {
+        let log_ins = log_ins.to_vec();
+        read!(self, move |db| accounts::are_ended(db, &log_ins))
     }
 
     async fn linked(&self, issuer: &str, foreign: &str) -> Result<Option<Account>, StoreError> {

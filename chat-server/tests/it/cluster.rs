@@ -363,9 +363,10 @@ async fn what_ends_a_log_in_ends_its_sessions_on_every_node() {
             deaf().await
         };
         let (ann, cat) = (pair.one.account("ann").await, pair.one.account("cat").await);
+        let eve = pair.one.account("eve").await;
         let other = pair.two.log_in("ann").await;
         let (mut there, mut stays) = (pair.two.enter(&ann).await, pair.two.enter(&other).await);
-        let mut c = pair.two.enter(&cat).await;
+        let (mut c, mut e) = (pair.two.enter(&cat).await, pair.two.enter(&eve).await);
         if down {
             pair.cut();
         }
@@ -377,6 +378,11 @@ async fn what_ends_a_log_in_ends_its_sessions_on_every_node() {
         let user = cat.id.try_into().unwrap();
         pair.one.server.suspend(user).await.unwrap();
         ends_within(&mut c, 4503, most).await;
+        stays.ok("rooms", json!({})).await;
+
+        let user = eve.id.try_into().unwrap();
+        pair.one.server.erase_user(user).await.unwrap();
+        ends_within(&mut e, 4501, most).await;
         stays.ok("rooms", json!({})).await;
         pair.stop().await;
     }
