@@ -19,7 +19,11 @@ use serde_json::{Value, json};
 use crate::world::{Account, Native, World, by, config};
 
 #[cfg(feature = "postgres")]
+mod crowd;
+#[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "postgres")]
+mod standby;
 
 /// An end of a bus that is down, or loses and disorders what is published.
 #[derive(Debug)]

@@ -259,6 +259,7 @@ impl Lease<'_> {
             statements,
             is_broken,
             run: presence.run,
+            epoch: &presence.epoch,
         })
     }
 }
