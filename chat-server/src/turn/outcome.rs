@@ -137,10 +137,7 @@ impl<R> Turn<R> {
     fn commit(&mut self, to: R, room: RoomId, seq: Seq, now: Timestamp) {
         let dup = false;
         self.answer(to, Ok(Reply::Done { room, seq, dup }));
-        let next = self
-            .slots
-            .get_mut(&room)
-            .and_then(super::slot::Slot::commit);
+        let next = self.slots.get_mut(&room).and_then(Slot::commit);
         if let Some((record, origin)) = next {
             debug_assert_eq!(record.seq, seq, "answers come in the order of records");
             self.broadcast(&record, origin, now);

@@ -95,7 +95,7 @@ const SNAPSHOT_RECORDS_MIN: u64 = 256;
 
 /// Races for a room that are lost in a row before those who wait are told to try again later. Each
 /// costs a reading of the room; for half of all races it would be as good as never.
-const RACES_MAX: u8 = 32;
+const RACES_MAX: u8 = 200;
 
 /// Turns after a race was lost in which a room costs a copy of its state.
 const CONTESTED_TURNS: u8 = 64;
