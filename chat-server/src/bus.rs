@@ -5,6 +5,7 @@
 //! record is missing from is read from the store, and a slow poll of the heads finds what was lost
 //! altogether.
 
+mod attendance;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod local;
@@ -18,6 +19,9 @@ use async_trait::async_trait;
 use chat_core::{Effect, Record, RoomId, Seq, UserId};
 use chat_protocol::close::Close;
 use chat_protocol::signal::Signal;
+
+pub(crate) use self::attendance::PART_PEOPLE_MAX;
+pub use self::attendance::{Attendance, Attendant, NodeMark, Said, Sum, Tidings};
 
 /// One node's end of what connects it with the others.
 #[async_trait]
@@ -52,6 +56,8 @@ pub enum Hint {
     Head(RoomId, Seq),
     /// Something passes in a room.
     Passing(Arc<Signal>),
+    /// Who is present in a room.
+    Present(Arc<Attendance>),
     /// Log-ins of a user have ended.
     Ended {
         /// The user.
@@ -73,6 +79,7 @@ impl Hint {
             Self::Appended(record) => (!is_for_all(record)).then_some(record.room),
             Self::Head(room, _) => Some(*room),
             Self::Passing(signal) => Some(signal.room),
+            Self::Present(attendance) => Some(attendance.room),
             Self::Ended { .. } | Self::Erased(_) => None,
         }
     }

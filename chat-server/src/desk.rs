@@ -247,6 +247,7 @@ impl Desk<'_> {
             | Sight::Explained(_)
             | Sight::Bans(_)
             | Sight::Invites(_)
+            | Sight::People(_)
             | Sight::Presence(_) => Err(mixed_up()),
         }
     }

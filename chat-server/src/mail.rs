@@ -13,6 +13,8 @@ use chat_protocol::answer::{Answer, BanCard, Me, RoomCard, Settings};
 use chat_protocol::code::{Code, Refusal};
 use chat_protocol::signal::Signal;
 
+use crate::bus::Attendant;
+
 /// What is kept of rooms, found by their numbers in a few instructions. The numbers are the server's
 /// own, and of those that strangers make up none stays; the hash is seeded by lot all the same.
 pub(crate) type ByRoom<T> = HashMap<RoomId, T, foldhash::fast::RandomState>;
@@ -174,7 +176,9 @@ pub enum Sight {
     /// Who may join.
     Invites(Vec<BanCard>),
     /// Who is present.
-    Presence(Vec<chat_core::Author>),
+    Presence(Vec<Attendant>),
+    /// Who is present in a room that anybody may see.
+    People(Vec<chat_core::Author>),
 }
 
 /// A room at one position of its log.

@@ -28,7 +28,7 @@ use crate::auth::hashing::Hasher;
 use crate::auth::limiter::{GuestRules, Limiter, Whence};
 use crate::auth::{Accounts, AuthError, Authenticator, Identity, Revocation};
 use crate::budgets::Budgets;
-use crate::bus::{Bus, Hint};
+use crate::bus::{Bus, Hint, NodeMark};
 use crate::clock::Clock;
 use crate::config::{Config, RegisteredNames};
 use crate::desk::Crowds;
@@ -61,6 +61,8 @@ pub(crate) struct Parts {
     pub(crate) hasher: Arc<Hasher>,
     pub(crate) limiter: Arc<Limiter>,
     pub(crate) bus: Arc<dyn Bus>,
+    /// What it is called by the others on the bus.
+    pub(crate) mark: NodeMark,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) metrics: Metrics,
@@ -144,6 +146,10 @@ impl Node {
     /// What connects it with other nodes.
     pub(crate) fn bus(&self) -> &dyn Bus {
         &*self.0.bus
+    }
+
+    pub(crate) fn mark(&self) -> NodeMark {
+        self.0.mark
     }
 
     /// The accounts that are built in.

@@ -411,13 +411,12 @@ impl Builder {
         let hasher = if in_step { hasher.in_step() } else { hasher };
         let hasher = Arc::new(hasher);
         let limiter = Limiter::new(clock.clone(), AttemptRules::from(limits));
-        let rules = AccountsConfig::from(&config);
         let accounts = Accounts::open(
             store.clone(),
             clock.clone(),
             hasher.clone(),
             limiter.clone(),
-            rules,
+            AccountsConfig::from(&config),
         );
         let accounts = Arc::new(accounts.await?);
         let mut known: Vec<Arc<dyn Authenticator>> = vec![accounts.clone()];
@@ -431,6 +430,7 @@ impl Builder {
             hasher,
             limiter,
             bus,
+            mark: opening::mark(&*entropy, &*clock),
             clock,
             entropy,
             metrics,

@@ -3,23 +3,18 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use chat_core::{Text, UserId};
-use chat_protocol::command::Status;
+use chat_core::UserId;
 
-/// What a user says of himself.
-type Said = (Status, Option<Text>);
+use crate::bus::Said;
 
 /// The words of everybody who said some.
 #[derive(Debug, Default)]
 pub(crate) struct Statuses(Mutex<HashMap<UserId, Said>>);
 
 impl Statuses {
-    /// How this user says he is; online if he says nothing.
-    pub(crate) fn of(&self, user: UserId) -> Said {
-        self.lock()
-            .get(&user)
-            .cloned()
-            .unwrap_or((Status::Online, None))
+    /// How this user says he is, if he says anything.
+    pub(crate) fn of(&self, user: UserId) -> Option<Said> {
+        self.lock().get(&user).cloned()
     }
 
     /// Notes how a user says he is.

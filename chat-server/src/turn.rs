@@ -10,7 +10,9 @@
 //! Nothing is decided between the second and the third, so nobody sees what isn't durable.
 
 mod asking;
+mod attending;
 mod deciding;
+mod elsewhere;
 mod following;
 mod grants;
 mod ground;
@@ -31,13 +33,14 @@ use std::sync::Arc;
 use chat_core::{Engine, Idx, Limits, Need, Rejection, RoomId, Seq, Timestamp, UserId};
 
 use self::asking::{Asked, Pending};
+use self::attending::Teller;
 use self::following::Gaps;
 use self::nameless::Erased;
 use self::neighbours::Neighbours;
 use self::outcome::Fate;
 pub use self::question::{Ground, Question, Supply};
 use self::slot::{Answer, Held, Slot};
-use crate::bus::Hint;
+use crate::bus::{Hint, NodeMark};
 use crate::mail::{ByRoom, Look, Mail, Parcel, Refused, Reply, Sight, Wish};
 use crate::store::{Append, Appended, Epoch, StoreError};
 
@@ -80,6 +83,8 @@ pub struct Turn<R> {
     unmade: BTreeSet<RoomId>,
     /// Records for everybody that were passed on last.
     passed: VecDeque<(RoomId, Seq)>,
+    /// Tells other nodes who is present.
+    teller: Teller,
     outputs: VecDeque<Output<R>>,
 }
 
@@ -124,7 +129,7 @@ pub enum Recipients {
 impl<R> Turn<R> {
     /// A worker's rooms, none of them loaded.
     #[must_use]
-    pub fn new(limits: Limits, waiting_max: usize) -> Self {
+    pub fn new(limits: Limits, waiting_max: usize, node: NodeMark) -> Self {
         Self {
             engine: Engine::new(limits),
             slots: ByRoom::default(),
@@ -146,6 +151,7 @@ impl<R> Turn<R> {
             leaned_on: BTreeSet::new(),
             unmade: BTreeSet::new(),
             passed: VecDeque::new(),
+            teller: Teller::new(node),
             outputs: VecDeque::new(),
         }
     }
@@ -282,12 +288,13 @@ impl<R> Turn<R> {
             if matches!(mail.wish, Wish::Detach) {
                 return self.judged(mail, Ok(Reply::Accepted));
             }
-            if matches!(
+            let looks = matches!(
                 mail.wish,
                 Wish::Look(Look::People { .. } | Look::Namesakes(_))
-            ) {
-                // Nobody is present in a room that isn't loaded.
-                let nobody = Reply::Seen(Box::new(Sight::Presence(Vec::new())));
+            );
+            if looks && !self.shared {
+                // Nobody is present in a room that isn't loaded, unless on another node.
+                let nobody = Reply::Seen(Box::new(Sight::People(Vec::new())));
                 return self.judged(mail, Ok(nobody));
             }
             if is_creation(&mail) {

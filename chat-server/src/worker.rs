@@ -188,7 +188,11 @@ pub(crate) fn run(node: Node, index: usize, inboxes: Inboxes) -> std::io::Result
 /// A worker's life, as a task that starts its others beside itself.
 pub(crate) async fn live(node: Node, index: usize, inboxes: Inboxes) {
     let waiting_max = node.limits().mailbox_requests_max;
-    let turn = RefCell::new(Turn::new(node.engine_limits().clone(), waiting_max));
+    let turn = RefCell::new(Turn::new(
+        node.engine_limits().clone(),
+        waiting_max,
+        node.mark(),
+    ));
     let hub = RefCell::new(Hub::new(node.metrics().clone()));
     let (supplies, supplied) = mpsc::channel(BOX_ITEMS_MAX);
     let next_session = Cell::new(1);
@@ -421,7 +425,7 @@ impl Worker {
                         drop(supplies.send((number, supply)).await);
                     });
                 }
-                Output::Publish(hint) => hints.push(hint),
+                Output::Publish(hint) => hints.push(self.complete(hint)),
                 Output::Subscribe(room) => self.node.bus().subscribe(room),
                 Output::Unsubscribe(room) => self.node.bus().unsubscribe(room),
                 Output::Forward(mail) => {

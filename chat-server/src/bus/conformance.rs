@@ -44,7 +44,7 @@ use chat_protocol::command::Status;
 use chat_protocol::signal::{Signal, What};
 use tokio::time::timeout;
 
-use super::{Bus, Hint};
+use super::{Attendance, Attendant, Bus, Hint, NodeMark, Sum, Tidings};
 
 /// Three ends of one bus.
 pub type Ends = [Arc<dyn Bus>; 3];
@@ -244,6 +244,16 @@ pub(super) fn samples() -> Vec<Hint> {
         passing(What::Departed),
         passing(What::Read { idx: Idx::new(9) }),
         passing(status),
+        present(Tidings::Came(Attendant::new(ann()))),
+        present(Tidings::Went(UserId::new(1))),
+        present(Tidings::Part {
+            after: None,
+            upto: Some(UserId::new(9)),
+            people: vec![away(), Attendant::new(ann())],
+        }),
+        present(Tidings::Sum(Sum::default())),
+        present(Tidings::Asked(None)),
+        present(Tidings::Asked(Some(NodeMark::new(4)))),
         Hint::Ended {
             user: UserId::new(5),
             grant: Some("a \"grant\"".into()),
@@ -269,6 +279,24 @@ fn appended(room: RoomId, seq: u64, event: Event) -> Hint {
 fn passing(what: What) -> Hint {
     let (room, by) = (DEN, ann());
     Hint::Passing(Arc::new(Signal { room, by, what }))
+}
+
+fn present(news: Tidings) -> Hint {
+    Hint::Present(Arc::new(Attendance::new(
+        DEN,
+        NodeMark::new(u64::MAX),
+        7,
+        news,
+    )))
+}
+
+fn away() -> Attendant {
+    let mut away = Attendant::new(ann());
+    away.said = Some(Box::new((
+        Status::Away,
+        Some(Text::new("\"lunch\"").unwrap()),
+    )));
+    away
 }
 
 fn ann() -> Author {

@@ -7,11 +7,13 @@ use chat_protocol::answer::{
     Answer, BanCard, InviteCard, MarkerCard, MemberCard, MyRoom, Page, PresenceCard, RoomCard,
 };
 use chat_protocol::code::{Code, Refusal};
+use chat_protocol::command::Status;
 use chat_protocol::room_ref::RoomRef;
 use serde::Serialize;
 
 use super::parts::fitting;
 use super::{Desk, ROOMS_LOOKED_AT_MAX, mixed_up, no_room};
+use crate::bus::Attendant;
 use crate::mail::{Look, Sight};
 use crate::store::{DirectoryQuery, Order};
 
@@ -172,8 +174,10 @@ impl Desk<'_> {
         let full = present.len() >= most;
         let items: Vec<_> = present
             .into_iter()
-            .map(|user| {
-                let (status, text) = self.node.statuses().of(user.id);
+            .map(|Attendant { by: user, said }| {
+                let elsewhere = || said.map(|it| *it);
+                let said = self.node.statuses().of(user.id).or_else(elsewhere);
+                let (status, text) = said.unwrap_or((Status::Online, None));
                 PresenceCard { user, status, text }
             })
             .collect();
@@ -202,6 +206,7 @@ impl Desk<'_> {
             | Sight::May { .. }
             | Sight::Bans(_)
             | Sight::Invites(_)
+            | Sight::People(_)
             | Sight::Presence(_) => Err(mixed_up()),
         }
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chat_core::{Author, Name, RoomId};
-use chat_protocol::code::Refusal;
+use chat_protocol::code::{Code, Refusal};
 use tokio::sync::Mutex;
 
 use super::{Desk, heard, mixed_up};
@@ -82,11 +82,12 @@ impl Desk<'_> {
     ) -> Result<Vec<Author>, Refusal> {
         let look = Look::Namesakes(NameMark::of(name));
         match self.look(room, look).await? {
-            Sight::Presence(here) => Ok(here),
+            Sight::People(here) => Ok(here),
             Sight::View(_)
             | Sight::May { .. }
             | Sight::Explained(_)
             | Sight::Bans(_)
+            | Sight::Presence(_)
             | Sight::Invites(_) => Err(mixed_up()),
         }
     }
@@ -98,10 +99,18 @@ impl Desk<'_> {
         }
         let mut people = Vec::with_capacity(asked.len());
         for answer in asked {
-            let Reply::Seen(sight) = heard(answer).await? else {
+            let reply = match heard(answer).await {
+                // It has gone since it was listed.
+                Err(refusal) if refusal.code == Code::RoomNotFound => {
+                    people.push(Vec::new());
+                    continue;
+                }
+                reply => reply?,
+            };
+            let Reply::Seen(sight) = reply else {
                 return Err(mixed_up());
             };
-            let Sight::Presence(here) = *sight else {
+            let Sight::People(here) = *sight else {
                 return Err(mixed_up());
             };
             people.push(here);

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::RunError;
-use crate::bus::Bus;
 use crate::bus::local::Local;
+use crate::bus::{Bus, NodeMark};
+use crate::clock::Clock;
 use crate::config::BusUrl;
+use crate::entropy::Entropy;
 use crate::metrics::Metrics;
 use crate::store::Store;
 
@@ -39,4 +41,10 @@ pub(super) async fn bus(
             Arc::new(Nats::open(url, ClusterKey::new(&secret), metrics).await?)
         }
     })
+}
+
+/// What the nodes tell a server apart by until it ends.
+pub(super) fn mark(entropy: &dyn Entropy, clock: &dyn Clock) -> NodeMark {
+    // A system without randomness has nothing better than the time.
+    NodeMark::new(entropy.draw().unwrap_or_else(|| clock.now().number()))
 }

@@ -11,6 +11,7 @@ use chat_protocol::command::{Hello, Subscribe, Token};
 use super::{After, Performed, Session, unauthenticated};
 use crate::auth::Identity;
 use crate::hub::News;
+use crate::mail::Refused;
 
 /// A position that a client remembers: the epoch it was heard in, and the record.
 type Remembered = Option<(String, Seq)>;
@@ -212,6 +213,9 @@ impl Session {
             return Ok((ResumeState::New { epoch, head }, head));
         };
         let most = self.node().limits().catch_up_records_max;
+        if at > head && known == epoch && self.is_behind(room, at).await? {
+            return Err(Refused::StorageUnavailable.into());
+        }
         let why = if at > head {
             Some(ResetReason::Ahead)
         } else if known != store.epoch() && !store.continues(room, &known, at).await? {
@@ -232,5 +236,15 @@ impl Session {
             }
             None => (ResumeState::Ok { from: at, to: head }, at),
         })
+    }
+
+    /// Whether the room's log goes this far, though it wasn't followed to there: it couldn't be read.
+    async fn is_behind(&self, room: RoomId, at: Seq) -> Result<bool, Refusal> {
+        let node = self.node();
+        if node.is_alone() {
+            return Ok(false);
+        }
+        let heads = node.store().heads(&[room]).await?;
+        Ok(heads.iter().any(|(_, head)| *head >= at))
     }
 }

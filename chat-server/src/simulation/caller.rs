@@ -320,7 +320,9 @@ impl Caller {
             let mut records = book.records.iter();
             let due = records.find(|record| {
                 let is_post = matches!(record.event, Event::Posted(_));
-                is_post && record.seq > after && record.seq < last && !book.is_erased(record)
+                // What was said before he left and came back may not be his any more.
+                let stays = !book.is_erased(record) && !book.hides(self.user, record.seq);
+                is_post && record.seq > after && record.seq < last && stays
             });
             due.map(|record| record.seq)
         });

@@ -393,8 +393,8 @@ impl<R> Turn<R> {
         let (Some(session), Some(slot)) = (mail.from, self.slots.get_mut(&mail.room)) else {
             return;
         };
-        if let Some(by) = slot.presence.detach(mail.actor.id, session) {
-            self.departed(mail.room, by, Some(session));
+        if let Some(step) = slot.presence.detach(mail.actor.id, session) {
+            self.stepped_out(mail.room, step, Some(session));
         }
     }
 

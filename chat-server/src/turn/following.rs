@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use chat_core::{Record, RoomId, Seq, Timestamp};
+use chat_protocol::signal::What;
 
 use super::asking::Pending;
 use super::slot::Slot;
@@ -125,7 +126,15 @@ impl<R> Turn<R> {
                 }
             }
             Hint::Head(room, head) => self.reach(*room, *head, now),
-            Hint::Passing(signal) => self.pass(signal.clone(), None),
+            Hint::Passing(signal) => {
+                if let What::Status { status, text } = &signal.what
+                    && let Some(slot) = self.slots.get_mut(&signal.room)
+                {
+                    slot.presence.say(signal.by.id, (*status, text.clone()));
+                }
+                self.pass(signal.clone(), None);
+            }
+            Hint::Present(told) => self.attended(told),
             Hint::Ended { .. } | Hint::Erased(_) => {}
         }
     }

@@ -158,27 +158,29 @@ impl<R> Turn<R> {
             .presence
             .users()
             .filter(|by| only.is_none_or(|user| user == by.id))
-            .filter(|by| !state.members.contains_key(&by.id))
+            .filter(|by| !state.members.contains_key(&by.id) && !slot.is_sent_away(by.id))
             .cloned()
             .collect();
         for by in leaning {
             match (self.reads(room, &by, now), doubt) {
                 (Reads::Yes, _) => {}
                 (Reads::Depends(group), Doubt::Ask) => self.ask_for_listeners(group),
-                (Reads::No, _) | (Reads::Depends(_), Doubt::Expel) => self.expel(room, by),
+                (Reads::No, _) | (Reads::Depends(_), Doubt::Expel) => self.expel(room, by.id),
             }
         }
     }
 
-    fn expel(&mut self, room: RoomId, by: Author) {
+    fn expel(&mut self, room: RoomId, user: UserId) {
         let Some(slot) = self.slots.get_mut(&room) else {
             return;
         };
         let to = Recipients::Listeners(slot.presence.listeners());
-        drop(slot.presence.remove(by.id));
-        let parcel = Parcel::Expel { room, user: by.id };
+        let step = slot.presence.remove(user);
+        let parcel = Parcel::Expel { room, user };
         self.outputs.push_back(Output::Parcel { to, parcel });
-        self.departed(room, by, None);
+        if let Some(step) = step {
+            self.stepped_out(room, step, None);
+        }
     }
 
     fn reads(&self, room: RoomId, by: &Author, now: Timestamp) -> Reads {

@@ -63,18 +63,21 @@ impl<R> Turn<R> {
         drop(slot.take_before());
         slot.used_at = now;
         let (id, head) = (room.id, room.head_seq);
+        let told = !missed.is_empty();
+        slot.missed = missed.into();
         let waiting = slot.ready(head);
         if slot.is_apart() {
             self.apart.insert(id);
         }
         self.engine.load(room);
         self.keep_nameless(id);
+        self.ask_who_is_there(id);
         self.relearn(id, now);
-        if !missed.is_empty() {
+        if told {
             // They may be this node's own, of which it never knew whether they are durable.
             self.publish(|| Hint::Head(id, head));
         }
-        for record in missed {
+        while let Some(record) = self.next_missed(id) {
             self.broadcast(&record, None, now);
         }
         self.advance(id, now);
@@ -82,6 +85,10 @@ impl<R> Turn<R> {
             self.waiting = self.waiting.saturating_sub(1);
             self.judge_in_turn(mail, now);
         }
+    }
+
+    fn next_missed(&mut self, room: RoomId) -> Option<Arc<Record>> {
+        self.slots.get_mut(&room)?.missed.pop_front()
     }
 
     /// There was no such room when the store was asked.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use chat_core::{Actor, Author, Effect, Key, Record, RoomId, Seq, Timestamp};
-use chat_protocol::signal::{Signal, What};
+use chat_protocol::signal::Signal;
 
 use super::slot::{Answer, Held, Slot};
 use super::{Output, Recipients, Turn};
@@ -70,7 +70,7 @@ impl<R> Turn<R> {
         let mail = match (held.what, fate) {
             (Answer::Signal(signal, origin), Fate::Durable) => {
                 self.publish(|| Hint::Passing(Arc::new(signal.clone())));
-                return self.whisper(signal, origin);
+                return self.pass(Arc::new(signal), origin);
             }
             // Its mail speaks again if it is judged again.
             (Answer::Signal(..), Fate::Again | Fate::Taken(..) | Fate::Failed) => return,
@@ -92,7 +92,7 @@ impl<R> Turn<R> {
                 },
                 Fate::Durable,
             ) => {
-                self.seat(room, by, mail.from);
+                self.seat(room, &by, mail.from);
                 let attached = Reply::Attached {
                     head,
                     readable_from,
@@ -172,14 +172,15 @@ impl<R> Turn<R> {
                 Effect::Detach(user) => {
                     let slot = self.slots.get_mut(&room);
                     let gone = slot.and_then(|it| it.presence.detach_user(user, record.seq));
-                    if let Some(by) = gone {
-                        self.departed(room, by, None);
+                    if let Some(step) = gone {
+                        self.stepped_out(room, step, None);
                     }
                 }
                 Effect::Rejudge => self.rejudge(room, now),
                 Effect::Close => {
                     if let Some(slot) = self.slots.get_mut(&room) {
                         slot.presence.clear();
+                        slot.elsewhere.clear();
                     }
                 }
             }
@@ -188,24 +189,13 @@ impl<R> Turn<R> {
     }
 
     /// Lets a session hear a room.
-    fn seat(&mut self, room: RoomId, by: Author, session: Option<SessionKey>) {
+    fn seat(&mut self, room: RoomId, by: &Author, session: Option<SessionKey>) {
         let (Some(session), Some(slot)) = (session, self.slots.get_mut(&room)) else {
             return;
         };
-        if slot.presence.attach(&by, session) {
-            let what = What::Arrived;
-            self.whisper(Signal { room, by, what }, Some(session));
+        if let Some(step) = slot.presence.attach(by, session) {
+            self.stepped_in(room, step, Some(session));
         }
-    }
-
-    /// Tells a room that somebody hears it no more.
-    pub(super) fn departed(&mut self, room: RoomId, by: Author, origin: Option<SessionKey>) {
-        let what = What::Departed;
-        self.whisper(Signal { room, by, what }, origin);
-    }
-
-    pub(super) fn whisper(&mut self, signal: Signal, origin: Option<SessionKey>) {
-        self.pass(Arc::new(signal), origin);
     }
 
     /// Passes something ephemeral on to those who hear its room, and not to the session that

@@ -1,4 +1,5 @@
-//! Who is present in a room: whose sessions are attached, and which guests are visitors.
+//! Who is present in a room: whose sessions are attached, here or on another node, and which guests
+//! are visitors.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -6,6 +7,7 @@ use std::sync::Arc;
 
 use chat_core::{Author, Name, Seq, UserId};
 
+use crate::bus::{NodeMark, Said, Sum};
 use crate::few;
 use crate::mail::{NameMark, SessionKey};
 
@@ -22,6 +24,8 @@ pub(super) struct Presence {
     listeners: Arc<[usize]>,
     /// Users with a visit.
     visitors: u64,
+    /// What those come to who are present by sessions of this node.
+    sum: Sum,
     /// Counts arrivals, for the order in which people are listed.
     arrivals: u64,
 }
@@ -36,6 +40,19 @@ struct Present {
     sessions: Vec<SessionKey>,
     /// The sessions that were let in as a visitor, each with the room's head at that time.
     visits: Vec<(SessionKey, Seq)>,
+    /// Other nodes with sessions of his.
+    nodes: Vec<NodeMark>,
+    /// How he says he is, as far as another node told.
+    said: Option<Box<Said>>,
+}
+
+/// Somebody has the first session of this node, or the last of them has gone.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Step {
+    /// Who.
+    pub(super) by: Author,
+    /// Whether he arrives or departs by that: he isn't present on another node.
+    pub(super) is_seen: bool,
 }
 
 impl Present {
@@ -46,11 +63,24 @@ impl Present {
             arrival: 0,
             sessions: Vec::new(),
             visits: Vec::new(),
+            nodes: Vec::new(),
+            said: None,
         }
     }
 
+    const fn is_here(&self) -> bool {
+        !self.sessions.is_empty() || !self.nodes.is_empty()
+    }
+
     const fn is_gone(&self) -> bool {
-        self.sessions.is_empty() && self.visits.is_empty()
+        !self.is_here() && self.visits.is_empty()
+    }
+
+    fn rename(&mut self, by: &Author) {
+        if self.name != *by {
+            self.mark = by.name.as_ref().map(NameMark::of);
+            self.name = by.clone();
+        }
     }
 }
 
@@ -89,58 +119,110 @@ impl Presence {
         }
     }
 
-    /// Attaches a session; tells whether its user has arrived by that.
-    pub(super) fn attach(&mut self, by: &Author, session: SessionKey) -> bool {
+    /// Attaches a session; tells whether it is its user's first one on this node.
+    pub(super) fn attach(&mut self, by: &Author, session: SessionKey) -> Option<Step> {
         let present = self
             .present
             .entry(by.id)
             .or_insert_with(|| Present::of(by.clone()));
-        if present.name != *by {
-            present.mark = by.name.as_ref().map(NameMark::of);
-            present.name = by.clone();
-        }
+        present.rename(by);
         if present.sessions.contains(&session) {
-            return false;
+            return None;
         }
+        let is_seen = !present.is_here();
+        let is_first = present.sessions.is_empty();
         few::push(&mut present.sessions, session);
         let here = self.workers.entry(session.worker).or_default();
         *here += 1;
         if *here == 1 {
             self.listeners = self.workers.keys().copied().collect();
         }
-        let arrived = present.sessions.len() == 1;
+        if is_seen {
+            present.arrival = self.arrivals;
+            self.arrivals += 1;
+        }
+        is_first.then(|| {
+            self.sum.add(by.id);
+            let by = by.clone();
+            Step { by, is_seen }
+        })
+    }
+
+    /// Notes that somebody is present on another node; tells whether he has arrived by that.
+    pub(super) fn appear(&mut self, node: NodeMark, by: &Author, said: Option<Box<Said>>) -> bool {
+        let present = self
+            .present
+            .entry(by.id)
+            .or_insert_with(|| Present::of(by.clone()));
+        if present.sessions.is_empty() {
+            present.rename(by);
+        }
+        let arrived = !present.is_here();
         if arrived {
             present.arrival = self.arrivals;
             self.arrivals += 1;
         }
+        if !present.nodes.contains(&node) {
+            few::push(&mut present.nodes, node);
+        }
+        present.said = said.or(present.said.take());
         arrived
     }
 
-    /// Detaches a session; gives the user's name if he has departed by that. A visit that it was
-    /// granted in the meantime stays.
-    pub(super) fn detach(&mut self, user: UserId, session: SessionKey) -> Option<Author> {
+    /// Notes that somebody is present on another node no more; gives his name if he has departed by
+    /// that.
+    pub(super) fn vanish(&mut self, node: NodeMark, user: UserId) -> Option<Author> {
         let present = self.present.get_mut(&user)?;
-        let attached = present.sessions.len();
-        present.sessions.retain(|it| *it != session);
-        let left = attached > present.sessions.len();
-        let departed = left && present.sessions.is_empty();
+        let before = present.nodes.len();
+        present.nodes.retain(|it| *it != node);
+        let departed = before > present.nodes.len() && !present.is_here();
         let name = departed.then(|| present.name.clone());
-        if left {
-            self.release(session.worker);
+        if present.nodes.is_empty() {
+            present.said = None;
         }
         self.forget_gone(user);
         name
     }
 
-    /// Detaches a user because of a record; gives his name if he was present. A visit that he was
-    /// granted after that record stays.
-    pub(super) fn detach_user(&mut self, user: UserId, record: Seq) -> Option<Author> {
+    /// Notes how somebody says he is who is present on another node.
+    pub(super) fn say(&mut self, user: UserId, said: Said) {
+        let present = self.present.get_mut(&user);
+        if let Some(present) = present.filter(|it| !it.nodes.is_empty()) {
+            present.said = Some(Box::new(said));
+        }
+    }
+
+    /// Detaches a session; tells whether it was its user's last one on this node. A visit that it was
+    /// granted in the meantime stays.
+    pub(super) fn detach(&mut self, user: UserId, session: SessionKey) -> Option<Step> {
+        let present = self.present.get_mut(&user)?;
+        let attached = present.sessions.len();
+        present.sessions.retain(|it| *it != session);
+        let left = attached > present.sessions.len();
+        let is_last = left && present.sessions.is_empty();
+        let step = is_last.then(|| {
+            self.sum.remove(user);
+            Step {
+                by: present.name.clone(),
+                is_seen: !present.is_here(),
+            }
+        });
+        if left {
+            self.release(session.worker);
+        }
+        self.forget_gone(user);
+        step
+    }
+
+    /// Detaches a user because of a record; tells whether he had sessions on this node. A visit that he
+    /// was granted after that record stays.
+    pub(super) fn detach_user(&mut self, user: UserId, record: Seq) -> Option<Step> {
         self.end_visits(user, |_, since| since < record);
         self.silence(user)
     }
 
-    /// Detaches a user altogether; gives his name if he was present.
-    pub(super) fn remove(&mut self, user: UserId) -> Option<Author> {
+    /// Detaches a user altogether; tells whether he had sessions on this node.
+    pub(super) fn remove(&mut self, user: UserId) -> Option<Step> {
         self.end_visits(user, |_, _| true);
         self.silence(user)
     }
@@ -160,8 +242,14 @@ impl Presence {
         self.visitors
     }
 
+    /// Whether no session of this node is attached or let in.
     pub(super) fn is_empty(&self) -> bool {
-        self.present.is_empty()
+        self.workers.is_empty() && self.visitors == 0
+    }
+
+    /// What those come to who are present by sessions of this node.
+    pub(super) const fn sum(&self) -> Sum {
+        self.sum
     }
 
     /// The workers with sessions in the room.
@@ -180,12 +268,16 @@ impl Presence {
         here.into_iter().map(|present| &present.name).collect()
     }
 
-    /// Who is present, in the order of numbers, behind somebody who needn't be.
-    pub(super) fn after(&self, user: Option<UserId>) -> impl Iterator<Item = &Author> {
+    /// Who is present, in the order of numbers, behind somebody who needn't be; and how he says he is,
+    /// as far as another node told.
+    pub(super) fn after(
+        &self,
+        user: Option<UserId>,
+    ) -> impl Iterator<Item = (&Author, Option<&Box<Said>>)> {
         let from = user.map_or(Bound::Unbounded, Bound::Excluded);
         let present = self.present.range((from, Bound::Unbounded));
-        let here = present.filter(|(_, it)| !it.sessions.is_empty());
-        here.map(|(_, present)| &present.name)
+        let here = present.filter(|(_, it)| it.is_here());
+        here.map(|(_, present)| (&present.name, present.said.as_ref()))
     }
 
     /// Those whose name has this mark, or whose nickname has it where they have one: some of the
@@ -211,25 +303,34 @@ impl Presence {
         found.into_iter().map(|(_, author)| author).collect()
     }
 
+    /// Those who are present by sessions of this node, in the order of numbers.
     pub(super) fn users(&self) -> impl Iterator<Item = &Author> {
-        self.here().map(|present| &present.name)
+        let all = self.present.values();
+        let here = all.filter(|present| !present.sessions.is_empty());
+        here.map(|present| &present.name)
     }
 
     fn here(&self) -> impl Iterator<Item = &Present> {
-        self.present.values().filter(|it| !it.sessions.is_empty())
+        self.present.values().filter(|it| it.is_here())
     }
 
-    fn silence(&mut self, user: UserId) -> Option<Author> {
+    fn silence(&mut self, user: UserId) -> Option<Step> {
         let present = self.present.get_mut(&user)?;
         let sessions = std::mem::take(&mut present.sessions);
-        let name = (!sessions.is_empty()).then(|| present.name.clone());
+        let step = (!sessions.is_empty()).then(|| {
+            self.sum.remove(user);
+            Step {
+                by: present.name.clone(),
+                is_seen: !present.is_here(),
+            }
+        });
         if present.is_gone() {
             self.present.remove(&user);
         }
         for session in sessions {
             self.release(session.worker);
         }
-        name
+        step
     }
 
     fn release(&mut self, worker: usize) {
@@ -275,6 +376,31 @@ mod tests {
         }
     }
 
+    fn gone(is_seen: bool) -> Step {
+        let by = guest();
+        Step { by, is_seen }
+    }
+
+    #[test]
+    fn who_is_on_two_nodes_arrives_once_and_departs_once() {
+        let mut presence = Presence::default();
+        let (one, two) = (NodeMark::new(1), NodeMark::new(2));
+        assert!(presence.appear(one, &guest(), None));
+        assert!(!presence.appear(two, &guest(), None));
+        assert!(presence.is_empty(), "none of them is here");
+        assert_eq!(presence.sum(), Sum::default());
+        let step = presence.attach(&guest(), session(1));
+        assert_eq!(step, Some(gone(false)));
+        assert_eq!(presence.attach(&guest(), session(2)), None);
+        assert_eq!(presence.vanish(one, GUEST), None);
+        assert_eq!(presence.vanish(one, GUEST), None);
+        assert_eq!(presence.remove(GUEST), Some(gone(false)));
+        assert_eq!(presence.after(None).count(), 1);
+        assert_eq!(presence.vanish(two, GUEST), Some(guest()));
+        assert_eq!(presence.vanish(two, GUEST), None);
+        assert_eq!(presence.after(None).count(), 0);
+    }
+
     #[test]
     fn a_visitor_with_two_sessions_is_gone_once_both_are() {
         let mut presence = Presence::default();
@@ -287,7 +413,7 @@ mod tests {
         assert_eq!(presence.detach(GUEST, session(2)), None);
         assert!(presence.is_visiting(GUEST));
         presence.dismiss(GUEST, session(1));
-        assert_eq!(presence.detach(GUEST, session(1)), Some(guest()));
+        assert_eq!(presence.detach(GUEST, session(1)), Some(gone(true)));
         assert!(presence.is_empty());
         assert_eq!((presence.visitors(), presence.listeners().len()), (0, 0));
     }
@@ -322,14 +448,16 @@ mod tests {
         }
         // Who was let in and hasn't sat down isn't there.
         presence.admit(UserId::guest(6), session(6), Seq::new(1));
-        let users = |some: Vec<&Author>| -> Vec<_> { some.iter().map(|it| it.id).collect() };
+        let users = |some: Vec<&Author>| -> Vec<_> { some.into_iter().map(|it| it.id).collect() };
         let by_arrival = |most| users(presence.by_arrival(most));
         let guests =
             |numbers: &[u64]| -> Vec<_> { numbers.iter().copied().map(UserId::guest).collect() };
         assert_eq!(by_arrival(3), guests(&[5, 3, 1]));
         assert_eq!(by_arrival(9), guests(&[5, 3, 1, 4, 2]));
-        let after =
-            |user: Option<u64>| users(presence.after(user.map(UserId::guest)).take(2).collect());
+        let after = |user: Option<u64>| {
+            let after = presence.after(user.map(UserId::guest));
+            users(after.take(2).map(|(by, _)| by).collect())
+        };
         assert_eq!(after(None), guests(&[1, 2]));
         assert_eq!(after(Some(2)), guests(&[3, 4]));
         assert_eq!(after(Some(4)), guests(&[5]));
@@ -341,7 +469,8 @@ mod tests {
         presence.admit(GUEST, session(1), Seq::new(4));
         presence.attach(&guest(), session(1));
         presence.admit(GUEST, session(2), Seq::new(5));
-        assert_eq!(presence.detach_user(GUEST, Seq::new(5)), Some(guest()));
+        let step = presence.detach_user(GUEST, Seq::new(5));
+        assert_eq!(step, Some(gone(true)));
         assert!(presence.is_visiting(GUEST));
         assert_eq!(presence.users().count(), 0);
         presence.dismiss(GUEST, session(2));

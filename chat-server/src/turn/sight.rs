@@ -4,6 +4,7 @@ use chat_core::{Author, Facts, Inquiry, Judgement, Permission, Room, RoomId, Tim
 use chat_protocol::answer::{BanCard, Me, RoomCard, Settings};
 
 use super::{Judging, Turn};
+use crate::bus::Attendant;
 use crate::mail::{Look, Mail, NameMark, Sight, View};
 
 impl<R> Turn<R> {
@@ -24,9 +25,9 @@ impl<R> Turn<R> {
             Look::Bans => Permission::Ban,
             Look::Invites => Permission::Invite,
             Look::Presence { .. } => Permission::ListMembers,
-            Look::People { most } => return Ok(Sight::Presence(self.people(mail.room, most))),
+            Look::People { most } => return Ok(Sight::People(self.people(mail.room, most))),
             Look::Namesakes(mark) => {
-                return Ok(Sight::Presence(self.namesakes(mail.room, mark)));
+                return Ok(Sight::People(self.namesakes(mail.room, mark)));
             }
         };
         let inquiry = Inquiry {
@@ -74,12 +75,12 @@ impl<R> Turn<R> {
                 |user| room.is_invited(user, at),
             )),
             Look::Presence { after, most } => Sight::Presence(self.present(mail.room, after, most)),
-            Look::People { .. } | Look::Namesakes(_) => Sight::Presence(Vec::new()),
+            Look::People { .. } | Look::Namesakes(_) => Sight::People(Vec::new()),
         })
     }
 
     /// Some of those who are present, by their numbers.
-    fn present(&self, room: RoomId, after: Option<UserId>, most: usize) -> Vec<Author> {
+    fn present(&self, room: RoomId, after: Option<UserId>, most: usize) -> Vec<Attendant> {
         let (Some(slot), Some(state)) = (self.slots.get(&room), self.engine.room(room)) else {
             return Vec::new();
         };
@@ -89,7 +90,11 @@ impl<R> Turn<R> {
             false => most,
         };
         let some = slot.presence.after(after).take(most);
-        some.map(|by| named(state, by)).collect()
+        some.map(|(by, said)| Attendant {
+            by: named(state, by),
+            said: said.cloned(),
+        })
+        .collect()
     }
 
     /// Who is present in a room that anybody may see, in the order in which they arrived.

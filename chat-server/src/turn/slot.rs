@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use chat_core::{Author, Record, Room, RoomId, Seq, Timestamp, UserId};
+use chat_core::{Author, Effect, Record, Room, RoomId, Seq, Timestamp, UserId};
 use chat_protocol::signal::Signal;
 
+use super::elsewhere::Elsewhere;
 use super::following::Ahead;
 use super::presence::Presence;
 use crate::mail::{Mail, Refused, Reply, SessionKey};
@@ -24,8 +25,14 @@ pub(super) struct Slot<R> {
     contested: u8,
     /// The state before those records that are decided and not yet appended, if it is kept.
     before: Option<Box<Room>>,
+    /// What other nodes told of who is present.
+    pub(super) elsewhere: Elsewhere,
+    /// Whether anybody has ever come or gone here: the others are told how things stand.
+    pub(super) has_told: bool,
     /// Records that are decided and not yet appended, with the session that wished each.
     decided: VecDeque<(Arc<Record>, Option<SessionKey>)>,
+    /// Records that were found when the room was loaded again, and are still to be delivered.
+    pub(super) missed: VecDeque<Arc<Record>>,
     /// The last record that is known to be durable, and so was delivered.
     pub(super) heard: Option<Seq>,
     /// The continuation of the logs in which that record is.
@@ -123,7 +130,10 @@ impl<R> Slot<R> {
             contested: 0,
             before: None,
             presence: Presence::default(),
+            elsewhere: Elsewhere::default(),
+            has_told: false,
             decided: VecDeque::new(),
+            missed: VecDeque::new(),
             heard: None,
             epoch: None,
             parked: BTreeMap::new(),
@@ -347,6 +357,14 @@ impl<R> Slot<R> {
         }
         self.heard = Some(next.0.seq);
         Some(next)
+    }
+
+    /// Whether a record sends this user away that is still to be delivered: until then he hears the
+    /// room.
+    pub(super) fn is_sent_away(&self, user: UserId) -> bool {
+        let decided = self.decided.iter().map(|(record, _)| record);
+        let mut to_come = decided.chain(&self.missed);
+        to_come.any(|record| record.effects().iter().any(|it| it == Effect::Detach(user)))
     }
 
     /// Whether the room is to be made, and isn't yet.

@@ -60,9 +60,21 @@ impl Worker {
     pub(super) fn poll(&self) {
         let mut turn = self.turn.borrow_mut();
         turn.share(!self.node.is_alone());
+        turn.call_roll();
         if !self.node.is_alone() {
             turn.poll();
         }
+    }
+
+    /// Adds to what the others are told how those say they are who are present here.
+    pub(super) fn complete(&self, mut hint: Hint) -> Hint {
+        if let Hint::Present(told) = &mut hint {
+            for attendant in Arc::make_mut(told).people_mut() {
+                let said = self.node.statuses().of(attendant.by.id);
+                attendant.said = said.map(Box::new);
+            }
+        }
+        hint
     }
 
     /// Follows what was told, the first of it and what has come since.
@@ -95,6 +107,7 @@ impl Worker {
                     Hint::Appended(record) => record.room,
                     Hint::Head(room, _) => *room,
                     Hint::Passing(signal) => signal.room,
+                    Hint::Present(told) => told.room,
                     Hint::Ended { user, grant, close } => {
                         let (user, grant) = (*user, grant.clone());
                         let revocation = Revocation { user, grant };

@@ -16,12 +16,14 @@ use chat_server::store::memory::Memory;
 use chat_server::store::sqlite::Sqlite;
 use serde_json::{Value, json};
 
+use crate::hostile::watched::Watched;
 use crate::world::{Account, Native, World, by, config};
 
 #[cfg(feature = "postgres")]
 mod crowd;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod presence;
 #[cfg(feature = "postgres")]
 mod standby;
 
@@ -113,6 +115,10 @@ impl Pair {
 
     fn cut(&self) {
         self.down.store(true, Ordering::SeqCst);
+    }
+
+    fn mend(&self) {
+        self.down.store(false, Ordering::SeqCst);
     }
 
     async fn stop(self) {
@@ -252,9 +258,13 @@ async fn a_room_that_is_joined_on_one_node_is_heard_on_the_other_without_a_bus()
 
 /// Two servers of which neither hears of the other unless it has to know.
 async fn deaf() -> Pair {
+    deaf_on(Arc::new(Memory::new().unwrap())).await
+}
+
+async fn deaf_on(store: Arc<dyn Store>) -> Pair {
     let mut config = config();
     config.server_limits.poll_ms = 3_600_000;
-    Pair::over(Arc::new(Memory::new().unwrap()), config, 0).await
+    Pair::over(store, config, 0).await
 }
 
 #[tokio::test]
@@ -293,6 +303,25 @@ async fn who_comes_to_a_node_that_has_not_heard_of_his_kick_hears_nothing_after_
         rest.iter().all(|frame| frame["seq"].as_u64() <= Some(2)),
         "{rest:?}"
     );
+    pair.stop().await;
+}
+
+#[tokio::test]
+async fn a_node_that_cannot_read_what_a_client_has_heard_does_not_send_it_back() {
+    let store = Watched::new();
+    let pair = deaf_on(store.clone()).await;
+    let (ann, _, mut a, _b, room) = den(&pair).await;
+    let mut moved = pair.two.connect().await;
+    let epoch = pair.two.connect().await.hello(&ann).await["epoch"].clone();
+    pair.cut();
+    a.post(room, "three").await;
+    store.fails.store(true, Ordering::SeqCst);
+    let resume = json!({"token": ann.token, "resume": {room.to_string(): [epoch, 3]}});
+    let code = moved.code("hello", resume.clone()).await;
+    assert_eq!(code, "storage_unavailable");
+    store.fails.store(false, Ordering::SeqCst);
+    let welcome = pair.two.connect().await.ok("hello", resume).await;
+    assert_eq!(welcome["rooms"][room.to_string()]["st"], "ok", "{welcome}");
     pair.stop().await;
 }
 

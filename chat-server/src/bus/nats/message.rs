@@ -9,11 +9,12 @@
 //! A RECORD           a record that concerns people who may not hear its room
 //! h ROOM SEQ         a room's log goes at least this far
 //! s ROOM SIGNAL      something passes
+//! p ROOM ATTENDANCE  who is present
 //! e USER CODE GRANT  a log-in has ended, or all of the user's without GRANT, a JSON string
 //! x USER             somebody was erased
 //! ```
 //!
-//! RECORD is JSON as in a log, SIGNAL a native frame. A line of another sort is skipped, and a message
+//! RECORD is JSON as in a log, SIGNAL a native frame, ATTENDANCE JSON of its fields. A line of another sort is skipped, and a message
 //! of another version: nodes of two versions hear of each other late, and miss nothing.
 
 use std::io::Write;
@@ -96,6 +97,10 @@ fn spell(hint: &Hint, line: &mut Vec<u8>) -> std::io::Result<()> {
             write!(line, "s {} ", signal.room)?;
             serde_json::to_writer(line, &**signal)?;
         }
+        Hint::Present(attendance) => {
+            write!(line, "p {} ", attendance.room)?;
+            serde_json::to_writer(line, &**attendance)?;
+        }
         Hint::Ended { user, grant, close } => {
             write!(line, "e {user} {} ", close.code())?;
             if let Some(grant) = grant {
@@ -122,7 +127,7 @@ pub(super) fn open<'a>(key: &ClusterKey, message: &'a [u8]) -> Option<&'a str> {
 
 /// The room whose subscribers a line is for; all are if there is none.
 pub(super) fn room(line: &str) -> Option<RoomId> {
-    let rest = line.strip_prefix(['a', 'h', 's'])?;
+    let rest = line.strip_prefix(['a', 'h', 's', 'p'])?;
     let (room, _) = rest.strip_prefix(' ')?.split_once(' ')?;
     number(room)
 }
@@ -150,6 +155,9 @@ pub(super) fn hint(line: &str) -> Option<Hint> {
             | ServerFrame::System(_)
             | ServerFrame::Unknown => return None,
         },
+        "p" => Hint::Present(Arc::new(
+            serde_json::from_str(rest.split_once(' ')?.1).ok()?,
+        )),
         "e" => {
             let (user, rest) = rest.split_once(' ')?;
             let (code, grant) = rest.split_once(' ')?;
@@ -251,6 +259,7 @@ mod tests {
             "h 99999999999999999999 1",
             "e 7 4 ",
             "s 7 {}",
+            "p 7 {}",
         ] {
             assert_eq!(hint(line), None, "{line}");
         }
@@ -258,7 +267,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_line_is_beyond_reading(sort in "[aAhsex]", rest in "[ 0-9a-z\"{}:,]{0,40}") {
+        fn no_line_is_beyond_reading(sort in "[aAhspex]", rest in "[ 0-9a-z\"{}:,]{0,40}") {
             let line = format!("{sort} {rest}");
             room(&line);
             hint(&line);

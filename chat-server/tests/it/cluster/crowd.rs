@@ -87,20 +87,16 @@ async fn two_nodes_write_into_one_large_room_and_neither_starves() {
         .await;
     pair.two.enter(&bob).await.join(room).await;
     fill(&*stores[0], room, members).await;
+    let mut clients = Vec::new();
+    for _ in 0..4 {
+        clients.push((0, pair.one.enter(&ann).await));
+        clients.push((1, pair.two.enter(&bob).await));
+    }
     let until = Instant::now() + Duration::from_secs(seconds);
     let mut talks = Vec::new();
-    for side in 0..2_u8 {
-        for _ in 0..4 {
-            let (world, who) = match side {
-                0 => (&pair.one, &ann),
-                _ => (&pair.two, &bob),
-            };
-            let mut client = world.enter(who).await;
-            talks.push((
-                side,
-                tokio::spawn(async move { chatter(&mut client, room, 4, until).await }),
-            ));
-        }
+    for (side, mut client) in clients {
+        let talk = async move { chatter(&mut client, room, 4, until).await };
+        talks.push((side, tokio::spawn(talk)));
     }
     for (side, talk) in talks {
         let (taken, refused, slowest) = talk.await.unwrap();

@@ -94,6 +94,11 @@ impl Bus {
         }
     }
 
+    /// Lets all nodes hear each other.
+    pub(super) fn heal(&mut self) {
+        self.parted.clear();
+    }
+
     fn is_parted(&self, one: usize, other: usize) -> bool {
         self.parted.contains(&(one.min(other), one.max(other)))
     }

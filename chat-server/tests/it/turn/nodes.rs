@@ -362,3 +362,84 @@ fn whoever_loses_every_race_is_told_to_come_later_and_is_heard_then() {
     ));
     laws::live_is_replayed(&world);
 }
+
+impl World {
+    /// What was told of comings and goings since it was last looked at.
+    fn seen(&mut self) -> Vec<String> {
+        let told = std::mem::take(&mut self.trace);
+        let of_presence = |it: &String| it == "arrived" || it == "departed";
+        told.into_iter().filter(of_presence).collect()
+    }
+}
+
+#[test]
+fn who_is_there_by_two_nodes_arrives_once_and_departs_once() {
+    let mut world = World::nodes(3);
+    let den = world.shared_room();
+    world.send(den, BOB, on(2, BOB), Wish::Attach);
+    world.rest();
+    world.seen();
+    world.send(den, BOB, on(1, BOB), Wish::Detach);
+    world.rest();
+    assert_eq!(world.seen(), [""; 0]);
+    world.send(den, BOB, on(2, BOB), Wish::Detach);
+    world.rest();
+    assert_eq!(
+        world.seen(),
+        ["departed"],
+        "Alice alone is there to hear it"
+    );
+    world.send(den, BOB, on(1, BOB), Wish::Attach);
+    world.rest();
+    assert_eq!(world.seen(), ["arrived", "arrived"]);
+}
+
+#[test]
+fn a_node_that_is_silent_for_long_takes_its_people_with_it_until_it_is_heard_again() {
+    let mut world = World::nodes(2);
+    world.shared_room();
+    world.meet();
+    world.seen();
+    let mut looks = 0;
+    let departed = loop {
+        world.poll(0);
+        world.bus.lose_all();
+        world.rest();
+        looks += 1;
+        let seen = world.seen();
+        if !seen.is_empty() {
+            break seen;
+        }
+    };
+    assert_eq!(departed, ["departed"]);
+    assert!((11..=16).contains(&looks), "{looks} looks around");
+    world.meet();
+    assert_eq!(world.seen(), ["arrived"]);
+}
+
+#[test]
+fn news_of_who_is_there_may_come_in_any_order_and_late() {
+    let mut world = World::nodes(2);
+    let den = world.shared_room();
+    world.seen();
+    let mut late = Vec::new();
+    for wish in [Wish::Detach, Wish::Attach, Wish::Detach] {
+        world.send(den, BOB, on(1, BOB), wish);
+        world.acts(1);
+        late.extend(world.hints());
+    }
+    let Some((node, last)) = late.pop() else {
+        panic!("nothing is told");
+    };
+    world.seen();
+    world.tell(node, &last);
+    assert_eq!(world.seen(), ["departed"]);
+    for (node, hint) in &late {
+        world.tell(*node, hint);
+    }
+    world.meet();
+    for (node, hint) in &late {
+        world.tell(*node, hint);
+    }
+    assert_eq!(world.seen(), [""; 0]);
+}

@@ -185,12 +185,13 @@ impl Story {
                 self.world.bus.part(one, other, &mut self.world.faults);
             }
             1 => self.world.poll(self.dice.below(nodes)),
-            _ => {
+            // Of each record the others are told, and of each who comes or goes.
+            _ => (0..3).for_each(|_| {
                 let (dice, faults) = (&mut self.dice, &mut self.world.faults);
                 if let Some((node, hint)) = self.world.bus.arrive(dice, faults) {
                     self.world.tell(node, &hint);
                 }
-            }
+            }),
         }
     }
 
@@ -431,7 +432,8 @@ impl Story {
                     place.turn.sweep(now, u64::MAX);
                 }
                 self.world.rest();
-                return self.world.compare();
+                self.world.compare();
+                return self.world.meet();
             }
             // One after the other: nobody is refused for want of a place to wait.
             for at in failed {

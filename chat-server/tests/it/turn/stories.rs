@@ -1,7 +1,8 @@
 //! Special cases, one moral each.
 
 use chat_core::commands::{
-    CreateRoom, Join, Kick, Leave, OpenDirect, Post, SetGrant, Typing, UpdateRoom, Visit,
+    CreateRoom, Entry, Join, Kick, Leave, OpenDirect, Post, SetAccess, SetGrant, Typing,
+    UpdateRoom, Visit,
 };
 use chat_core::{Cid, Command, Kind, Name, Record, Rejection, Role, RoomId, Seq, Text, UserId};
 use chat_server::mail::{Look, Refused, Reply, SessionKey, Wish};
@@ -179,6 +180,27 @@ fn who_is_kicked_hears_nothing_that_was_decided_later_in_the_same_turn() {
         ["3 posted", "4 kicked", "departed", "typing", "5 posted"]
     );
     assert_eq!(world.heard_by(BOB), [3, 4]);
+}
+
+#[test]
+fn who_is_kicked_hears_all_that_was_decided_before_in_the_same_turn() {
+    let mut world = World::one();
+    let den = world.room(named("den"), &[BOB], &[ALICE, BOB]);
+    let access = Some(Entry::Invite);
+    world.wishes(
+        ALICE,
+        den,
+        SetAccess {
+            access,
+            ..SetAccess::default()
+        },
+    );
+    world.wishes(ALICE, den, post("out"));
+    world.wishes(ALICE, den, kick(BOB));
+    world.wishes(ALICE, den, post("he is gone"));
+    world.turn(0, Fault::None);
+    assert_eq!(world.heard_by(BOB), [3, 4, 5]);
+    assert_eq!(world.heard_by(ALICE), [2, 3, 4, 5, 6]);
 }
 
 #[test]

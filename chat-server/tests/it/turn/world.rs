@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use chat_core::{Actor, Limits, Name, Record, RoomId, Timestamp, UserId};
-use chat_server::bus::Hint;
+use chat_server::bus::{Hint, NodeMark, Tidings};
 use chat_server::mail::{Mail, Parcel, Refused, Reply, SessionKey, Wish};
 use chat_server::store::memory::Memory;
 use chat_server::store::{Append, Appended, Store, StoreError};
@@ -23,6 +23,9 @@ pub(super) enum Shape {
     /// Several processes over one store: each decides for any room.
     Nodes,
 }
+
+/// Looks around after which each node has told of each room who is present.
+const SUM_EVERY: usize = 5;
 
 /// What goes wrong with an append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,8 +89,9 @@ impl World {
     pub(super) fn new(shape: Shape, places: usize, waiting_max: usize) -> Self {
         let mut limits = Limits::default();
         limits.posts_limited = false;
-        let place = |_| {
-            let mut turn = Turn::new(limits.clone(), waiting_max);
+        let place = |at: usize| {
+            let mark = NodeMark::new(at as u64);
+            let mut turn = Turn::new(limits.clone(), waiting_max, mark);
             turn.share(shape == Shape::Nodes);
             Place {
                 turn,
@@ -330,6 +334,18 @@ impl World {
         self.rest();
     }
 
+    /// Lets all nodes hear each other, and tell each other often enough who is present.
+    pub(super) fn meet(&mut self) {
+        self.bus.heal();
+        for _ in 0..SUM_EVERY {
+            for node in 0..self.places.len() {
+                self.places[node].turn.call_roll();
+                self.dispatch(node);
+            }
+            self.rest();
+        }
+    }
+
     /// Lets a node hear a hint of another.
     pub(super) fn tell(&mut self, node: usize, hint: &Hint) {
         if let Hint::Appended(record) = hint {
@@ -352,6 +368,7 @@ impl World {
 
     /// Lets a node look into the store for what the bus has lost.
     pub(super) fn poll(&mut self, node: usize) {
+        self.places[node].turn.call_roll();
         self.places[node].turn.poll();
         self.dispatch(node);
     }
@@ -368,6 +385,11 @@ impl World {
                     self.places[place].questions.push((number, question));
                 }
                 Output::Publish(hint) => {
+                    if let Hint::Present(told) = &hint
+                        && let Tidings::Asked(Some(_)) = told.news
+                    {
+                        self.faults.note("presence known wrong, asked again");
+                    }
                     let nodes = self.places.len();
                     self.bus.publish(place, nodes, &hint, &mut self.faults);
                 }
