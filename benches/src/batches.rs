@@ -82,6 +82,7 @@ pub fn append(records: Vec<Arc<Record>>) -> Append {
     Append {
         room: first.room,
         after: Seq::new(first.seq.number() - 1),
+        epoch: None,
         records,
         snapshot: None,
     }

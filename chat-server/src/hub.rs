@@ -377,6 +377,19 @@ impl Hub {
         }
     }
 
+    /// What was heard of a room is no part of its log any more: whoever hears it comes again.
+    pub(crate) fn take_back(&mut self, room: RoomId) {
+        let Some(mut audience) = self.rooms.remove(&room) else {
+            return;
+        };
+        for session in audience.leave(|_| true) {
+            if let Some(link) = self.links.get(&session.number) {
+                link.lose(room, None);
+                link.tell(News::End(Close::Lagging));
+            }
+        }
+    }
+
     fn close(&mut self, room: RoomId, by: Seq) {
         let Some(mut audience) = self.rooms.remove(&room) else {
             return;

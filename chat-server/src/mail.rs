@@ -273,4 +273,6 @@ pub enum Parcel<R> {
         /// The user.
         user: UserId,
     },
+    /// What was heard of this room is no part of its log any more: whoever hears it comes again.
+    TakenBack(RoomId),
 }

@@ -38,8 +38,9 @@ pub use self::words::{
 pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Appends records to rooms: durable once this returns, or not there at all.
     ///
-    /// Each room of the batch is a compare-and-set on its head. One room's refusal leaves the
-    /// others of the batch committed. The answers come in the order of the batch.
+    /// Each room of the batch is a compare-and-set on its head, and on the continuation of the logs
+    /// in which that was read. One room's refusal leaves the others of the batch committed. The
+    /// answers come in the order of the batch.
     async fn append(&self, batch: Vec<Append>) -> Result<Vec<Appended>, StoreError>;
 
     /// Reserves a number for a room that is to be made. Gaps are fine.
@@ -68,7 +69,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// The name of this continuation of the logs: what clients remember positions with.
     ///
-    /// It is drawn whenever the store is opened while nobody else has it open.
+    /// It is drawn whenever the store is opened while nobody else has it open. It changes under
+    /// whoever has it open only where all ways to it may be cut at once, and lead to an older copy
+    /// afterwards. What was read between two looks that give the same name was read in that
+    /// continuation.
     fn epoch(&self) -> String;
 
     /// Whether a position that was heard under this epoch still means the same record: whether the
@@ -278,6 +282,9 @@ pub fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
     })
 }
 
+/// The name of a [continuation](Store::epoch), as it is kept beside what was read in it.
+pub type Epoch = Arc<str>;
+
 /// Records to be appended to one room.
 #[derive(Clone, Debug)]
 pub struct Append {
@@ -285,6 +292,10 @@ pub struct Append {
     pub room: RoomId,
     /// The head that the records follow; 0 for a room that is to be made.
     pub after: Seq,
+    /// The [continuation](Store::epoch) in which that head was read; none if it doesn't matter. In
+    /// another one it is a conflict, even if the head has the same number: it may be another record.
+    /// A store whose continuation never changes while it is open needn't look.
+    pub epoch: Option<Epoch>,
     /// The records, dense from `after + 1`.
     pub records: Vec<Arc<Record>>,
     /// The room's state after the last record, if a snapshot is due.
@@ -296,7 +307,7 @@ pub struct Append {
 pub enum Appended {
     /// They are durable.
     Done,
-    /// The room's head is another; nothing was written.
+    /// The room's head is another, or was read in another continuation; nothing was written.
     Conflict {
         /// The head.
         head: Seq,

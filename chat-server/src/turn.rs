@@ -15,6 +15,8 @@ mod deciding;
 mod elsewhere;
 mod following;
 mod grants;
+mod ground;
+mod loading;
 mod nameless;
 mod neighbours;
 mod outcome;
@@ -36,11 +38,11 @@ use self::following::Gaps;
 use self::nameless::Erased;
 use self::neighbours::Neighbours;
 use self::outcome::Fate;
-pub use self::question::{Question, Supply};
+pub use self::question::{Ground, Question, Supply};
 use self::slot::{Answer, Held, Slot};
 use crate::bus::{Hint, NodeMark};
 use crate::mail::{ByRoom, Look, Mail, Parcel, Refused, Reply, Sight, Wish};
-use crate::store::{Append, Appended, StoreError};
+use crate::store::{Append, Appended, Epoch, StoreError};
 
 /// The rooms of one worker. `R` is where an answer goes.
 #[derive(Debug)]
@@ -63,6 +65,8 @@ pub struct Turn<R> {
     changed: Vec<(RoomId, Option<UserId>)>,
     /// Whether other nodes write to the same store.
     shared: bool,
+    /// The continuation of the logs that the store is in, if it may be in another one day.
+    epoch: Option<Epoch>,
     /// Rooms in which the mails of a turn that came to nothing are judged before all others.
     apart: BTreeSet<RoomId>,
     /// Rooms of which other nodes told something while answers waited.
@@ -138,6 +142,7 @@ impl<R> Turn<R> {
             markers: Vec::new(),
             changed: Vec::new(),
             shared: false,
+            epoch: None,
             apart: BTreeSet::new(),
             told: BTreeSet::new(),
             gaps: Gaps::default(),
@@ -207,7 +212,10 @@ impl<R> Turn<R> {
         let fates = outcome.unwrap_or_default().into_iter().map(Fate::from);
         // What the store doesn't answer for has failed.
         let fates = fates.chain(std::iter::repeat_with(|| Fate::Failed));
-        let fates: ByRoom<Fate> = touched.iter().copied().zip(fates).collect();
+        let fates = touched.iter().copied().zip(fates);
+        let fates: ByRoom<Fate> = fates
+            .map(|(room, it)| (room, self.weary(room, it)))
+            .collect();
         let mut again = VecDeque::new();
         // An answer and a delivery each, mostly.
         self.outputs.reserve(2 * self.held.len());
@@ -290,10 +298,10 @@ impl<R> Turn<R> {
                 return self.judged(mail, Ok(nobody));
             }
             if is_creation(&mail) {
-                self.occupy(room, Slot::founding());
+                self.occupy(room, Slot::founding(self.epoch.clone()));
             } else {
                 self.occupy(room, Slot::loading());
-                self.ask_for_room(room, None);
+                self.ask_for_room(room);
             }
         }
         self.admit(mail, now);
@@ -329,8 +337,7 @@ impl<R> Turn<R> {
         if let Some(slot) = self.slots.get_mut(&room)
             && slot.retry()
         {
-            let heard = slot.heard;
-            self.ask_for_room(room, heard);
+            self.ask_for_room(room);
         }
     }
 
@@ -348,6 +355,12 @@ impl<R> Turn<R> {
         if is_new && !is_creation(mail) && !matches!(mail.wish, Wish::Detach) {
             // Somebody guessed a number that is kept for a room which isn't made yet.
             return self.judged(pending.mail, Err(Rejection::RoomNotFound.into()));
+        }
+        if matches!(mail.wish, Wish::Attach | Wish::Look(_) | Wish::Reach(_))
+            && !self.is_grounded(room)
+        {
+            // Whoever is told how far the room is takes that with him to other nodes.
+            return self.ask_for_ground(pending);
         }
         match &mail.wish {
             Wish::Command { .. } => self.decide(pending, now),

@@ -9,7 +9,7 @@ use chat_core::{
 
 use super::{ImportError, Options};
 use crate::auth::hashing::Hasher;
-use crate::store::{Append, Appended, Store, StoreError};
+use crate::store::{Append, Appended, Epoch, Store, StoreError};
 
 /// Records that go to the store at once.
 const RECORDS_AT_ONCE: usize = 512;
@@ -35,6 +35,8 @@ pub(super) enum Judged {
 pub(super) struct Scribe<'a> {
     store: &'a dyn Store,
     hasher: &'a Hasher,
+    /// The continuation of the logs in which all of it is read.
+    epoch: Epoch,
     engine: Engine,
     /// Rooms whose last records wait for the store.
     batch: Vec<Append>,
@@ -54,6 +56,7 @@ impl<'a> Scribe<'a> {
         Self {
             store,
             hasher,
+            epoch: store.epoch().into(),
             engine: Engine::new(limits),
             batch: Vec::new(),
             batch_records: 0,
@@ -202,6 +205,7 @@ impl<'a> Scribe<'a> {
         let append = Append {
             room: self.room,
             after: self.after,
+            epoch: Some(self.epoch.clone()),
             snapshot: snapshot.cloned().map(Box::new),
             records: std::mem::take(&mut self.records),
         };

@@ -46,6 +46,7 @@ impl Session {
             .borrow_mut()
             .identify(self.link.key, identity.user);
         self.hold(identity);
+        let epoch = self.node().store().epoch();
         let (rooms, follow) = match self.settle_in(&hello, ended).await {
             Ok(settled) => settled,
             Err(refusal) => {
@@ -61,7 +62,7 @@ impl Session {
             ping_ms: node.limits().ping_ms,
             limits: node.published_limits(),
             rooms,
-            epoch: node.store().epoch(),
+            epoch,
             guest_token,
         };
         Ok((Answer::Welcome(Box::new(welcome)), After::CatchUp(follow)))
@@ -167,6 +168,9 @@ impl Session {
         wanted: Vec<(RoomId, Remembered)>,
     ) -> Result<Attached, Refusal> {
         let actor = self.actor()?;
+        // Its name is of before what is told of the rooms: one of after that might be of a log that
+        // hasn't all of it.
+        let epoch = self.node().store().epoch();
         let mut states = BTreeMap::new();
         let mut follow = Vec::new();
         for (room, remembered) in wanted {
@@ -188,7 +192,7 @@ impl Session {
                     continue;
                 }
             };
-            let (state, position) = self.resume(room, remembered, seat).await?;
+            let (state, position) = self.resume(room, remembered, seat, &epoch).await?;
             states.insert(room, state);
             follow.push((room, position));
         }
@@ -201,9 +205,10 @@ impl Session {
         room: RoomId,
         remembered: Remembered,
         (head, readable_from): (Seq, Seq),
+        epoch: &str,
     ) -> Result<(ResumeState, Seq), Refusal> {
         let store = self.node().store();
-        let epoch = store.epoch();
+        let epoch = epoch.to_owned();
         let Some((known, at)) = remembered else {
             return Ok((ResumeState::New { epoch, head }, head));
         };
@@ -213,7 +218,7 @@ impl Session {
         }
         let why = if at > head {
             Some(ResetReason::Ahead)
-        } else if known != epoch && !store.continues(room, &known, at).await? {
+        } else if known != store.epoch() && !store.continues(room, &known, at).await? {
             Some(ResetReason::EpochChanged)
         } else if head.number() - at.number() > most {
             Some(ResetReason::TooFar)

@@ -288,6 +288,8 @@ impl Session {
 
     async fn snapshot_at(&self, room: RoomId, actor: &Actor) -> Result<Snapshot, Refusal> {
         let desk = self.desk(actor);
+        // Of before what is told of the room.
+        let epoch = self.node().store().epoch();
         let view = desk.view(room).await?;
         let limit = self.node().limits().page_items;
         let head = view.card.head_seq;
@@ -310,10 +312,7 @@ impl Session {
             me: view.me,
             messages,
             pins: view.pins,
-            position: Position {
-                epoch: self.node().store().epoch(),
-                seq: head,
-            },
+            position: Position { epoch, seq: head },
         })
     }
 

@@ -1,7 +1,6 @@
 //! What decisions wait for: questions go out, answers come in, and a session's mails stay in order.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::Arc;
 
 use chat_core::{
     Facts, Kind, Lifecycle, Need, Record, Rejection, Room, RoomId, Seq, Timestamp, Used, UserId,
@@ -9,7 +8,6 @@ use chat_core::{
 
 use super::slot::{Answer, Slot};
 use super::{Output, Question, Supply, Turn, is_creation};
-use crate::bus::Hint;
 use crate::mail::{Mail, Refused, Reply, Wish};
 use crate::store::Holder;
 
@@ -35,7 +33,7 @@ pub(super) struct Asked<R> {
 }
 
 #[derive(Debug)]
-enum Asker<R> {
+pub(super) enum Asker<R> {
     /// A mail that can't be decided without.
     Mail(Box<Pending<R>>),
     /// A slot whose room is to be loaded, and how many mails were there to hear the answer.
@@ -84,11 +82,22 @@ impl<R> Turn<R> {
         }
         match (asker, supply) {
             (Asker::Mail(pending), supply) => self.resume(*pending, supply, now),
-            (Asker::Slot(room, _), Supply::Room(Some(state), missed)) => {
-                self.loaded(*state, missed, now);
+            (Asker::Slot(room, _), Supply::Room(Some(state), missed, ground)) => {
+                self.loaded(*state, missed, ground, now);
                 debug_assert!(self.engine.room(room).is_some(), "a loaded room is its own");
             }
-            (Asker::Slot(room, known), Supply::Room(None, _)) => {
+            (
+                Asker::Slot(room, _),
+                Supply::Since {
+                    records,
+                    whole,
+                    ground,
+                },
+            ) => match self.followed(room, &records, whole && ground.holds) {
+                Some(state) => self.loaded(state, records, ground, now),
+                None => self.ask_for_room(room),
+            },
+            (Asker::Slot(room, known), Supply::Room(None, ..)) => {
                 self.not_found(room, known, now);
             }
             (Asker::Slot(room, _), Supply::Failed(refused)) => self.load_failed(room, &refused),
@@ -103,7 +112,15 @@ impl<R> Turn<R> {
                     self.expel_leaning(group, now);
                 }
             }
-            (Asker::Gap(room, _), Supply::Since { records, whole }) => {
+            (
+                Asker::Gap(room, _),
+                Supply::Since {
+                    records,
+                    whole,
+                    ground,
+                },
+            ) => {
+                self.stand(room, &ground, now);
                 self.fill(room, records, whole, now);
             }
             (Asker::Gap(room, _), _) => self.stay_behind(room),
@@ -125,7 +142,14 @@ impl<R> Turn<R> {
                 pending.looked_up = true;
                 self.found_holder(pending, holder, now);
             }
-            Supply::Since { records, whole } => self.reconsider(pending, records, whole, now),
+            Supply::Since {
+                records,
+                whole,
+                ground,
+            } => {
+                self.stand(room, &ground, now);
+                self.reconsider(pending, records, whole, now);
+            }
             supply @ (Supply::Room(..)
             | Supply::Heads(_)
             | Supply::Group(_)
@@ -231,7 +255,8 @@ impl<R> Turn<R> {
 
     /// Asks for what a room's log has after a record.
     pub(super) fn ask_since(&mut self, room: RoomId, after: Seq) {
-        self.ask(Question::Since { room, after }, Asker::Gap(room, after));
+        let question = self.since(room, after);
+        self.ask(question, Asker::Gap(room, after));
     }
 
     /// Asks how far the logs of rooms go, unless that is being asked.
@@ -242,10 +267,6 @@ impl<R> Turn<R> {
         }
     }
 
-    pub(super) fn ask_for_room(&mut self, room: RoomId, heard: Option<Seq>) {
-        self.ask(Question::Load { room, heard }, Asker::Slot(room, 1));
-    }
-
     /// Asks for a group on behalf of those who are present by it.
     pub(super) fn ask_for_listeners(&mut self, group: RoomId) {
         if self.leaned_on.insert(group) {
@@ -253,7 +274,7 @@ impl<R> Turn<R> {
         }
     }
 
-    fn ask(&mut self, question: Question, asker: Asker<R>) {
+    pub(super) fn ask(&mut self, question: Question, asker: Asker<R>) {
         let number = self.next_question;
         self.next_question += 1;
         let group = match &question {
@@ -275,9 +296,14 @@ impl<R> Turn<R> {
 
     /// Notes that a group has changed: answers that are on their way don't count.
     pub(super) fn outdate(&mut self, group: RoomId) {
+        self.outdate_all(|it| it == group);
+    }
+
+    /// Notes that groups have changed.
+    pub(super) fn outdate_all(&mut self, is_meant: impl Fn(RoomId) -> bool) {
         for asked in self.asking.values_mut() {
-            if let Some((it, changed)) = &mut asked.group {
-                *changed |= *it == group;
+            if let Some((group, changed)) = &mut asked.group {
+                *changed |= is_meant(*group);
             }
         }
     }
@@ -352,7 +378,7 @@ impl<R> Turn<R> {
         }
     }
 
-    fn refuse_guess(&mut self, mail: Box<Mail<R>>) {
+    pub(super) fn refuse_guess(&mut self, mail: Box<Mail<R>>) {
         let outcome = match mail.wish {
             Wish::Detach | Wish::Reach(_) => Ok(Reply::Accepted),
             Wish::Command { .. } | Wish::Attach | Wish::Look(_) => {
@@ -360,79 +386,6 @@ impl<R> Turn<R> {
             }
         };
         self.judged(mail, outcome);
-    }
-
-    /// A room is loaded.
-    fn loaded(&mut self, room: Room, missed: Vec<Arc<Record>>, now: Timestamp) {
-        let Some(slot) = self.slots.get_mut(&room.id) else {
-            return;
-        };
-        slot.used_at = now;
-        let (id, head) = (room.id, room.head_seq);
-        let told = !missed.is_empty();
-        slot.missed = missed.into();
-        let waiting = slot.ready(head);
-        if slot.is_apart() {
-            self.apart.insert(id);
-        }
-        self.engine.load(room);
-        self.keep_nameless(id);
-        self.ask_who_is_there(id);
-        self.relearn(id, now);
-        if told {
-            // They may be this node's own, of which it never knew whether they are durable.
-            self.publish(|| Hint::Head(id, head));
-        }
-        while let Some(record) = self.next_missed(id) {
-            self.broadcast(&record, None, now);
-        }
-        self.advance(id, now);
-        for mail in waiting {
-            self.waiting = self.waiting.saturating_sub(1);
-            self.judge_in_turn(mail, now);
-        }
-    }
-
-    fn next_missed(&mut self, room: RoomId) -> Option<Arc<Record>> {
-        self.slots.get_mut(&room)?.missed.pop_front()
-    }
-
-    /// There was no such room when the store was asked.
-    fn not_found(&mut self, room: RoomId, known: usize, now: Timestamp) {
-        let Some(slot) = self.slots.get_mut(&room) else {
-            return;
-        };
-        let (count, heard) = (slot.count_waiting(), slot.heard);
-        if count > known {
-            // Another node may have made it before the later ones of these mails were sent.
-            let question = Question::Load { room, heard };
-            return self.ask(question, Asker::Slot(room, count));
-        }
-        let waiting = slot.stall();
-        self.vacate(room);
-        for mail in waiting {
-            self.waiting = self.waiting.saturating_sub(1);
-            // Whoever guessed the number came before the room's maker.
-            if is_creation(&mail) {
-                self.enter(mail, now);
-            } else {
-                self.refuse_guess(mail);
-            }
-        }
-    }
-
-    /// A room can't be loaded at the moment.
-    fn load_failed(&mut self, room: RoomId, refused: &Refused) {
-        let Some(slot) = self.slots.get_mut(&room) else {
-            return;
-        };
-        for mail in slot.stall() {
-            self.waiting = self.waiting.saturating_sub(1);
-            self.refuse(mail, refused.clone());
-        }
-        if self.slots.get(&room).is_some_and(|slot| !slot.owes()) {
-            self.vacate(room);
-        }
     }
 
     /// Takes a session out of a room, where its visit has ended before.

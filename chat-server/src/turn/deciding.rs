@@ -55,6 +55,9 @@ impl<R> Turn<R> {
                     Some(pending)
                 };
                 let Some(pending) = pending else { return };
+                if let Some(slot) = self.slots.get_mut(&room) {
+                    slot.keep_before(self.engine.room(room));
+                }
                 let applied = self.engine.evolve(&record);
                 self.stay_nameless(&record);
                 debug_assert!(applied, "what was just decided is the next record");

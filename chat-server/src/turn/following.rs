@@ -8,7 +8,7 @@ use chat_protocol::signal::What;
 
 use super::asking::Pending;
 use super::slot::Slot;
-use super::{Output, Question, Recipients, Turn};
+use super::{Output, Recipients, Turn};
 use crate::bus::{Hint, is_for_all};
 use crate::mail::{Delivery, Parcel, Reply};
 
@@ -21,6 +21,8 @@ pub(super) struct Ahead {
     head: Seq,
     /// Whether what is missing is being read.
     asking: bool,
+    /// Whether what was heard is known to be lost, so that the room has to be loaded again.
+    pub(super) is_astray: bool,
 }
 
 /// What is being read of logs because it was missed: each gap once, and so many at a time.
@@ -66,6 +68,11 @@ impl Ahead {
     fn forget(&mut self, heard: Seq) {
         self.records.clear();
         self.head = heard;
+    }
+
+    /// Forgets what came too early: it is read again.
+    pub(super) fn forget_records(&mut self) {
+        self.records.clear();
     }
 }
 
@@ -133,7 +140,7 @@ impl<R> Turn<R> {
     }
 
     /// Reads what is missing of a room's log, unless that is being done.
-    fn ask_for_gap(&mut self, room: RoomId, after: Seq) {
+    pub(super) fn ask_for_gap(&mut self, room: RoomId, after: Seq) {
         if self.gaps.open((room, after)) {
             self.ask_since(room, after);
         }
@@ -158,6 +165,7 @@ impl<R> Turn<R> {
         let rooms: BTreeSet<RoomId> = loaded.map(|(room, _)| *room).chain(groups).collect();
         let rooms: Vec<RoomId> = rooms.into_iter().collect();
         self.ask_for_heads(rooms);
+        self.ask_for_grounds();
     }
 
     /// Takes in how far logs go.
@@ -207,6 +215,13 @@ impl<R> Turn<R> {
         }
         if self.engine.room(room).is_none() {
             // Its load will tell how far it is.
+            return;
+        }
+        if self.is_astray(room) {
+            return self.load_again(room, now);
+        }
+        if !self.is_grounded(room) {
+            // It may be the state of a log that is lost; that is being asked for.
             return;
         }
         while let Some(record) = self.next_ahead(room) {
@@ -310,7 +325,7 @@ impl<R> Turn<R> {
             return Some(pending);
         };
         pending.fresh = true;
-        self.pause(pending, Question::Since { room, after });
+        self.pause_since(pending, after);
         None
     }
 

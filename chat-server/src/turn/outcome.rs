@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chat_core::{Actor, Author, Effect, Key, Record, RoomId, Seq, Timestamp};
 use chat_protocol::signal::Signal;
 
-use super::slot::{Answer, Held};
+use super::slot::{Answer, Held, Slot};
 use super::{Output, Recipients, Turn};
 use crate::bus::{Hint, is_for_all};
 use crate::mail::{Delivery, Mail, Parcel, Refused, Reply, SessionKey};
@@ -45,6 +45,19 @@ impl From<Appended> for Fate {
 }
 
 impl<R> Turn<R> {
+    /// Gives up what another node was faster with again and again: whoever waits comes later, and
+    /// doesn't keep others from being waited for.
+    pub(super) fn weary(&mut self, room: RoomId, fate: Fate) -> Fate {
+        if !matches!(fate, Fate::Again) {
+            return fate;
+        }
+        let slot = self.slots.get_mut(&room);
+        match slot.is_none_or(Slot::lose_race) {
+            true => Fate::Again,
+            false => Fate::Failed,
+        }
+    }
+
     /// Lets an answer go, or its mail come again, by what became of its room's records.
     pub(super) fn release(
         &mut self,
@@ -124,10 +137,7 @@ impl<R> Turn<R> {
     fn commit(&mut self, to: R, room: RoomId, seq: Seq, now: Timestamp) {
         let dup = false;
         self.answer(to, Ok(Reply::Done { room, seq, dup }));
-        let next = self
-            .slots
-            .get_mut(&room)
-            .and_then(super::slot::Slot::commit);
+        let next = self.slots.get_mut(&room).and_then(Slot::commit);
         if let Some((record, origin)) = next {
             debug_assert_eq!(record.seq, seq, "answers come in the order of records");
             self.broadcast(&record, origin, now);
@@ -220,8 +230,14 @@ impl<R> Turn<R> {
             return;
         }
         slot.reload();
-        let heard = slot.heard;
-        self.ask_for_room(room, heard);
+        if unknown {
+            drop(slot.take_before());
+        }
+        if slot.has_before() {
+            self.ask_for_rest(room);
+        } else {
+            self.ask_for_room(room);
+        }
     }
 
     /// What the actor is called in the room.

@@ -7,7 +7,7 @@ use chat_core::{
 };
 
 use crate::mail::Refused;
-use crate::store::Holder;
+use crate::store::{Epoch, Holder};
 
 /// What a turn can't know by itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +18,8 @@ pub enum Question {
         room: RoomId,
         /// The last record that its listeners have heard.
         heard: Option<Seq>,
+        /// The continuation of the logs in which they have; none if nobody knows.
+        epoch: Option<Epoch>,
     },
     /// What was appended to a room after this record.
     Since {
@@ -25,6 +27,8 @@ pub enum Question {
         room: RoomId,
         /// The last record that is known.
         after: Seq,
+        /// The continuation of the logs in which it is; none if nobody knows.
+        epoch: Option<Epoch>,
     },
     /// How far the logs of these rooms go.
     Heads(Vec<RoomId>),
@@ -58,17 +62,31 @@ pub enum Question {
     Holder(Key),
 }
 
+/// What an answer stands on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ground {
+    /// The record that was named in the question.
+    pub after: Option<Seq>,
+    /// Whether the log still has it, instead of being one from which it was lost. If it hasn't, the
+    /// answer names no records.
+    pub holds: bool,
+    /// The continuation of the logs in which the answer was read.
+    pub epoch: Epoch,
+}
+
 /// The answer to a [`Question`].
 #[derive(Debug)]
 pub enum Supply {
     /// The room, and the records that its listeners haven't heard; none if there is no such room.
-    Room(Option<Box<Room>>, Vec<Arc<Record>>),
+    Room(Option<Box<Room>>, Vec<Arc<Record>>, Ground),
     /// What was appended.
     Since {
         /// The records, dense and oldest first.
         records: Vec<Arc<Record>>,
         /// Whether these are all.
         whole: bool,
+        /// What they follow.
+        ground: Ground,
     },
     /// The last record of each of the rooms that there are.
     Heads(Vec<(RoomId, Seq)>),

@@ -10,7 +10,7 @@ use super::elsewhere::Elsewhere;
 use super::following::Ahead;
 use super::presence::Presence;
 use crate::mail::{Mail, Refused, Reply, SessionKey};
-use crate::store::Append;
+use crate::store::{Append, Epoch};
 
 /// One room's place in a worker.
 #[derive(Debug)]
@@ -19,6 +19,12 @@ pub(super) struct Slot<R> {
     /// How many of those that wait for the room to be loaded are judged before all others.
     apart: Option<usize>,
     pub(super) presence: Presence,
+    /// How often another node was faster since anything of this one was appended.
+    lost_races: u8,
+    /// Turns for which the state before them is kept, since another node was faster a moment ago.
+    contested: u8,
+    /// The state before those records that are decided and not yet appended, if it is kept.
+    before: Option<Box<Room>>,
     /// What other nodes told of who is present.
     pub(super) elsewhere: Elsewhere,
     /// Whether anybody has ever come or gone here: the others are told how things stand.
@@ -29,6 +35,8 @@ pub(super) struct Slot<R> {
     pub(super) missed: VecDeque<Arc<Record>>,
     /// The last record that is known to be durable, and so was delivered.
     pub(super) heard: Option<Seq>,
+    /// The continuation of the logs in which that record is.
+    pub(super) epoch: Option<Epoch>,
     /// Sessions of which a mail waits for a fact; what they send meanwhile waits behind it.
     parked: BTreeMap<SessionKey, Parked<R>>,
     pub(super) used_at: Timestamp,
@@ -92,6 +100,13 @@ pub(super) enum Answer<R> {
 /// snapshot is large.
 const SNAPSHOT_RECORDS_MIN: u64 = 256;
 
+/// Races for a room that are lost in a row before those who wait are told to try again later. Each
+/// costs a reading of the room; for half of all races it would be as good as never.
+const RACES_MAX: u8 = 200;
+
+/// Turns after a race was lost in which a room costs a copy of its state.
+const CONTESTED_TURNS: u8 = 64;
+
 impl<R> Slot<R> {
     /// A place for a room that has to be loaded.
     pub(super) fn loading() -> Self {
@@ -99,9 +114,10 @@ impl<R> Slot<R> {
     }
 
     /// A place for a room that is to be made.
-    pub(super) fn founding() -> Self {
+    pub(super) fn founding(epoch: Option<Epoch>) -> Self {
         Self {
             heard: Some(Seq::default()),
+            epoch,
             ..Self::at(Stage::Ready)
         }
     }
@@ -110,12 +126,16 @@ impl<R> Slot<R> {
         Self {
             stage,
             apart: None,
+            lost_races: 0,
+            contested: 0,
+            before: None,
             presence: Presence::default(),
             elsewhere: Elsewhere::default(),
             has_told: false,
             decided: VecDeque::new(),
             missed: VecDeque::new(),
             heard: None,
+            epoch: None,
             parked: BTreeMap::new(),
             used_at: Timestamp::default(),
             ahead: Ahead::default(),
@@ -288,6 +308,7 @@ impl<R> Slot<R> {
         Some(Append {
             room,
             after,
+            epoch: self.epoch.clone(),
             records: self
                 .decided
                 .iter()
@@ -297,9 +318,43 @@ impl<R> Slot<R> {
         })
     }
 
+    /// Keeps the state that is durable, where it may be needed again: to load a large room takes
+    /// longer than another node needs to be faster once more.
+    pub(super) fn keep_before(&mut self, state: Option<&Room>) {
+        if self.contested > 0 && self.decided.is_empty() {
+            self.contested -= 1;
+            self.before = state.cloned().map(Box::new);
+        }
+    }
+
+    /// Takes out the state before what was decided last, if it was kept.
+    pub(super) const fn take_before(&mut self) -> Option<Box<Room>> {
+        self.before.take()
+    }
+
+    /// Whether what was missed is enough to know the room again.
+    pub(super) fn has_before(&self) -> bool {
+        self.before.as_ref().map(|it| it.head_seq) == self.heard && self.heard.is_some()
+    }
+
+    /// Notes that another node was faster; tells whether it is worth another try.
+    pub(super) const fn lose_race(&mut self) -> bool {
+        self.contested = CONTESTED_TURNS;
+        self.lost_races += 1;
+        let goes_on = self.lost_races < RACES_MAX;
+        if !goes_on {
+            self.lost_races = 0;
+        }
+        goes_on
+    }
+
     /// The next record of this turn, which is durable.
     pub(super) fn commit(&mut self) -> Option<(Arc<Record>, Option<SessionKey>)> {
         let next = self.decided.pop_front()?;
+        self.lost_races = 0;
+        if self.decided.is_empty() {
+            self.before = None;
+        }
         self.heard = Some(next.0.seq);
         Some(next)
     }

@@ -88,6 +88,9 @@ impl Worker {
         let now = self.node.clock().now();
         let mut turn = self.turn.borrow_mut();
         turn.share(!self.node.is_alone());
+        if !self.node.is_alone() {
+            turn.note_epoch(&self.node.store().epoch());
+        }
         let more = std::iter::from_fn(|| hints.try_recv().ok()).take(ROUNDS_AT_ONCE);
         for told in first.into_iter().chain(more) {
             match told {

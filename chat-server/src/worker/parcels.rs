@@ -32,7 +32,8 @@ impl Worker {
                     }
                     | Parcel::Deliver(_)
                     | Parcel::Signal { .. }
-                    | Parcel::Expel { .. } => self.index,
+                    | Parcel::Expel { .. }
+                    | Parcel::TakenBack(_) => self.index,
                 };
                 if worker == self.index {
                     self.open(parcel);
@@ -100,6 +101,10 @@ impl Worker {
             }
             Parcel::Signal { signal, origin } => self.hub.borrow_mut().signal(&signal, origin),
             Parcel::Expel { room, user } => self.hub.borrow_mut().expel(room, user, None),
+            Parcel::TakenBack(room) => {
+                self.node.reads().erase(room);
+                self.hub.borrow_mut().take_back(room);
+            }
         }
     }
 
@@ -155,5 +160,6 @@ fn copy(parcel: &Parcel<Address>) -> Option<Parcel<Address>> {
             room: *room,
             user: *user,
         }),
+        Parcel::TakenBack(room) => Some(Parcel::TakenBack(*room)),
     }
 }

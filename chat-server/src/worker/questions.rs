@@ -1,12 +1,14 @@
 //! Answers to what a turn can't know by itself.
 
-use chat_core::{MessageFact, Proof};
+use std::sync::Arc;
+
+use chat_core::{MessageFact, Proof, RoomId, Seq};
 
 use super::Worker;
 use crate::mail::Refused;
 use crate::node::Node;
-use crate::store::StoreError;
-use crate::turn::{Question, Supply};
+use crate::store::{Epoch, Store, StoreError};
+use crate::turn::{Ground, Question, Supply};
 
 impl Worker {
     /// Answers one question.
@@ -27,25 +29,37 @@ impl Worker {
 async fn ask(node: &Node, question: Question) -> Result<Supply, StoreError> {
     let store = node.store();
     Ok(match question {
-        Question::Load { room, heard } => {
-            let Some(loaded) = store.load(room).await? else {
-                return Ok(Supply::Room(None, Vec::new()));
+        Question::Load { room, heard, epoch } => {
+            let read = async |ground: &Ground| {
+                let Some(loaded) = store.load(room).await? else {
+                    return Ok((None, Vec::new()));
+                };
+                let mut missed = Vec::new();
+                let mut after = heard.filter(|_| ground.holds).unwrap_or(loaded.head_seq);
+                while after < loaded.head_seq {
+                    let page = store.records(room, after, PAGE).await?;
+                    let Some(last) = page.last() else { break };
+                    after = last.seq;
+                    missed.extend(page);
+                }
+                missed.retain(|record| record.seq <= loaded.head_seq);
+                Ok((Some(Box::new(loaded)), missed))
             };
-            let mut missed = Vec::new();
-            let mut after = heard.unwrap_or(loaded.head_seq);
-            while after < loaded.head_seq {
-                let page = store.records(room, after, PAGE).await?;
-                let Some(last) = page.last() else { break };
-                after = last.seq;
-                missed.extend(page);
-            }
-            missed.retain(|record| record.seq <= loaded.head_seq);
-            Supply::Room(Some(Box::new(loaded)), missed)
+            let ((loaded, missed), ground) = grounded(&**store, room, heard, epoch, read).await?;
+            Supply::Room(loaded, missed, ground)
         }
-        Question::Since { room, after } => {
-            let records = store.records(room, after, PAGE).await?;
+        Question::Since { room, after, epoch } => {
+            let read = async |ground: &Ground| match ground.holds {
+                true => store.records(room, after, PAGE).await,
+                false => Ok(Vec::new()),
+            };
+            let (records, ground) = grounded(&**store, room, Some(after), epoch, read).await?;
             let whole = records.len() < PAGE;
-            Supply::Since { records, whole }
+            Supply::Since {
+                records,
+                whole,
+                ground,
+            }
         }
         Question::Heads(rooms) => {
             let mut heads = Vec::with_capacity(rooms.len());
@@ -88,6 +102,40 @@ async fn ask(node: &Node, question: Question) -> Result<Supply, StoreError> {
         Question::Holder(key) => Supply::Holder(store.holder(&key).await?),
     })
 }
+
+/// Reads within one continuation of the logs, knowing whether what was heard is in it.
+async fn grounded<T>(
+    store: &dyn Store,
+    room: RoomId,
+    heard: Option<Seq>,
+    known: Option<Epoch>,
+    read: impl AsyncFn(&Ground) -> Result<T, StoreError>,
+) -> Result<(T, Ground), StoreError> {
+    for _ in 0..CONTINUATIONS_MAX {
+        let epoch = store.epoch();
+        let holds = match (heard, known.as_deref()) {
+            (Some(heard), Some(known)) if known != epoch => {
+                store.continues(room, known, heard).await?
+            }
+            _ => true,
+        };
+        let epoch = Arc::from(epoch);
+        let ground = Ground {
+            after: heard,
+            holds,
+            epoch,
+        };
+        let answer = read(&ground).await?;
+        if store.epoch() == *ground.epoch {
+            return Ok((answer, ground));
+        }
+    }
+    let why = "the store is replaced again and again";
+    Err(StoreError::Unavailable(why.into()))
+}
+
+/// Continuations of the logs that may come and go while something is read.
+const CONTINUATIONS_MAX: usize = 4;
 
 /// Records read at once.
 const PAGE: usize = 1_000;

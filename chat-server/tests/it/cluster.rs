@@ -20,8 +20,12 @@ use crate::hostile::watched::Watched;
 use crate::world::{Account, Native, World, by, config};
 
 #[cfg(feature = "postgres")]
+mod crowd;
+#[cfg(feature = "postgres")]
 mod postgres;
 mod presence;
+#[cfg(feature = "postgres")]
+mod standby;
 
 /// An end of a bus that is down, or loses and disorders what is published.
 #[derive(Debug)]

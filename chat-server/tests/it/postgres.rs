@@ -134,6 +134,25 @@ impl Server {
         keeper.wait().unwrap();
     }
 
+    /// Keeps a copy of what has been committed so far, as a standby has it that hears no more.
+    pub(crate) fn keep_copy(&self) {
+        // Not all of them have a link where the server has one.
+        let server = self.programs.join("postgres").canonicalize().unwrap();
+        let mut copying = as_anybody(&server.with_file_name("pg_basebackup"));
+        copying.args(["--no-sync", "-c", "fast", "-X", "fetch", "-U", "chat"]);
+        copying.arg("-h").arg(&self.folder);
+        copying.arg("-D").arg(self.folder.join("copy"));
+        let done = copying.output().unwrap();
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{said}");
+    }
+
+    /// Puts the copy in the place of what is on disk, while it is down: the standby takes over.
+    pub(crate) fn take_copy(&self) {
+        std::fs::remove_dir_all(self.folder.join("data")).unwrap();
+        std::fs::rename(self.folder.join("copy"), self.folder.join("data")).unwrap();
+    }
+
     fn is_down(&self) -> bool {
         !self.folder.join("data/postmaster.pid").exists()
     }

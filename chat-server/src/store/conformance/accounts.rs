@@ -279,6 +279,7 @@ pub(super) async fn old_cids_are_forgotten_and_the_newest_kept(store: Any) {
     let append = Append {
         room: den,
         after,
+        epoch: None,
         records: records.clone(),
         snapshot: None,
     };

@@ -35,6 +35,7 @@ pub(super) async fn an_append_behind_the_head_is_a_conflict(store: Any) {
     let nowhere = Append {
         room: room(9),
         after: Seq::new(4),
+        epoch: None,
         records: vec![],
         snapshot: None,
     };

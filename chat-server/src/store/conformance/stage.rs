@@ -154,6 +154,7 @@ pub fn wish(records: &[&Arc<Record>]) -> Append {
     Append {
         room: first.room,
         after: Seq::new(first.seq.number() - 1),
+        epoch: None,
         records: records.iter().map(|record| Arc::clone(record)).collect(),
         snapshot: None,
     }

@@ -270,6 +270,7 @@ impl Lease<'_> {
             statements,
             is_broken,
             run: presence.run,
+            epoch: &presence.epoch,
         })
     }
 }

@@ -56,6 +56,8 @@ pub(super) struct Tx<'a> {
     pub(super) is_broken: &'a AtomicBool,
     /// The number of the run in which it writes.
     pub(super) run: i64,
+    /// Its name.
+    pub(super) epoch: &'a str,
 }
 
 /// Statements in the order in which they are to be carried out.

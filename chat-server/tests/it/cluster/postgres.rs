@@ -58,7 +58,7 @@ async fn without_any_bus_nodes_find_each_other_in_the_database() {
 }
 
 /// Posts the same again until it is taken.
-async fn post_in_the_end(client: &mut Native, room: u64, body: &str) -> u64 {
+pub(super) async fn post_in_the_end(client: &mut Native, room: u64, body: &str) -> u64 {
     let began = Instant::now();
     loop {
         let d = json!({"room": room, "body": body, "cid": body});

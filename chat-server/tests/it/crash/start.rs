@@ -115,6 +115,7 @@ fn log(room: u64, messages: u64) -> Append {
     Append {
         room: RoomId::new(room),
         after: Seq::default(),
+        epoch: None,
         records,
         snapshot: None,
     }

@@ -271,6 +271,19 @@ async fn a_position_goes_on_at_another_node_and_not_in_a_restored_copy() {
     assert!(!stage.store.continues(den, &epoch, lost).await.unwrap());
     let today = stage.store.epoch();
     assert!(stage.store.continues(den, &today, lost).await.unwrap());
+
+    // Whoever stands where the lost log was as long appends nothing to it.
+    let next = stage.decide(den, ALICE, None, Post::plain(text("next")));
+    let next = Arc::new(next.await.unwrap());
+    let as_of = |epoch: &str| Append {
+        epoch: Some(epoch.into()),
+        ..wish(&[&next])
+    };
+    let conflict = Appended::Conflict { head: lost };
+    for (epoch, answer) in [(epoch, conflict), (today, Appended::Done)] {
+        let answers = stage.store.append(vec![as_of(&epoch)]).await.unwrap();
+        assert_eq!(answers, [answer]);
+    }
 }
 
 #[tokio::test]

@@ -2,25 +2,39 @@
 
 use chat_core::{MessageFact, Password, Proof, SecretHash, Seq, Timestamp};
 use chat_server::store::Store;
-use chat_server::turn::{Question, Supply};
+use chat_server::turn::{Ground, Question, Supply};
 
 use super::world::{World, ready};
 
 impl World {
+    /// This store is never replaced.
+    fn ground(&self, after: Option<Seq>) -> Ground {
+        Ground {
+            after,
+            holds: true,
+            epoch: self.store.epoch().into(),
+        }
+    }
+
     pub(super) fn read(&self, question: Question) -> Supply {
         match question {
-            Question::Load { room, heard } => {
+            Question::Load { room, heard, .. } => {
                 let Some(state) = ready(self.store.load(room)).unwrap() else {
-                    return Supply::Room(None, Vec::new());
+                    return Supply::Room(None, Vec::new(), self.ground(heard));
                 };
                 let after = heard.unwrap_or(state.head_seq);
                 let missed = ready(self.store.records(room, after, usize::MAX)).unwrap();
-                Supply::Room(Some(Box::new(state)), missed)
+                Supply::Room(Some(Box::new(state)), missed, self.ground(heard))
             }
-            Question::Since { room, after } => {
+            Question::Since { room, after, .. } => {
                 let records = ready(self.store.records(room, after, RECORDS_AT_ONCE)).unwrap();
                 let whole = records.len() < RECORDS_AT_ONCE;
-                Supply::Since { records, whole }
+                let ground = self.ground(Some(after));
+                Supply::Since {
+                    records,
+                    whole,
+                    ground,
+                }
             }
             Question::Heads(rooms) => Supply::Heads(ready(self.store.heads(&rooms)).unwrap()),
             Question::Group(group) => {

@@ -3,7 +3,7 @@
 use chat_core::commands::{CreateRoom, Invite, Join, Kick, SetGrant};
 use chat_core::{Kind, RoomId, UserId};
 use chat_server::bus::Hint;
-use chat_server::mail::{SessionKey, Wish};
+use chat_server::mail::{Refused, Reply, SessionKey, Wish};
 
 use super::laws;
 use super::stories::{ALICE, BOB, CAROL, done, named, post, wish};
@@ -331,6 +331,36 @@ fn after_a_bus_was_down_no_more_logs_are_read_at_a_time_than_a_few() {
     }
     assert_eq!(read, ROOMS);
     assert_eq!(world.heard_by(BOB), [3; ROOMS]);
+}
+
+#[test]
+fn whoever_loses_every_race_is_told_to_come_later_and_is_heard_then() {
+    let mut world = World::nodes(2);
+    let den = world.shared_room();
+    let said = world.says(1, BOB, den, "and I");
+    let mut races = 0;
+    while world.sent[said].outcome.is_none() {
+        races += 1;
+        assert!(races < 1_000, "he waits for ever");
+        world.take(1, usize::MAX);
+        world.says(0, ALICE, den, "I first");
+        world.acts(0);
+        world.append(1, Fault::None);
+        world.settle(1);
+        while !world.places[1].questions.is_empty() {
+            world.answer(1, 0, false);
+        }
+    }
+    assert!(races >= 8, "he is sent away after {races}");
+    let outcome = world.sent[said].outcome.clone();
+    assert_eq!(outcome, Some(Err(Refused::StorageUnavailable)));
+    let again = world.says(1, BOB, den, "and I");
+    world.rest();
+    assert!(matches!(
+        world.sent[again].outcome,
+        Some(Ok(Reply::Done { .. }))
+    ));
+    laws::live_is_replayed(&world);
 }
 
 impl World {

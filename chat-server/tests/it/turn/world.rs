@@ -444,6 +444,7 @@ impl World {
             }
             Parcel::Signal { signal, .. } => self.trace.push(signal.what.name().into()),
             Parcel::Expel { room, user } => self.places[worker].hub.expel(room, user),
+            Parcel::TakenBack(room) => panic!("room {room} is of another store"),
         }
     }
 
@@ -486,5 +487,6 @@ fn copy(parcel: &Parcel<u64>) -> Parcel<u64> {
             room: *room,
             user: *user,
         },
+        Parcel::TakenBack(room) => Parcel::TakenBack(*room),
     }
 }

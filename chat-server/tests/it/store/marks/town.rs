@@ -148,6 +148,7 @@ impl Town {
                 None => batch.push(Append {
                     room: record.room,
                     after: Seq::new(record.seq.number() - 1),
+                    epoch: None,
                     records: vec![record],
                     snapshot: None,
                 }),
