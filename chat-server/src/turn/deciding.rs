@@ -4,7 +4,8 @@ use std::mem;
 use std::sync::Arc;
 
 use chat_core::{
-    Decision, Inquiry, Judgement, Need, Permission, Rejection, Request, Signal as Judged, Timestamp,
+    Decision, Inquiry, Judgement, Need, Permission, Record, Rejection, Request, Signal as Judged,
+    Timestamp,
 };
 use chat_protocol::signal::{Signal, What};
 
@@ -55,26 +56,8 @@ impl<R> Turn<R> {
                     Some(pending)
                 };
                 let Some(pending) = pending else { return };
-                if let Some(slot) = self.slots.get_mut(&room) {
-                    slot.keep_before(self.engine.room(room));
-                }
-                let applied = self.engine.evolve(&record);
-                self.stay_nameless(&record);
-                debug_assert!(applied, "what was just decided is the next record");
                 self.neighbours.note(room, record.by.id, near);
-                #[cfg(sabotage)]
-                if chat_core::sabotage::planted("published_before_commit") {
-                    self.publish(|| crate::bus::Hint::Appended(Arc::new(record.clone())));
-                }
-                let slot = self
-                    .slots
-                    .get_mut(&room)
-                    .expect("a mail is judged in its slot");
-                if slot.decided(Arc::new(record), pending.mail.from) {
-                    self.touched.push(room);
-                }
-                let seq = slot.last_decided();
-                self.hold(room, Answer::Decided(pending.mail, seq));
+                self.take_on(record, pending.mail);
             }
             Ok(Decision::Repeat { seq }) => {
                 if let Some(pending) = self.doubt(pending) {
@@ -88,6 +71,30 @@ impl<R> Turn<R> {
             }
             Ok(Decision::Need(need)) => self.need(pending, need, now),
         }
+    }
+
+    /// Takes in a record that a mail became, to be appended at the end of the turn.
+    fn take_on(&mut self, record: Record, mail: Box<Mail<R>>) {
+        let room = record.room;
+        if let Some(slot) = self.slots.get_mut(&room) {
+            slot.keep_before(self.engine.room(room));
+        }
+        let applied = self.engine.evolve(&record);
+        self.stay_nameless(&record);
+        debug_assert!(applied, "what was just decided is the next record");
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("published_before_commit") {
+            self.publish(|| crate::bus::Hint::Appended(Arc::new(record.clone())));
+        }
+        let slot = self
+            .slots
+            .get_mut(&room)
+            .expect("a mail is judged in its slot");
+        if slot.decided(Arc::new(record), mail.from) {
+            self.touched.push(room);
+        }
+        let seq = slot.last_decided();
+        self.hold(room, Answer::Decided(mail, seq));
     }
 
     /// Refuses a command, unless the store knows that it was carried out before.

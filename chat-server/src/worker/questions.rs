@@ -29,38 +29,8 @@ impl Worker {
 async fn ask(node: &Node, question: Question) -> Result<Supply, StoreError> {
     let store = node.store();
     Ok(match question {
-        Question::Load { room, heard, epoch } => {
-            let read = async |ground: &Ground| {
-                let Some(loaded) = store.load(room).await? else {
-                    return Ok((None, Vec::new()));
-                };
-                let mut missed = Vec::new();
-                let mut after = heard.filter(|_| ground.holds).unwrap_or(loaded.head_seq);
-                while after < loaded.head_seq {
-                    let page = store.records(room, after, PAGE).await?;
-                    let Some(last) = page.last() else { break };
-                    after = last.seq;
-                    missed.extend(page);
-                }
-                missed.retain(|record| record.seq <= loaded.head_seq);
-                Ok((Some(Box::new(loaded)), missed))
-            };
-            let ((loaded, missed), ground) = grounded(&**store, room, heard, epoch, read).await?;
-            Supply::Room(loaded, missed, ground)
-        }
-        Question::Since { room, after, epoch } => {
-            let read = async |ground: &Ground| match ground.holds {
-                true => store.records(room, after, PAGE).await,
-                false => Ok(Vec::new()),
-            };
-            let (records, ground) = grounded(&**store, room, Some(after), epoch, read).await?;
-            let whole = records.len() < PAGE;
-            Supply::Since {
-                records,
-                whole,
-                ground,
-            }
-        }
+        Question::Load { room, heard, epoch } => load(&**store, room, heard, epoch).await?,
+        Question::Since { room, after, epoch } => since(&**store, room, after, epoch).await?,
         Question::Heads(rooms) => {
             let mut heads = Vec::with_capacity(rooms.len());
             for some in rooms.chunks(PAGE) {
@@ -100,6 +70,52 @@ async fn ask(node: &Node, question: Question) -> Result<Supply, StoreError> {
             Supply::Record(seq, found.into_iter().find(|record| record.seq == seq))
         }
         Question::Holder(key) => Supply::Holder(store.holder(&key).await?),
+    })
+}
+
+/// A room as it is, and the records of it that were missed.
+async fn load(
+    store: &dyn Store,
+    room: RoomId,
+    heard: Option<Seq>,
+    epoch: Option<Epoch>,
+) -> Result<Supply, StoreError> {
+    let read = async |ground: &Ground| {
+        let Some(loaded) = store.load(room).await? else {
+            return Ok((None, Vec::new()));
+        };
+        let mut missed = Vec::new();
+        let mut after = heard.filter(|_| ground.holds).unwrap_or(loaded.head_seq);
+        while after < loaded.head_seq {
+            let page = store.records(room, after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = last.seq;
+            missed.extend(page);
+        }
+        missed.retain(|record| record.seq <= loaded.head_seq);
+        Ok((Some(Box::new(loaded)), missed))
+    };
+    let ((loaded, missed), ground) = grounded(store, room, heard, epoch, read).await?;
+    Ok(Supply::Room(loaded, missed, ground))
+}
+
+/// The records that follow one.
+async fn since(
+    store: &dyn Store,
+    room: RoomId,
+    after: Seq,
+    epoch: Option<Epoch>,
+) -> Result<Supply, StoreError> {
+    let read = async |ground: &Ground| match ground.holds {
+        true => store.records(room, after, PAGE).await,
+        false => Ok(Vec::new()),
+    };
+    let (records, ground) = grounded(store, room, Some(after), epoch, read).await?;
+    let whole = records.len() < PAGE;
+    Ok(Supply::Since {
+        records,
+        whole,
+        ground,
     })
 }
 

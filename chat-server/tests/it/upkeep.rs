@@ -4,7 +4,6 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
-use std::time::Instant;
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -316,25 +315,18 @@ async fn who_is_erased_by_the_operator_has_said_nothing_and_left() {
     program.kill();
 }
 
-/// What starts with these words, and the first line that it says on standard error. It takes the lock:
-/// see `run_alone`.
-fn begin_alone(folder: &Path, words: &str) -> (Child, BufReader<ChildStderr>, String) {
-    let began = Instant::now();
-    loop {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
-        let command = command.current_dir(folder).env_clear();
-        let command = command
-            .args(words.split_whitespace())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut said = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        said.read_line(&mut line).unwrap();
-        if !line.contains("held by another process") || began.elapsed() > PATIENCE {
-            return (child, said, line);
-        }
-        assert_eq!(child.wait().unwrap().code(), Some(LOCKED));
-    }
+/// What starts with these words, and the first line that it says on standard error.
+fn begin(folder: &Path, words: &str) -> (Child, BufReader<ChildStderr>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+    let command = command.current_dir(folder).env_clear();
+    let command = command
+        .args(words.split_whitespace())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    (child, said, line)
 }
 
 #[tokio::test]
@@ -352,7 +344,7 @@ async fn erasing_waits_for_whoever_reads_the_words_that_are_to_go() {
     let reader = Connection::open(folder.path().join("chat.db")).unwrap();
     let read = "BEGIN; SELECT count(*) FROM records";
     reader.execute_batch(read).unwrap();
-    let (mut erasing, mut said, line) = begin_alone(folder.path(), "user erase bob");
+    let (mut erasing, mut said, line) = begin(folder.path(), "user erase bob");
     let words_of = |path: &Path| {
         let bytes = fs::read(path).unwrap();
         bytes.windows(5).filter(|it| it == b"xyzzy").count()
