@@ -4,7 +4,8 @@ use std::mem;
 use std::sync::Arc;
 
 use chat_core::{
-    Decision, Inquiry, Judgement, Need, Permission, Rejection, Request, Signal as Judged, Timestamp,
+    Decision, Inquiry, Judgement, Need, Permission, Rejection, Request, RoomId, Signal as Judged,
+    Timestamp,
 };
 use chat_protocol::signal::{Signal, What};
 
@@ -55,9 +56,7 @@ impl<R> Turn<R> {
                     Some(pending)
                 };
                 let Some(pending) = pending else { return };
-                if let Some(slot) = self.slots.get_mut(&room) {
-                    slot.keep_before(self.engine.room(room));
-                }
+                self.keep_before(room);
                 let applied = self.engine.evolve(&record);
                 self.stay_nameless(&record);
                 debug_assert!(applied, "what was just decided is the next record");
@@ -87,6 +86,13 @@ impl<R> Turn<R> {
                 self.signal(pending.mail, signal);
             }
             Ok(Decision::Need(need)) => self.need(pending, need, now),
+        }
+    }
+
+    /// Keeps a room's state before it changes, where another node was faster a moment ago.
+    fn keep_before(&mut self, room: RoomId) {
+        if let Some(slot) = self.slots.get_mut(&room) {
+            slot.keep_before(self.engine.room(room));
         }
     }
 

@@ -29,25 +29,7 @@ impl Worker {
 async fn ask(node: &Node, question: Question) -> Result<Supply, StoreError> {
     let store = node.store();
     Ok(match question {
-        Question::Load { room, heard, epoch } => {
-            let read = async |ground: &Ground| {
-                let Some(loaded) = store.load(room).await? else {
-                    return Ok((None, Vec::new()));
-                };
-                let mut missed = Vec::new();
-                let mut after = heard.filter(|_| ground.holds).unwrap_or(loaded.head_seq);
-                while after < loaded.head_seq {
-                    let page = store.records(room, after, PAGE).await?;
-                    let Some(last) = page.last() else { break };
-                    after = last.seq;
-                    missed.extend(page);
-                }
-                missed.retain(|record| record.seq <= loaded.head_seq);
-                Ok((Some(Box::new(loaded)), missed))
-            };
-            let ((loaded, missed), ground) = grounded(&**store, room, heard, epoch, read).await?;
-            Supply::Room(loaded, missed, ground)
-        }
+        Question::Load { room, heard, epoch } => load(&**store, room, heard, epoch).await?,
         Question::Since { room, after, epoch } => {
             let read = async |ground: &Ground| match ground.holds {
                 true => store.records(room, after, PAGE).await,
@@ -101,6 +83,32 @@ async fn ask(node: &Node, question: Question) -> Result<Supply, StoreError> {
         }
         Question::Holder(key) => Supply::Holder(store.holder(&key).await?),
     })
+}
+
+/// Loads a room, and what those who hear it have missed.
+async fn load(
+    store: &dyn Store,
+    room: RoomId,
+    heard: Option<Seq>,
+    epoch: Option<Epoch>,
+) -> Result<Supply, StoreError> {
+    let read = async |ground: &Ground| {
+        let Some(loaded) = store.load(room).await? else {
+            return Ok((None, Vec::new()));
+        };
+        let mut missed = Vec::new();
+        let mut after = heard.filter(|_| ground.holds).unwrap_or(loaded.head_seq);
+        while after < loaded.head_seq {
+            let page = store.records(room, after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = last.seq;
+            missed.extend(page);
+        }
+        missed.retain(|record| record.seq <= loaded.head_seq);
+        Ok((Some(Box::new(loaded)), missed))
+    };
+    let ((loaded, missed), ground) = grounded(store, room, heard, epoch, read).await?;
+    Ok(Supply::Room(loaded, missed, ground))
 }
 
 /// Reads within one continuation of the logs, knowing whether what was heard is in it.
