@@ -63,6 +63,8 @@ closes! {
     TooManySessions = 4506, "too many sessions";
     /// A frame over the frame limit.
     FrameTooLarge = 4507, "frame too large";
+    /// The user is in more rooms than can be listened to at once.
+    TooManyRooms = 4508, "too many rooms";
 }
 
 impl Close {
@@ -87,7 +89,8 @@ impl Close {
             | Self::Unauthenticated
             | Self::OriginRefused
             | Self::Suspended
-            | Self::TooManySessions => 1008,
+            | Self::TooManySessions
+            | Self::TooManyRooms => 1008,
         }
     }
 }

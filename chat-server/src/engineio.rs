@@ -18,6 +18,7 @@ mod line;
 mod posts;
 mod probe;
 mod registry;
+mod sort;
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -26,9 +27,9 @@ use std::sync::Arc;
 use chat_protocol::engineio::Open;
 
 pub(crate) use self::door::{Answer, Door, serve};
-pub(crate) use self::line::Heard;
 pub use self::line::Line;
 pub(crate) use self::registry::{Lines, Opening, sid};
+pub(crate) use self::sort::Heard;
 pub use crate::message::Message;
 use crate::worker::Worker;
 

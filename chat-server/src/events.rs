@@ -95,6 +95,9 @@ impl Feed {
     /// Lets the last words follow what leaves already, and ends the response. It is waited for, but
     /// only so long: what was laid down leaves without the session, too.
     pub(crate) async fn part(&mut self, linger: Duration) {
+        if self.pipe.is_gone() {
+            return;
+        }
         self.outbox.uncork();
         let rest = self.events(usize::MAX);
         self.pipe.lay(&rest);

@@ -1,5 +1,7 @@
 //! Every bound that the server holds beside the engine's, in one place.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// The bounds of a server. [`ServerLimits::default`] is what the documentation speaks of.
@@ -46,7 +48,7 @@ pub struct ServerLimits {
     /// How long a client may take to send an HTTP request's headers, in milliseconds.
     pub header_read_ms_max: u64,
     /// How long an HTTP request may take after its headers, its body included, and how long its
-    /// client may leave the answer unread, in milliseconds.
+    /// client may take to read the answer, in milliseconds.
     pub request_ms_max: u64,
     /// How often a client is pinged, in milliseconds.
     pub ping_ms: u64,
@@ -87,6 +89,13 @@ pub struct ServerLimits {
     pub guest_token_ms: u64,
     /// Shortest password of an account made in the native dialect, in bytes.
     pub password_bytes_min: usize,
+}
+
+impl ServerLimits {
+    /// How long nothing may be heard of a client.
+    pub(crate) const fn silence(&self) -> Duration {
+        Duration::from_millis(self.ping_ms + self.pong_ms_max)
+    }
 }
 
 impl Default for ServerLimits {

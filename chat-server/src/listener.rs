@@ -29,7 +29,7 @@ use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 use tower::ServiceExt;
 
-use self::guarded::Guarded;
+use self::guarded::{Guarded, Streams};
 use crate::config::client;
 use crate::http::Site;
 use crate::http::problem::Problem;
@@ -60,8 +60,9 @@ const REFUSED_MAX: usize = 64;
 /// How long somebody who is refused may take to send what he wants.
 const REFUSAL: Duration = Duration::from_secs(1);
 
-/// Binds an address for ourselves alone: a second server on it fails, instead of sharing it.
-pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+/// Binds an address for ourselves alone: a second server on it fails, instead of sharing it. Its
+/// connections break when nobody has confirmed for this long what was sent.
+pub(crate) fn bind(address: SocketAddr, unconfirmed: Duration) -> io::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -73,6 +74,12 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     // Connections inherit it.
     socket.set_send_buffer_size(SENT_BYTES_MAX)?;
+    // They inherit this, too. Else the system would go on for a quarter of an hour to send what
+    // little there is to somebody whose network is gone.
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(unconfirmed))?;
+    #[cfg(not(target_os = "linux"))]
+    let _ = unconfirmed;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
@@ -194,6 +201,10 @@ pub(crate) struct Caller {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Carried;
 
+/// An answer that doesn't end by itself, and so has no time by which it has to be read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Streamed;
+
 /// Serves one connection.
 pub(crate) async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -216,17 +227,22 @@ pub(crate) async fn serve(
         }
         request
     };
+    let streams = Streams::default();
+    let marks = streams.clone();
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        let marks = marks.clone();
         let polled = site.poll(&mut request);
         let way = polled.ok_or_else(|| {
             let router = site.router.clone();
             router.oneshot(introduce(request))
         });
         async move {
-            match way {
-                Ok(polled) => Ok(polled.await.map(Either::Left)),
-                Err(routed) => routed.await.map(|response| response.map(Either::Right)),
-            }
+            let response = match way {
+                Ok(polled) => polled.await.map(Either::Left),
+                Err(routed) => routed.await?.map(Either::Right),
+            };
+            marks.set(response.extensions().get::<Streamed>().is_some());
+            Ok::<_, Infallible>(response)
         }
     });
     #[cfg(sabotage)]
@@ -239,7 +255,7 @@ pub(crate) async fn serve(
         .timer(TokioTimer::new())
         .header_read_timeout(header_read)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(Guarded::new(stream, unread), service)
+        .serve_connection(Guarded::new(stream, unread, streams), service)
         .with_upgrades()
         .await;
     if let Err(error) = served {
@@ -264,7 +280,7 @@ async fn answer(stream: TcpStream, say: impl Fn() -> Response) {
         .timer(TokioTimer::new())
         .header_read_timeout(REFUSAL)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(Guarded::new(stream, REFUSAL), service);
+        .serve_connection(Guarded::new(stream, REFUSAL, Streams::default()), service);
     // However slowly it reads and writes.
     drop(tokio::time::timeout(REFUSAL, served).await);
 }
@@ -308,4 +324,20 @@ fn here(stream: TcpStream) -> io::Result<Wire> {
     let stream = TcpStream::from_std(stream)?;
     stream.set_nodelay(true)?;
     Ok(Wire::Plain(stream))
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_breaks_when_nothing_is_confirmed_for_long() {
+        let unconfirmed = Duration::from_secs(70);
+        let listener = bind(([127, 0, 0, 1], 0).into(), unconfirmed).unwrap();
+        let _peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        listener.set_nonblocking(false).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        let timeout = socket2::SockRef::from(&stream).tcp_user_timeout();
+        assert_eq!(timeout.unwrap(), Some(unconfirmed));
+    }
 }

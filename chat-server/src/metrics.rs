@@ -301,7 +301,7 @@ impl Metrics {
         registry.register("bus_cut", help, self.bus_cut.clone());
         let help = "Hints for or from other nodes that were lost";
         registry.register("bus_hints_lost", help, self.bus_hints_lost.clone());
-        let help = "What came by the bus and could not be read";
+        let help = "What came by the bus and could not be read, or not for the first time";
         registry.register("bus_unreadable", help, self.bus_unreadable.clone());
     }
 

@@ -8,7 +8,7 @@ mod doors;
 mod errand;
 mod ready;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -309,6 +309,17 @@ impl Node {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         sessions.contains_key(&user)
+    }
+
+    /// The guests who have a live session.
+    pub(crate) fn guests_here(&self) -> BTreeSet<UserId> {
+        let sessions = self
+            .0
+            .sessions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let users = sessions.keys().copied();
+        users.filter(|user| user.is_guest()).collect()
     }
 
     /// Lets a session of a user go.

@@ -171,6 +171,8 @@ impl Server {
         let door = Arc::new(Door {
             node: self.node.clone(),
             number: self.node.lines().door(),
+            // Who somebody is, is the application's business.
+            stranger_bytes_max: settings.payload_bytes_max,
             settings: Arc::new(settings),
             host: Arc::new(Service(service)),
             welcome: None,
@@ -402,7 +404,7 @@ impl Builder {
         let tls = Tls::open(&config)?;
         let store = store.map_or_else(|| store::open(&config.store), Ok)?;
         let metrics = metrics.unwrap_or_else(|| Metrics::new(clock.now()));
-        let bus = opening::bus(bus, &config.bus, &*store, &metrics).await?;
+        let bus = opening::bus(bus, &config.bus, &*store, &clock, &metrics).await?;
         let limits = &config.server_limits;
         let workers = config.worker_count().get();
         let hasher = Hasher::start(workers, limits.hashing_queue_max, hashing);

@@ -103,6 +103,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// exact counts.
     async fn rooms_of(&self, user: UserId) -> Result<Vec<MyRoom>, StoreError>;
 
+    /// Who of these users is a member of which rooms, in the order of their numbers, first those of
+    /// users and then those of rooms.
+    async fn memberships(&self, users: &[UserId]) -> Result<Vec<(UserId, RoomId)>, StoreError>;
+
     /// Members of a room in the order of their numbers, after a user; none of a deleted room.
     async fn members(
         &self,
@@ -195,6 +199,13 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// user below the guests' numbers has to have an account here.
     async fn token_holds(&self, user: UserId, grant: &str, epoch: u64) -> Result<bool, StoreError>;
 
+    /// Which of these log-ins, each with its user and the epoch that its token names, were ended here;
+    /// in the order of the question. One of a user who has no account here may be ended, too.
+    async fn log_ins_ended(
+        &self,
+        log_ins: &[(UserId, Arc<str>, u64)],
+    ) -> Result<Vec<bool>, StoreError>;
+
     /// The account that somebody is here who has his account elsewhere.
     async fn linked(&self, issuer: &str, foreign: &str) -> Result<Option<Account>, StoreError>;
 
@@ -235,6 +246,12 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Does a bounded piece of standing work: erasing, taking in words that can be looked for,
     /// cleaning up. Whether there is more to do.
     async fn tend(&self, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// Whether nothing of what was erased is left in the files of this store. While somebody reads them
+    /// for long it may be, though there is nothing more to do.
+    async fn has_forgotten(&self) -> Result<bool, StoreError> {
+        Ok(true)
+    }
 
     /// Whether the store can be written to.
     async fn check(&self) -> Result<(), StoreError>;

@@ -11,7 +11,7 @@ use crate::plain::{self, Flaw};
 async fn faults(flaw: Flaw) -> (Faults, Vec<String>) {
     let server = plain::start(flaw).await;
     let flags = "--driver ws --connections 10 --rooms 2 --senders 1 --in-flight 2 --lines 12 \
-                 --duration 1 --patience 0.2";
+                 --duration 1 --patience 2";
     let run = spawn_blocking(move || load(server, flags));
     let outcome = run.await.unwrap().unwrap();
     assert!(outcome.lines >= 4, "{outcome:?}");

@@ -6,6 +6,7 @@
 
 mod key;
 mod message;
+mod once;
 mod waiting;
 
 use std::collections::{BTreeSet, HashSet};
@@ -23,9 +24,12 @@ use futures_util::StreamExt;
 use tokio::task::AbortHandle;
 
 pub use self::key::ClusterKey;
+use self::once::{Heard, Mark};
 use self::waiting::Waiting;
 use super::{Bus, BusError, Hint};
+use crate::clock::Clock;
 use crate::config::NatsUrl;
+use crate::entropy::{Entropy, SystemEntropy};
 use crate::metrics::Metrics;
 
 /// One node's end of a bus over NATS. What it needs runs as tasks on the runtime that it was opened in,
@@ -40,6 +44,9 @@ pub struct Nats {
 
 struct Shared {
     key: ClusterKey,
+    clock: Arc<dyn Clock>,
+    /// What its messages are known by.
+    number: u64,
     subject: String,
     rooms: Mutex<HashSet<RoomId, foldhash::fast::FixedState>>,
     /// To be told.
@@ -52,20 +59,28 @@ struct Shared {
 }
 
 impl Nats {
-    /// Opens an end of the bus of all who have this key. It needn't be reached for that: as long as it
-    /// isn't, whatever is told is lost.
+    /// Opens an end of the bus of all who have this key, and clocks that show about the same time of day.
+    /// It needn't be reached for that: as long as it isn't, whatever is told is lost.
     ///
     /// # Errors
     ///
-    /// [`BusError`] if there is no such address.
+    /// [`BusError`] if there is no such address, or the system gives no randomness.
     ///
     /// # Panics
     ///
     /// Outside of a tokio runtime.
-    pub async fn open(url: &NatsUrl, key: ClusterKey, metrics: &Metrics) -> Result<Self, BusError> {
+    pub async fn open(
+        url: &NatsUrl,
+        key: ClusterKey,
+        clock: Arc<dyn Clock>,
+        metrics: &Metrics,
+    ) -> Result<Self, BusError> {
+        let number = SystemEntropy.draw();
         let shared = Arc::new(Shared {
             subject: format!("{}.{}", url.prefix(), key.name()),
             key,
+            clock,
+            number: number.ok_or_else(|| BusError::new("there is no randomness"))?,
             rooms: Mutex::default(),
             told: Waiting::default(),
             heard: Waiting::default(),
@@ -128,8 +143,8 @@ impl Shared {
             .reconnect_delay_callback(move |attempts| delays.delay(attempts))
             .connection_timeout(CONNECTING_MAX)
             .ping_interval(PING_EVERY)
-            .client_capacity(MESSAGES_MAX)
-            .subscription_capacity(MESSAGES_MAX)
+            .client_capacity(TOLD_MAX)
+            .subscription_capacity(HEARD_MAX)
             .event_callback(move |event| {
                 self.note(event);
                 std::future::ready(())
@@ -176,16 +191,25 @@ impl Shared {
     }
 
     async fn talk(self: Arc<Self>, client: Client) {
+        let mut count = 0;
         while let Some(hints) = self.told.all().await {
-            if client.connection_state() != State::Connected {
-                // Once it is connected again it would be late, and the store has been asked.
-                self.lose(hints.len());
-                continue;
-            }
-            let bytes_max = client.max_payload().min(message::BYTES_MAX);
-            let (messages, lost) = message::write(&self.key, &hints, bytes_max);
-            self.lose(lost);
-            for message in messages {
+            let mut hints = hints.into_iter();
+            while hints.len() > 0 {
+                if client.connection_state() != State::Connected {
+                    // Once it is connected again it would be late, and the store has been asked.
+                    self.lose(hints.len());
+                    break;
+                }
+                let bytes_max = client.max_payload().min(message::BYTES_MAX);
+                let mark = Mark {
+                    sender: self.number,
+                    count,
+                    at: self.clock.now(),
+                };
+                let (message, lost) = message::write(&self.key, mark, &mut hints, bytes_max);
+                self.lose(lost);
+                let Some(message) = message else { continue };
+                count += 1;
                 if let Err(error) = client.publish(self.subject.clone(), message.into()).await {
                     tracing::debug!(%error, "the bus takes nothing");
                 }
@@ -195,11 +219,20 @@ impl Shared {
 
     async fn listen(self: Arc<Self>, mut subscriber: Subscriber) {
         let _ending = Ending(&self.heard);
+        let own = self.number;
+        #[cfg(sabotage)]
+        let own = own.wrapping_add(chat_core::sabotage::planted("node_hears_itself").into());
+        let mut heard = Heard::new(own);
         while let Some(message) = subscriber.next().await {
-            let Some(text) = message::open(&self.key, &message.payload) else {
-                self.count_unreadable(1);
+            let Some((mark, text)) = message::open(&self.key, &message.payload) else {
+                self.count_unreadable(1, "it can't be read");
                 continue;
             };
+            if !heard.is_new(mark, self.clock.now()) {
+                let why = "it is repeated, or the clocks of two nodes differ by a minute";
+                self.count_unreadable(1, why);
+                continue;
+            }
             let lines: Vec<&str> = {
                 let rooms = self.rooms();
                 #[cfg(sabotage)]
@@ -211,7 +244,7 @@ impl Shared {
                 text.lines().filter(concerns).collect()
             };
             let hints: Vec<Hint> = lines.iter().filter_map(|it| message::hint(it)).collect();
-            self.count_unreadable(lines.len() - hints.len());
+            self.count_unreadable(lines.len() - hints.len(), "it can't be read");
             self.lose(self.heard.add(hints));
         }
         tracing::error!("the bus has ended: what other nodes do is heard late");
@@ -224,12 +257,13 @@ impl Shared {
         }
     }
 
-    /// Counts what nobody who has the key wrote, or only a later version; tells so ever more rarely.
-    fn count_unreadable(&self, messages: usize) {
+    /// Counts what nobody who has the key wrote, or only a later version, or not just now; tells so ever
+    /// more rarely.
+    fn count_unreadable(&self, messages: usize, why: &str) {
         for _ in 0..messages {
             let before = self.metrics.bus_unreadable.inc();
             if before.is_power_of_two() || before == 0 {
-                tracing::warn!(count = before + 1, "something on the bus can't be read");
+                tracing::warn!(count = before + 1, why, "something on the bus isn't heard");
             }
         }
     }
@@ -271,9 +305,11 @@ impl fmt::Debug for Nats {
     }
 }
 
-/// Messages that wait for the socket, and messages from it that wait to be opened. More of the latter
-/// are lost, and for the former the hints wait.
-const MESSAGES_MAX: usize = 256;
+/// Messages that wait for the socket: the hints wait for that.
+const TOLD_MAX: usize = 64;
+
+/// Messages from the socket that wait to be opened; what comes beyond that is lost.
+const HEARD_MAX: usize = 256;
 
 /// How long a server may take to say hello.
 const CONNECTING_MAX: Duration = Duration::from_secs(5);

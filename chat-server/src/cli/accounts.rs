@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::auth::hashing::{Hasher, HashingCost};
 use crate::auth::limiter::{AttemptRules, Limiter};
@@ -18,6 +19,13 @@ use clap::{Args, Subcommand};
 use super::failure::Failure;
 use super::options::Options;
 use super::{environment, health, print, serve};
+
+/// How long whoever reads the store is waited for before it can forget what was erased.
+const READERS_LEAVE: Duration = Duration::from_secs(3_600);
+
+/// How long that is waited for without a word, and how often it is looked.
+const TOLD_AFTER: Duration = Duration::from_secs(1);
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum User {
@@ -122,11 +130,34 @@ pub(crate) fn run(options: &Options, user: User) -> Result<(), Failure> {
             let account = store.find_account(&name).await?;
             let account = account.ok_or(AuthError::UserNotFound)?;
             accounts.erase(account.user).await?;
-            let clock = SystemClock::new();
             // What is left are his rooms: the server ends what he is there when it runs.
-            while store.tend(clock.now()).await? {}
-            Ok(())
+            forget(store.as_ref()).await
         }),
+    }
+}
+
+/// Has the store forget what was erased. Who reads it meanwhile for long is waited for.
+async fn forget(store: &dyn Store) -> Result<(), Failure> {
+    let clock = SystemClock::new();
+    let mut waits_from = None;
+    let mut is_told = false;
+    loop {
+        while store.tend(clock.now()).await? {}
+        if store.has_forgotten().await? {
+            return Ok(());
+        }
+        let at = clock.elapsed();
+        let waited = at - *waits_from.get_or_insert(at);
+        if waited >= READERS_LEAVE {
+            let why = "he is erased, but something reads the store all the time, and what he wrote is \
+                       in its files until a server has run on it after that";
+            return Err(Failure::Failed(why.into()));
+        }
+        if waited >= TOLD_AFTER && !is_told {
+            eprintln!("chat-server: something reads the store (a backup?); this waits for its end");
+            is_told = true;
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
     }
 }
 

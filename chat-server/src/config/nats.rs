@@ -38,8 +38,15 @@ impl NatsUrl {
         &self.prefix
     }
 
-    /// Says who comes.
+    /// Says who comes, and to whom.
     pub(crate) fn log_in(&self, options: ConnectOptions) -> ConnectOptions {
+        let options = if self.insists_on_tls() {
+            // A server names others before TLS, in the clear, where anybody may write: addresses without
+            // TLS, and with it those that a stranger has a certificate for.
+            options.require_tls(true).ignore_discovered_servers()
+        } else {
+            options
+        };
         match &self.login {
             None => options,
             Some(Login::Token(token)) => options.token(token.expose().to_owned()),
@@ -48,6 +55,14 @@ impl NatsUrl {
                 options.user_and_password(user.to_owned(), password.to_owned())
             }
         }
+    }
+
+    fn insists_on_tls(&self) -> bool {
+        #[cfg(sabotage)]
+        if chat_core::sabotage::planted("named_in_the_clear_believed") {
+            return false;
+        }
+        self.tls
     }
 
     const fn scheme(&self) -> &'static str {

@@ -37,6 +37,8 @@ pub(crate) struct Door {
     pub(crate) host: Arc<dyn Host>,
     /// Whose pages may open a WebSocket; everybody's if absent.
     pub(crate) welcome: Option<Vec<String>>,
+    /// Bytes of one payload, and of one message, of somebody who hasn't said who he is.
+    pub(crate) stranger_bytes_max: usize,
 }
 
 /// What a request is about.
@@ -104,7 +106,7 @@ impl Door {
         let Some(way) = self.node.lines().find(sid, self.number) else {
             return Err(refused(Refused::SidUnknown));
         };
-        let Way { errands, posts } = way;
+        let Way { errands, intake } = way;
         if wants_socket != by_socket {
             return Err(refused(Refused::BadRequest));
         }
@@ -115,19 +117,21 @@ impl Door {
             sent.map_err(|_| refused(Refused::SidUnknown))?;
             return Ok(switch(&key, None));
         }
-        let _asking = self.node.lines().ask();
         let (answer, answered) = oneshot::channel();
         let errand = if request.method() == Method::GET {
             Errand::Poll(answer)
         } else if request.method() == Method::POST {
             // Nobody keeps many long payloads waiting for their last bytes.
-            let Ok(_post) = posts.try_acquire() else {
+            let Ok(_post) = intake.posts.try_acquire() else {
                 return Err(refused(Refused::BadRequest));
             };
-            Errand::Post(self.payload(request).await?, answer)
+            let payload = self.payload(request, intake.bytes_max()).await?;
+            Errand::Post(payload, answer)
         } else {
             return Err(refused(Refused::BadRequest));
         };
+        // A server that stops waits for answers, and for nobody who takes his time to ask.
+        let _asking = self.node.lines().ask();
         let sent = errands.send(Box::new(errand)).await;
         sent.map_err(|_| refused(Refused::SidUnknown))?;
         // By the end of all ways to it a session learns that the server stops.
@@ -202,7 +206,9 @@ impl Door {
             (None, Some(Arc::new(place)))
         };
         let says_goodbye = self.host.says_goodbye();
-        let entered = self.node.lines().enter(self.number, says_goodbye);
+        let bytes_max = self.stranger_bytes_max;
+        let lines = self.node.lines();
+        let entered = lines.enter(self.number, says_goodbye, bytes_max);
         let Some((membership, errands)) = entered else {
             return Err(overloaded(Refusal::new(Code::Unavailable)));
         };
@@ -251,9 +257,13 @@ impl Door {
 
     /// Reads what is posted. What is no text comes as a payload that is none, which ends the
     /// session.
-    async fn payload(&self, request: Request<Body>) -> Result<String, Box<Response<Body>>> {
+    async fn payload(
+        &self,
+        request: Request<Body>,
+        bytes_max: usize,
+    ) -> Result<String, Box<Response<Body>>> {
         let limit = Duration::from_millis(self.node.limits().request_ms_max);
-        let read = read(request.into_body(), self.settings.payload_bytes_max);
+        let read = read(request.into_body(), bytes_max);
         match tokio::time::timeout(limit, read).await {
             Ok(Some(bytes)) => Ok(String::from_utf8(bytes).unwrap_or_default()),
             Ok(None) | Err(_) => Err(refused(Refused::BadRequest)),
@@ -314,7 +324,8 @@ impl Cors {
                 origin.filter(|origin| {
                     origins
                         .iter()
-                        .any(|it| it.trim_end_matches('/').as_bytes() == origin.as_bytes())
+                        .map(|it| it.trim_end_matches('/').as_bytes())
+                        .any(|it| it.eq_ignore_ascii_case(origin.as_bytes()))
                 })
             }
         };

@@ -4,24 +4,24 @@ use std::future::poll_fn;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use chat_protocol::engineio::{Malformed, Packet};
+use chat_protocol::engineio::Malformed;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_local;
 use tokio::time::sleep;
-use tungstenite::Utf8Bytes;
 
 use super::hatch::{Hatch, Served};
 use super::heartbeat::Heartbeat;
 use super::posts::{Posts, judge};
 use super::probe::{self, Probe, RELEASE, Trial};
-use super::registry::{Caller, Errand, Membership, Opening, Said};
+use super::registry::{Caller, Errand, Intake, Membership, Opening, Said};
+use super::sort::{Heard, Sort, sort, sort_read};
 use super::{Refused, Settings};
 use crate::message::Message;
 use crate::outbox::{Outbox, State, Wire};
-use crate::websocket::{GOODBYE, GOODBYE_STOPPING, Read, Socket};
+use crate::websocket::{GOODBYE, GOODBYE_STOPPING, Socket};
 use crate::worker::Worker;
 
 /// One Engine.IO session, as an application on the server sees it: messages in, messages out.
@@ -33,6 +33,7 @@ pub struct Line {
     settings: Arc<Settings>,
     membership: Option<Membership>,
     errands: mpsc::Receiver<Box<Errand>>,
+    intake: Arc<Intake>,
     outbox: Rc<Outbox>,
     /// Where polls are answered.
     hatch: Rc<Hatch>,
@@ -43,21 +44,6 @@ pub struct Line {
     heartbeat: Heartbeat,
     fate: Fate,
     caller: Caller,
-}
-
-/// What is heard of a session.
-#[derive(Debug)]
-pub(crate) enum Heard {
-    /// A text for the application, with the `4` that its packet begins with.
-    Text(Utf8Bytes),
-    /// Bytes for the application.
-    Binary(Vec<u8>),
-    /// A sign of life.
-    Alive,
-    /// A message over the limit.
-    TooLarge,
-    /// The end.
-    Closed,
 }
 
 /// How far a session has come to its end.
@@ -73,14 +59,9 @@ enum Fate {
     Gone,
 }
 
-/// What a packet is to a session.
-enum Sort {
-    Heard(Heard),
-    Pong,
-    Close,
-    Nothing,
-    Bad,
-}
+/// Bytes that one poll is answered with, unless a single packet is longer: what has left the outbox
+/// isn't counted there any more, however slowly the answer is read.
+const POLL_BYTES_MAX: usize = 64 * 1024;
 
 const CLOSE: &[u8] = b"1";
 const PING: &[u8] = b"2";
@@ -94,7 +75,8 @@ impl Line {
         let socket = match opening.upgrade {
             Some(upgrade) => {
                 let upgraded = upgrade.await.ok()?;
-                let socket = Socket::over(upgraded, bytes_max, settings.payload_bytes_max).ok()?;
+                let read_max = opening.membership.intake.bytes_max();
+                let socket = Socket::over(upgraded, bytes_max, read_max).ok()?;
                 let open = settings.open(&opening.membership.sid, &[]);
                 socket.outbox.send_text(&open);
                 Some(socket)
@@ -106,7 +88,7 @@ impl Line {
             |socket| socket.outbox.clone(),
         );
         let (membership, turns) = (opening.membership, worker.turns_to_take.clone());
-        let payload_max = settings.payload_bytes_max;
+        let payload_max = settings.payload_bytes_max.min(POLL_BYTES_MAX);
         let hatch = Hatch::new(&membership, outbox.clone(), turns, payload_max);
         if socket.is_none() {
             hatch.enter();
@@ -115,6 +97,7 @@ impl Line {
             heartbeat: Heartbeat::new(&settings, opening.opened_at),
             worker,
             settings,
+            intake: membership.intake.clone(),
             membership: Some(membership),
             errands: opening.errands,
             outbox,
@@ -247,7 +230,7 @@ impl Line {
 
     fn poll_posted(&mut self, cx: &mut Context<'_>) -> Poll<Heard> {
         while self.fate == Fate::Open {
-            let sort = if let Some(sort) = self.posts.next(sort) {
+            let sort = if let Some(sort) = ready!(self.posts.poll_next(cx, sort)) {
                 sort.unwrap_or(Sort::Bad)
             } else if let Some(socket) = &mut self.socket {
                 match socket.poll_read(cx) {
@@ -284,7 +267,19 @@ impl Line {
     pub(crate) fn drive(&mut self, cx: &mut Context<'_>) {
         self.hatch.set_watched(true);
         self.pump(cx);
+        if matches!(self.fate, Fate::Left | Fate::Gone) {
+            self.outbox.break_off();
+        }
         self.note_what_is_usual();
+    }
+
+    /// Allows longer payloads and messages, once the client has said who it is.
+    pub(crate) fn allow(&mut self) {
+        let bytes_max = self.settings.payload_bytes_max;
+        self.intake.allow(bytes_max);
+        if let Some(socket) = &mut self.socket {
+            socket.allow(bytes_max);
+        }
     }
 
     /// Polls needn't be shown to a session that goes on as usual.
@@ -343,8 +338,8 @@ impl Line {
             Errand::Upgrade(upgrade, place) => {
                 let is_free = self.socket.is_none() && self.probe.is_none();
                 if is_free && self.fate == Fate::Open {
-                    let settings = &self.settings;
-                    let (bytes_max, ms_max) = (settings.payload_bytes_max, settings.upgrade_ms_max);
+                    let (bytes_max, ms_max) =
+                        (self.intake.bytes_max(), self.settings.upgrade_ms_max);
                     self.probe = Some(Probe::new(upgrade, place, bytes_max, ms_max));
                 } else {
                     spawn_local(probe::turn_away(upgrade, place));
@@ -416,6 +411,7 @@ impl Line {
                     self.probe = None;
                     self.hatch.end_poll(Said::Refused(Refused::BadRequest));
                     socket.move_below(&self.outbox);
+                    socket.allow(self.intake.bytes_max());
                     self.socket = Some(*socket);
                     self.caller.places.extend(place);
                 }
@@ -465,36 +461,5 @@ impl std::fmt::Debug for Line {
         f.debug_struct("Line")
             .field("fate", &self.fate)
             .finish_non_exhaustive()
-    }
-}
-
-fn sort(packet: Packet<'_>) -> Sort {
-    match packet {
-        Packet::Message(text) => Sort::Heard(Heard::Text(format!("4{text}").into())),
-        Packet::Binary(bytes) => Sort::Heard(Heard::Binary(bytes)),
-        Packet::Pong(_) => Sort::Pong,
-        Packet::Close => Sort::Close,
-        Packet::Upgrade | Packet::Noop => Sort::Nothing,
-        Packet::Open(_) | Packet::Ping(_) => Sort::Bad,
-    }
-}
-
-fn sort_read(read: Read) -> Sort {
-    match read {
-        Read::Message(tungstenite::Message::Text(text)) => match Packet::decode(&text) {
-            Ok(Packet::Message(_)) => Sort::Heard(Heard::Text(text)),
-            Ok(packet) => sort(packet),
-            Err(Malformed) => Sort::Bad,
-        },
-        Read::Message(tungstenite::Message::Binary(bytes)) => {
-            Sort::Heard(Heard::Binary(bytes.into()))
-        }
-        Read::Message(
-            tungstenite::Message::Ping(_)
-            | tungstenite::Message::Pong(_)
-            | tungstenite::Message::Frame(_),
-        ) => Sort::Nothing,
-        Read::TooLarge => Sort::Heard(Heard::TooLarge),
-        Read::Message(tungstenite::Message::Close(_)) | Read::Closed => Sort::Heard(Heard::Closed),
     }
 }

@@ -1,7 +1,11 @@
 //! What was posted to a session.
 
+use std::pin::pin;
+use std::task::{Context, Poll, ready};
+
 use chat_protocol::engineio::{Malformed, Packet, SEPARATOR, packets};
 use tokio::sync::oneshot;
+use tokio::task::consume_budget;
 
 use super::Refused;
 use super::registry::Said;
@@ -42,11 +46,20 @@ impl Posts {
         }
     }
 
-    /// The next packet that was posted.
-    pub(super) fn next<T>(
+    /// The next packet that was posted; none if all were read. Pending when others have to have their
+    /// turn first: a payload holds packets that ask for nothing, and cost nothing, in any number.
+    pub(super) fn poll_next<T>(
         &mut self,
+        cx: &mut Context<'_>,
         read: impl FnOnce(Packet<'_>) -> T,
-    ) -> Option<Result<T, Malformed>> {
+    ) -> Poll<Option<Result<T, Malformed>>> {
+        if self.posted.is_some() {
+            ready!(pin!(consume_budget()).poll(cx));
+        }
+        Poll::Ready(self.next(read))
+    }
+
+    fn next<T>(&mut self, read: impl FnOnce(Packet<'_>) -> T) -> Option<Result<T, Malformed>> {
         let (payload, start) = self.posted.as_mut()?;
         let rest = payload.get(*start..).unwrap_or_default();
         let end = rest.bytes().position(|byte| byte == SEPARATOR);
@@ -81,4 +94,39 @@ pub(super) fn judge(payload: &str) -> Result<bool, Malformed> {
             Ok(ponged)
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn however_many_packets_a_payload_holds_others_have_their_turn() {
+        const PACKETS: usize = 10_000;
+        let mut posts = Posts::default();
+        let payload = ["6"; PACKETS].join("\u{1e}");
+        posts.post(payload, oneshot::channel().0).unwrap();
+        let mut turns = Vec::new();
+        poll_fn(|cx| {
+            let mut read = 0;
+            loop {
+                match posts.poll_next(cx, |_| ()) {
+                    Poll::Ready(Some(packet)) => packet.unwrap(),
+                    Poll::Ready(None) => break,
+                    Poll::Pending => {
+                        turns.push(read);
+                        return Poll::Pending;
+                    }
+                }
+                read += 1;
+            }
+            turns.push(read);
+            Poll::Ready(())
+        })
+        .await;
+        assert_eq!(turns.iter().sum::<usize>(), PACKETS);
+        assert!(turns.iter().all(|read| *read < 1_000), "{turns:?}");
+    }
 }

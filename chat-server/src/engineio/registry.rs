@@ -26,8 +26,7 @@ pub(super) struct Asking(Arc<Lines>);
 
 struct Entry {
     errands: mpsc::Sender<Box<Errand>>,
-    /// What is left of the payloads that may be on their way at once.
-    posts: Arc<Semaphore>,
+    intake: Arc<Intake>,
     /// Behind which door it was opened: it isn't known at others.
     door: usize,
     says_goodbye: bool,
@@ -36,8 +35,33 @@ struct Entry {
 /// The way to a session.
 pub(super) struct Way {
     pub(super) errands: mpsc::Sender<Box<Errand>>,
+    pub(super) intake: Arc<Intake>,
+}
+
+/// How much of what a session's client posts is read.
+pub(super) struct Intake {
     /// What is left of the payloads that may be on their way at once.
-    pub(super) posts: Arc<Semaphore>,
+    pub(super) posts: Semaphore,
+    /// Bytes of one, or of one message over a WebSocket.
+    bytes_max: AtomicUsize,
+}
+
+impl Intake {
+    const fn of(bytes_max: usize) -> Self {
+        Self {
+            posts: Semaphore::const_new(POSTS_MAX),
+            bytes_max: AtomicUsize::new(bytes_max),
+        }
+    }
+
+    pub(super) fn bytes_max(&self) -> usize {
+        self.bytes_max.load(Ordering::Relaxed)
+    }
+
+    /// Sets the bytes of one.
+    pub(super) fn allow(&self, bytes_max: usize) {
+        self.bytes_max.store(bytes_max, Ordering::Relaxed);
+    }
 }
 
 /// What a request wants of a session. Boxed on its way: each session keeps room for some, and most
@@ -90,6 +114,7 @@ pub(crate) struct Caller {
 pub(super) struct Membership {
     pub(super) lines: Arc<Lines>,
     pub(super) sid: Arc<str>,
+    pub(super) intake: Arc<Intake>,
     /// Behind which door it was opened.
     pub(super) door: usize,
 }
@@ -121,23 +146,31 @@ impl Lines {
         self.asking.load(Ordering::Relaxed) == 0
     }
 
-    /// Takes up a session under a name that nobody can guess; none if the system has no randomness.
+    /// Takes up a session under a name that nobody can guess, of which so many bytes are read at once;
+    /// none if the system has no randomness.
     pub(super) fn enter(
         self: &Arc<Self>,
         door: usize,
         says_goodbye: bool,
+        bytes_max: usize,
     ) -> Option<(Membership, mpsc::Receiver<Box<Errand>>)> {
         let sid: Arc<str> = sid()?.into();
         let (errands, received) = mpsc::channel(ERRANDS_MAX);
+        let intake = Arc::new(Intake::of(bytes_max));
         let entry = Entry {
             errands,
-            posts: Arc::new(Semaphore::new(POSTS_MAX)),
+            intake: intake.clone(),
             door,
             says_goodbye,
         };
         self.entries().insert(sid.clone(), entry);
-        let lines = self.clone();
-        Some((Membership { lines, sid, door }, received))
+        let membership = Membership {
+            lines: self.clone(),
+            sid,
+            intake,
+            door,
+        };
+        Some((membership, received))
     }
 
     /// The way to a session that was opened behind this door.
@@ -146,7 +179,7 @@ impl Lines {
         let entry = entries.get(sid).filter(|entry| entry.door == door)?;
         Some(Way {
             errands: entry.errands.clone(),
-            posts: entry.posts.clone(),
+            intake: entry.intake.clone(),
         })
     }
 

@@ -31,7 +31,10 @@ pub(super) fn router(node: &Node) -> Router {
         .route("/v1/rooms", get(rooms))
         .route("/v1/rooms/{id}/messages", get(messages))
         .route("/v1/search", get(search))
-        .route("/v1/events", get(events::listen))
+        .route(
+            "/v1/events",
+            get(events::listen).options(events::may_listen),
+        )
         .layer(DefaultBodyLimit::max(node.limits().http_body_bytes_max))
         .with_state(node.clone())
 }

@@ -1,10 +1,11 @@
 //! The native dialect for those who only listen: `GET /v1/events`, server-sent events (WHATWG HTML,
 //! section 9.2).
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{ACCESS_CONTROL_REQUEST_HEADERS, CACHE_CONTROL, CONTENT_TYPE, ORIGIN};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chat_core::RoomId;
@@ -19,10 +20,12 @@ use tokio::sync::oneshot;
 use super::api;
 use crate::auth::limiter::Whence;
 use crate::desk::Desk;
+use crate::engineio::Cors;
 use crate::events::{Cursor, ROOMS_MAX, pipe};
 use crate::http::auth::bearer;
 use crate::http::problem::Problem;
 use crate::http::upgrade::{address, is_welcome, place};
+use crate::listener::Streamed;
 use crate::node::{Node, RECONNECT_MS};
 use crate::session::Listener;
 
@@ -40,6 +43,36 @@ const LAST_EVENT_ID: &str = "last-event-id";
 pub(super) async fn listen(
     State(node): State<Node>,
     wish: Result<Query<Wish>, QueryRejection>,
+    request: Request,
+) -> Response {
+    let origin = request.headers().get(ORIGIN).cloned();
+    let answered = answer(&node, wish, request).await;
+    let mut response = answered.unwrap_or_else(IntoResponse::into_response);
+    cors(&node).tell(origin, None, response.headers_mut());
+    response
+}
+
+/// Tells a browser whose pages may listen.
+pub(super) async fn may_listen(State(node): State<Node>, headers: HeaderMap) -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    let asked = headers.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned();
+    let origin = headers.get(ORIGIN).cloned();
+    cors(&node).tell(origin, asked, response.headers_mut());
+    response
+}
+
+fn cors(node: &Node) -> Cors {
+    let origins = &node.config().origins;
+    if origins.iter().any(|origin| origin == "*") {
+        Cors::Everybody
+    } else {
+        Cors::Origins(origins.clone())
+    }
+}
+
+async fn answer(
+    node: &Node,
+    wish: Result<Query<Wish>, QueryRejection>,
     mut request: Request,
 ) -> Result<Response, Problem> {
     let headers = request.headers();
@@ -50,19 +83,19 @@ pub(super) async fn listen(
     let Query(wish) = wish.map_err(|_| Refusal::bad_argument("rooms"))?;
     let cursor = last_event_id(headers)?;
     let token = Token::new(bearer(headers)?.to_owned());
-    let identity = api::who(&node, headers).await?;
+    let identity = api::who(node, headers).await?;
     let address = address(&request);
     let whence = Whence::of(address);
     node.spend(identity.user, whence)?;
     let actor = identity.actor();
     let desk = Desk {
-        node: &node,
+        node,
         actor: &actor,
         from: None,
         whence: Some(whence),
     };
     let hello = hello(&desk, token, wish, cursor).await?;
-    let place = place(&node, &mut request)?;
+    let place = place(node, &mut request)?;
     let (pipe, body) = pipe();
     let (answer, answered) = oneshot::channel();
     let listener = Listener {
@@ -82,7 +115,7 @@ pub(super) async fn listen(
         // A proxy that gathers what it passes on would keep everything.
         ("x-accel-buffering", "no"),
     ];
-    Ok((headers, Body::new(body)).into_response())
+    Ok((headers, Extension(Streamed), Body::new(body)).into_response())
 }
 
 /// What the request says, as a hello.

@@ -40,6 +40,7 @@ pub(super) fn door(node: &Node) -> Arc<Door> {
         settings: Arc::new(settings),
         host: Arc::new(crate::session::Chat(Dialect::Socketio)),
         welcome,
+        stranger_bytes_max: node.limits().frame_unauthenticated_bytes_max,
     })
 }
 

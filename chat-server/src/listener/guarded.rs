@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -21,23 +23,36 @@ thread_local! {
     static TOGETHER: RefCell<Vec<u8>> = RefCell::default();
 }
 
-/// A socket that breaks when it has taken nothing for too long of what is written to it. HTTP
-/// alone has no bound for that: an answer that nobody reads would stay for ever.
+/// A socket that breaks when what is written to it isn't taken in time: an answer as a whole, or, of
+/// one that streams, anything at all. HTTP alone has no bound for that: an answer that nobody reads
+/// would stay for ever, and so would one that is read a byte at a time.
 pub(super) struct Guarded<S> {
     stream: TokioIo<S>,
     patience: Duration,
-    /// Since when nothing is taken, as the time at which that ends.
+    /// Since when it isn't taken, as the time at which that ends.
     stalled: Option<Pin<Box<Sleep>>>,
+    streams: Streams,
     /// The worker on whose thread it came in, if it was one's.
     worker: Option<usize>,
 }
 
+/// Whether what a connection carries is an answer that streams.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Streams(Arc<AtomicBool>);
+
+impl Streams {
+    pub(super) fn set(&self, streams: bool) {
+        self.0.store(streams, Ordering::Relaxed);
+    }
+}
+
 impl<S> Guarded<S> {
-    pub(super) fn new(stream: S, patience: Duration) -> Self {
+    pub(super) fn new(stream: S, patience: Duration, streams: Streams) -> Self {
         Self {
             stream: TokioIo::new(stream),
             patience,
             stalled: None,
+            streams,
             worker: here(),
         }
     }
@@ -52,14 +67,18 @@ impl<S> Guarded<S> {
         self.stream.into_inner()
     }
 
-    /// Passes on what became of a write, unless it has been waited for too long.
+    /// Passes on what became of a write, unless the answer has been waited for too long. It is over
+    /// when it was flushed, with all that was written before.
     fn watch<T>(
         &mut self,
         cx: &mut Context<'_>,
         written: Poll<io::Result<T>>,
+        is_over: bool,
     ) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.stalled = None;
+            if is_over || self.streams.0.load(Ordering::Relaxed) {
+                self.stalled = None;
+            }
             return written;
         }
         let patience = self.patience;
@@ -94,7 +113,7 @@ impl<S: AsyncWrite + Unpin> Write for Guarded<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.watch(cx, written)
+        self.watch(cx, written, false)
     }
 
     fn poll_write_vectored(
@@ -115,7 +134,7 @@ impl<S: AsyncWrite + Unpin> Write for Guarded<S> {
                 stream.poll_write(cx, together)
             })
         };
-        self.watch(cx, written)
+        self.watch(cx, written, false)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -124,11 +143,56 @@ impl<S: AsyncWrite + Unpin> Write for Guarded<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        self.watch(cx, flushed)
+        self.watch(cx, flushed, true)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let shut = Pin::new(&mut self.stream).poll_shutdown(cx);
-        self.watch(cx, shut)
+        self.watch(cx, shut, true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    const ANSWER: usize = 64 * 1024;
+
+    /// Writes an answer to somebody who reads this many bytes twice a second; tells how that ends.
+    async fn answered(streams: bool, bytes: usize) -> io::Result<()> {
+        let (stream, mut reader) = tokio::io::duplex(16);
+        let marks = Streams::default();
+        marks.set(streams);
+        let mut guarded = Guarded::new(stream, Duration::from_secs(30), marks);
+        let reads = async {
+            let mut buffer = vec![0; bytes];
+            while reader.read(&mut buffer).await.is_ok() {
+                sleep(Duration::from_millis(500)).await;
+            }
+        };
+        let writes = async {
+            let mut left = ANSWER;
+            while left > 0 {
+                let bytes = [0; ANSWER];
+                let bytes = bytes.get(..left).unwrap();
+                left -= poll_fn(|cx| Pin::new(&mut guarded).poll_write(cx, bytes)).await?;
+            }
+            poll_fn(|cx| Pin::new(&mut guarded).poll_flush(cx)).await
+        };
+        tokio::select! {
+            () = reads => unreachable!("it never ends"),
+            written = writes => written,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_is_read_a_little_at_a_time_ends_and_one_that_streams_goes_on() {
+        let error = answered(false, 16).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        answered(true, 16).await.unwrap();
     }
 }

@@ -25,6 +25,7 @@ pub(super) async fn bus(
     given: Option<Arc<dyn Bus>>,
     url: &BusUrl,
     store: &dyn Store,
+    clock: &Arc<dyn Clock>,
     metrics: &Metrics,
 ) -> Result<Arc<dyn Bus>, RunError> {
     if let Some(given) = given {
@@ -38,7 +39,8 @@ pub(super) async fn bus(
 
             let drawn = crate::auth::drawn_hex::<32>()?;
             let secret = store.setting("bus_secret", &drawn).await?;
-            Arc::new(Nats::open(url, ClusterKey::new(&secret), metrics).await?)
+            let key = ClusterKey::new(&secret);
+            Arc::new(Nats::open(url, key, clock.clone(), metrics).await?)
         }
     })
 }

@@ -61,7 +61,9 @@ impl Server {
 
     async fn bind(&self, listen: Listen, reception: Reception) -> Result<SocketAddr, RunError> {
         let failed = |why| RunError::Listen { listen, why };
-        let listener = crate::listener::bind(listen.address).map_err(failed)?;
+        // Whoever is there and silent is sent away before that, with a word.
+        let unconfirmed = self.node.limits().silence() * 2;
+        let listener = crate::listener::bind(listen.address, unconfirmed).map_err(failed)?;
         let local = listener.local_addr().map_err(failed)?;
         self.node.accept_on(listener, &reception).await;
         Ok(local)

@@ -117,12 +117,13 @@ impl Carrier {
         }
     }
 
-    /// Allows longer frames. A line has had the length of its payloads from the beginning, and of a
-    /// reader nothing comes.
+    /// Allows longer frames: over a line as long as it was told in the beginning. Of a reader nothing
+    /// comes.
     pub(super) fn allow(&mut self, frame_bytes_max: usize) {
         match self {
             Self::Socket(socket) => socket.allow(frame_bytes_max),
-            Self::Line(..) | Self::Feed(_) => {}
+            Self::Line(line, _) => line.allow(),
+            Self::Feed(_) => {}
         }
     }
 

@@ -9,6 +9,7 @@ use chat_core::{Record, RoomId, Seq};
 use chat_protocol::close::Close;
 use chat_protocol::system::System;
 use chat_protocol::voice::{Hearer, Voice};
+use tokio::time::timeout;
 
 use super::Session;
 use crate::events;
@@ -148,7 +149,7 @@ impl Session {
         if outbox.waiting() > most {
             outbox.uncork();
         }
-        poll_fn(|cx| {
+        let taken = poll_fn(|cx| {
             outbox.register(cx);
             let goes_on = outbox.state() == State::Open && !self.link.is_ending();
             if goes_on && outbox.waiting() > most {
@@ -156,8 +157,20 @@ impl Session {
             } else {
                 Poll::Ready(())
             }
-        })
-        .await;
+        });
+        let judges_itself = self.link.beats.get();
+        #[cfg(sabotage)]
+        let judges_itself =
+            judges_itself && !chat_core::sabotage::planted("vanished_lines_waited_for");
+        if !judges_itself {
+            taken.await;
+        } else if timeout(self.node().limits().silence(), taken)
+            .await
+            .is_err()
+        {
+            // A line judges its signs of life itself, and of those none is read meanwhile.
+            self.link.tell(News::End(Close::NoPong));
+        }
         self.link.works.set(works);
     }
 

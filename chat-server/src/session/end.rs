@@ -32,9 +32,10 @@ impl Session {
                 };
                 drop(answered.await);
             }
-            // Those answers leave before the goodbye; what else waits doesn't.
+            // Those answers leave before the goodbye; what else waits doesn't. A listener is owed none,
+            // and takes the rest when he comes back.
             let is_open = self.link.outbox.state() == State::Open;
-            if close != Close::ShuttingDown || !is_open {
+            if close != Close::ShuttingDown || !is_open || self.listens {
                 self.link.outbox.cut();
             }
             if close == Close::Lagging {

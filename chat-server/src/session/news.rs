@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chat_core::RoomId;
 use chat_protocol::close::Close;
-use chat_protocol::code::Class;
+use chat_protocol::code::{Class, Code};
 use chat_protocol::system::System;
 
 use super::Session;
@@ -31,6 +31,10 @@ impl Session {
                     }
                     #[cfg(sabotage)]
                     Err(_) if chat_core::sabotage::planted("failed_seat_passed_over") => None,
+                    // Whoever comes back is told how many rooms he may listen to.
+                    Err(refusal) if self.listens && refusal.code == Code::TooMany => {
+                        Some(Close::TooManyRooms)
+                    }
                     // Nobody would say once more that it is a member: the client comes back instead.
                     Err(refusal) => (refusal.class == Class::Server).then_some(Close::Internal),
                 }

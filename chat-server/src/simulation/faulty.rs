@@ -227,6 +227,10 @@ impl Store for Faulty {
         self.pass().await?.rooms_of(user).await
     }
 
+    async fn memberships(&self, users: &[UserId]) -> Result<Vec<(UserId, RoomId)>, StoreError> {
+        self.pass().await?.memberships(users).await
+    }
+
     async fn members(
         &self,
         room: RoomId,
@@ -333,6 +337,13 @@ impl Store for Faulty {
         self.pass().await?.token_holds(user, grant, epoch).await
     }
 
+    async fn log_ins_ended(
+        &self,
+        log_ins: &[(UserId, Arc<str>, u64)],
+    ) -> Result<Vec<bool>, StoreError> {
+        self.pass().await?.log_ins_ended(log_ins).await
+    }
+
     async fn linked(&self, issuer: &str, foreign: &str) -> Result<Option<Account>, StoreError> {
         self.pass().await?.linked(issuer, foreign).await
     }
@@ -363,6 +374,10 @@ impl Store for Faulty {
 
     async fn tend(&self, now: Timestamp) -> Result<bool, StoreError> {
         self.pass().await?.tend(now).await
+    }
+
+    async fn has_forgotten(&self) -> Result<bool, StoreError> {
+        self.pass().await?.has_forgotten().await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -7,6 +7,7 @@ mod search;
 mod state;
 mod trim;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -160,6 +161,15 @@ impl Store for Memory {
             .collect())
     }
 
+    async fn memberships(&self, users: &[UserId]) -> Result<Vec<(UserId, RoomId)>, StoreError> {
+        let (state, users) = (self.state(), users.iter().collect::<BTreeSet<_>>());
+        let of = |user: &'_ UserId| {
+            let (user, mine) = (*user, state.mine(*user));
+            mine.map(move |log| (user, log.room.id))
+        };
+        Ok(users.into_iter().flat_map(of).collect())
+    }
+
     async fn members(
         &self,
         room: RoomId,
@@ -306,6 +316,17 @@ impl Store for Memory {
 
     async fn token_holds(&self, user: UserId, grant: &str, epoch: u64) -> Result<bool, StoreError> {
         Ok(self.state().accounts.token_holds(user, grant, epoch))
+    }
+
+    async fn log_ins_ended(
+        &self,
+        log_ins: &[(UserId, Arc<str>, u64)],
+    ) -> Result<Vec<bool>, StoreError> {
+        let accounts = &self.state().accounts;
+        let ended = log_ins
+            .iter()
+            .map(|(user, grant, epoch)| accounts.is_ended(*user, grant, *epoch));
+        Ok(ended.collect())
     }
 
     async fn linked(&self, issuer: &str, foreign: &str) -> Result<Option<Account>, StoreError> {

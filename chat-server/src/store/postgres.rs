@@ -129,8 +129,12 @@ macro_rules! within {
             let done = $work.await;
             let done = match done {
                 Ok(done) => $end($tx).await.map(|()| done),
-                Err(fault) => Err(fault),
+                Err(fault) => {
+                    drop($tx);
+                    Err(fault)
+                }
             };
+            lease.is_over = true;
             match done {
                 Ok(done) => break Ok(done),
                 Err(fault) if left > 0 && fault.is_passing() => left -= 1,
@@ -232,6 +236,10 @@ impl Store for Postgres {
 
     async fn rooms_of(&self, user: UserId) -> Result<Vec<MyRoom>, StoreError> {
         read!(self, |tx| rooms::rooms_of(&tx, user))
+    }
+
+    async fn memberships(&self, users: &[UserId]) -> Result<Vec<(UserId, RoomId)>, StoreError> {
+        read!(self, |tx| rooms::memberships(&tx, users))
     }
 
     async fn members(
@@ -343,6 +351,13 @@ impl Store for Postgres {
         read!(self, |tx| accounts::token_holds(&tx, user, grant, epoch))
     }
 
+    async fn log_ins_ended(
+        &self,
+        log_ins: &[(UserId, Arc<str>, u64)],
+    ) -> Result<Vec<bool>, StoreError> {
+        read!(self, |tx| accounts::are_ended(&tx, log_ins))
+    }
+
     async fn linked(&self, issuer: &str, foreign: &str) -> Result<Option<Account>, StoreError> {
         read!(self, |tx| accounts::linked(&tx, issuer, foreign))
     }
@@ -362,12 +377,16 @@ impl Store for Postgres {
         // in one go; the next time it goes on there.
         for _ in 0..PRUNED_PARTS_MAX {
             let from = *self.pruned.lock().unwrap_or_else(PoisonError::into_inner);
-            let next = write!(self, |tx| async {
-                match tends(&tx).await? {
-                    true => keys::forget(&tx, from, before, CIDS_HELD).await,
-                    false => Ok(None),
+            let looked = write!(self, |tx| async {
+                if !tends(&tx).await? {
+                    return Ok(None);
                 }
+                let next = keys::forget(&tx, from, before, CIDS_HELD).await?;
+                Ok(Some(next))
             })?;
+            let Some(next) = looked else {
+                break;
+            };
             let mut pruned = self.pruned.lock().unwrap_or_else(PoisonError::into_inner);
             *pruned = next.unwrap_or(keys::FIRST);
             if next.is_none() {

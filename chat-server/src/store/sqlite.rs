@@ -25,7 +25,7 @@ mod trim;
 pub mod upkeep;
 mod writer;
 
-use std::fs::File;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -61,7 +61,7 @@ pub struct Sqlite {
     reserved: Mutex<Range<u64>>,
     /// Up to where the list of cids was looked through for those to be forgotten.
     pruned: Mutex<keys::Place>,
-    _lock: File,
+    _lock: open::Lock,
 }
 
 impl std::fmt::Debug for Sqlite {
@@ -85,7 +85,7 @@ impl Sqlite {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
         let lock = open::lock(path)?;
-        let db = open::writer(path)?;
+        let (db, database) = open::writer(path)?;
         let epoch = draw_epoch()?;
         let run = open::begin_run(&db, path, &epoch)?;
         open::keep_names(path)?;
@@ -102,7 +102,7 @@ impl Sqlite {
             .map(|_| open::reader(path))
             .collect::<Result<Vec<_>, _>>()?;
         let readers = Readers::start(connections).map_err(|fault| StoreError::from(&fault))?;
-        let checkpoint = checkpoint::Checkpoint::new(&db, path, readers.movers())?;
+        let checkpoint = checkpoint::Checkpoint::new(&db, path, database, readers.movers())?;
         let desk = Desk::new(db, run, reopen, gone, scrub, checkpoint);
         Ok(Self {
             readers,
@@ -213,6 +213,11 @@ impl Store for Sqlite {
 
     async fn rooms_of(&self, user: UserId) -> Result<Vec<MyRoom>, StoreError> {
         read!(self, move |db| rooms::rooms_of(db, user))
+    }
+
+    async fn memberships(&self, users: &[UserId]) -> Result<Vec<(UserId, RoomId)>, StoreError> {
+        let users: BTreeSet<UserId> = users.iter().copied().collect();
+        read!(self, move |db| rooms::memberships(db, &users))
     }
 
     async fn members(
@@ -345,6 +350,14 @@ impl Store for Sqlite {
         ))
     }
 
+    async fn log_ins_ended(
+        &self,
+        log_ins: &[(UserId, Arc<str>, u64)],
+    ) -> Result<Vec<bool>, StoreError> {
+        let log_ins = log_ins.to_vec();
+        read!(self, move |db| accounts::are_ended(db, &log_ins))
+    }
+
     async fn linked(&self, issuer: &str, foreign: &str) -> Result<Option<Account>, StoreError> {
         let (issuer, foreign) = (issuer.to_owned(), foreign.to_owned());
         read!(self, move |db| accounts::linked(db, &issuer, &foreign))
@@ -420,6 +433,10 @@ impl Store for Sqlite {
             desk.scrub(now)
         };
         self.writer.write_aside(work).await
+    }
+
+    async fn has_forgotten(&self) -> Result<bool, StoreError> {
+        write_alone!(self, |desk| Ok(desk.has_forgotten()))
     }
 
     async fn check(&self) -> Result<(), StoreError> {

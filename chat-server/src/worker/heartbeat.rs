@@ -16,7 +16,7 @@ impl Worker {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let limits = self.node.limits();
         let every = (limits.ping_ms / 1000).max(1);
-        let silent = Duration::from_millis(limits.ping_ms + limits.pong_ms_max);
+        let silent = limits.silence();
         let mut told = Told::default();
         for second in 0_u64.. {
             tick.tick().await;

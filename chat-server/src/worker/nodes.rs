@@ -32,6 +32,12 @@ pub(crate) enum Told {
 /// Polls between two looks for rooms that one session's user has joined elsewhere.
 const LOOK_EVERY: u64 = 10;
 
+/// Log-ins that are looked after in one go.
+const LOG_INS_AT_ONCE: usize = 1_000;
+
+/// Users whose rooms are looked for in one go.
+const USERS_AT_ONCE: usize = 100;
+
 /// Rounds of hints that are followed at once, before mail has its turn.
 const ROUNDS_AT_ONCE: usize = 64;
 
@@ -145,18 +151,10 @@ impl Worker {
             if chat_core::sabotage::planted("log_ins_never_watched") {
                 continue;
             }
-            let here = self.hub.borrow().log_ins();
-            for log_in in here {
-                match self.ended(&log_in).await {
-                    Ok(None) => {}
-                    Ok(Some(close)) => {
-                        let grant = Some(&*log_in.grant);
-                        self.hub.borrow().revoke(log_in.user, grant, close);
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "nobody can say whether log-ins have ended");
-                        break;
-                    }
+            let here: Vec<LogIn> = self.hub.borrow().log_ins().into_iter().collect();
+            for part in here.chunks(LOG_INS_AT_ONCE) {
+                if let Err(error) = self.end_log_ins(part).await {
+                    tracing::warn!(%error, "nobody can say whether log-ins have ended");
                 }
             }
         }
@@ -176,23 +174,39 @@ impl Worker {
                 continue;
             }
             let here = self.hub.borrow().followers(round, LOOK_EVERY);
-            for (user, link) in here {
-                if let Err(error) = self.look_for_rooms(user, &link).await {
+            for part in here.chunks(USERS_AT_ONCE) {
+                if let Err(error) = self.look_for_rooms(part).await {
                     tracing::warn!(%error, "nobody can say which rooms somebody has joined");
-                    break;
                 }
             }
         }
     }
 
-    async fn look_for_rooms(&self, user: UserId, link: &Link) -> Result<(), StoreError> {
-        let store = self.node.store();
-        let mine = store.rooms_of(user).await?;
-        let mine: BTreeSet<RoomId> = mine.into_iter().map(|mine| mine.room.id).collect();
+    async fn look_for_rooms(&self, here: &[(UserId, Rc<Link>)]) -> Result<(), StoreError> {
+        let users: Vec<UserId> = here.iter().map(|(user, _)| *user).collect();
+        let mut rooms: BTreeMap<UserId, BTreeSet<RoomId>> = BTreeMap::new();
+        for (user, room) in self.node.store().memberships(&users).await? {
+            rooms.entry(user).or_default().insert(room);
+        }
+        for (user, link) in here {
+            let mine = rooms.get(user).cloned().unwrap_or_default();
+            if let Err(error) = self.tell_of_rooms(*user, link, mine).await {
+                tracing::warn!(%error, "nobody can say since when somebody is in a room");
+            }
+        }
+        Ok(())
+    }
+
+    async fn tell_of_rooms(
+        &self,
+        user: UserId,
+        link: &Link,
+        mine: BTreeSet<RoomId>,
+    ) -> Result<(), StoreError> {
         for room in link.joined(&mine) {
             let before = UserId::new(user.number().saturating_sub(1));
-            let card = store.members(room, Some(before), 1).await?.pop();
-            if let Some(card) = card.filter(|card| card.user.id == user) {
+            let card = self.node.store().members(room, Some(before), 1).await?;
+            if let Some(card) = card.into_iter().find(|card| card.user.id == user) {
                 link.tell(News::Joined(room, card.since.prev()));
             }
         }
@@ -200,24 +214,29 @@ impl Worker {
         Ok(())
     }
 
-    /// Why a log-in counts no more, if it doesn't.
-    async fn ended(&self, log_in: &LogIn) -> Result<Option<Close>, StoreError> {
-        let LogIn { user, grant, epoch } = log_in;
-        let store = self.node.store();
-        if store.token_holds(*user, grant, *epoch).await? {
-            return Ok(None);
+    /// Ends the sessions of those log-ins that have ended.
+    async fn end_log_ins(&self, here: &[LogIn]) -> Result<(), StoreError> {
+        let asked = here.iter();
+        let asked = asked.map(|it| (it.user, Arc::clone(&it.grant), it.epoch));
+        let asked: Vec<_> = asked.collect();
+        let ended = self.node.store().log_ins_ended(&asked).await?;
+        for (log_in, _) in here.iter().zip(ended).filter(|(_, ended)| *ended) {
+            let close = self.close_of(log_in.user).await;
+            let hub = self.hub.borrow();
+            hub.revoke(log_in.user, Some(&*log_in.grant), close);
         }
-        if UserId::is_guest(*user) {
-            return Ok(Some(Close::Unauthenticated));
+        Ok(())
+    }
+
+    /// What somebody is told whose log-in has ended. If nobody can say why it has, he asks when he
+    /// comes again.
+    async fn close_of(&self, user: UserId) -> Close {
+        if user.is_guest() {
+            return Close::Unauthenticated;
         }
-        // Whoever has no account here is known elsewhere, and so is what becomes of his log-ins.
-        let account = store.account(*user).await?;
-        Ok(account.map(|account| {
-            if account.suspended {
-                Close::Suspended
-            } else {
-                Close::Unauthenticated
-            }
-        }))
+        match self.node.store().account(user).await {
+            Ok(Some(account)) if account.suspended => Close::Suspended,
+            Ok(_) | Err(_) => Close::Unauthenticated,
+        }
     }
 }

@@ -5,6 +5,8 @@ mod broker;
 #[cfg(feature = "nats")]
 mod nats;
 #[cfg(feature = "nats")]
+mod secure;
+#[cfg(feature = "nats")]
 mod servers;
 
 use std::sync::Arc;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use chat_core::Timestamp;
+use chat_server::Server;
 use chat_server::store::Store;
 use chat_server::store::memory::Memory;
 use serde_json::{Value, json};
@@ -230,6 +231,9 @@ async fn one_who_listens_is_a_session_like_any_other() {
         let headers = [known, ("origin", origin)];
         let mut reader = Reader::over(stream, world.address, "/v1/events", &headers).await;
         reader.as_mut().ok().unwrap().welcome().await;
+        let head = &reader.as_ref().ok().unwrap().head;
+        let allowed = format!("access-control-allow-origin: {origin}\r\n");
+        assert_eq!(head.contains(&allowed), origin != own, "{head}");
         let second = Reader::ask(&world, &ann, "/v1/events", "").await;
         let said = second.err().expect("one session is all");
         assert_eq!(
@@ -271,11 +275,13 @@ async fn a_listener_has_as_many_rooms_as_an_id_can_name() {
         made.push(a.ok("create_room", json!({"name": name})).await["room"].clone());
     }
     assert_eq!(reader.event().await["room"], made[0]);
-    a.ok("post", json!({"room": made[1], "body": "unheard"}))
-        .await;
-    a.ok("post", json!({"room": made[0], "body": "heard"}))
-        .await;
-    assert_eq!(reader.event().await["d"]["content"]["body"], "heard");
+    // He isn't left to believe that he hears all of them.
+    let bye = reader.system("bye").await;
+    assert_eq!(
+        (&bye["code"], &bye["retry_ms"]),
+        (&json!(4508), &json!(null))
+    );
+    assert!(reader.next().await.is_none());
     assert!(reader.last_id.len() < 4_096, "{}", reader.last_id);
     // Who comes back is told to choose.
     let said = Reader::ask(&world, &ann, "/v1/events", &reader.last_id).await;
@@ -369,6 +375,47 @@ async fn whoever_takes_nothing_any_more_is_sent_away() {
     }
     let rest = reader.rest().await;
     assert_eq!(rest.last().unwrap()["code"], 4003, "{:?}", rest.last());
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_is_slow_when_the_server_stops_takes_the_rest_when_he_comes_back() {
+    const LINES: u64 = 200;
+    let mut config = config();
+    config.server_limits.outbox_bytes_max = 8 * 1024 * 1024;
+    let store: Arc<dyn Store> = Arc::new(Memory::new().unwrap());
+    let begin = || World::started(Server::builder(config.clone()).store(store.clone()));
+    let world = begin().await;
+    let ann = world.account("ann").await;
+    let mut a = world.enter(&ann).await;
+    let room = a.create(json!({"name": "Den"})).await;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4 * 1024).unwrap();
+    let stream = socket.connect(world.address).await.unwrap();
+    let bearer = format!("Bearer {}", ann.token);
+    let headers = [("authorization", bearer.as_str())];
+    let reader = Reader::over(stream, world.address, "/v1/events", &headers).await;
+    let mut reader = reader.ok().unwrap();
+    reader.welcome().await;
+    for _ in 0..LINES {
+        a.post(room, &"x".repeat(16 * 1024)).await;
+    }
+    let stops = tokio::spawn(world.stop());
+    let mut heard = 0;
+    while let Some((_, frame)) = reader.next().await {
+        if frame.get("ev").is_some() {
+            heard += 1;
+            assert_eq!(frame["seq"], heard + 1);
+        }
+    }
+    stops.await.unwrap();
+    assert!(heard < LINES, "all of it was spelled for him");
+    let world = begin().await;
+    let ann = world.log_in("ann").await;
+    let mut reader = Reader::to(&world, &ann, "/v1/events", &reader.last_id).await;
+    for seq in heard + 2..LINES + 2 {
+        assert_eq!(reader.event().await["seq"], seq);
+    }
     world.stop().await;
 }
 

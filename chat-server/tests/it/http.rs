@@ -171,8 +171,8 @@ async fn frames_are_answered_in_order_and_a_key_makes_them_safe_to_repeat() {
 #[tokio::test]
 async fn what_is_too_much_or_too_slow_is_refused() {
     let mut config = config();
-    config.server_limits.header_read_ms_max = 300;
-    config.server_limits.request_ms_max = 500;
+    config.server_limits.header_read_ms_max = 1_000;
+    config.server_limits.request_ms_max = 2_000;
     let world = World::with(config).await;
     let ann = world.account("ann").await;
     for (path, bytes) in [("/v1/cmd", 64 * 1024), ("/v1/auth/login", 64 * 1024)] {
@@ -195,7 +195,7 @@ async fn what_is_too_much_or_too_slow_is_refused() {
         let mut rest = Vec::new();
         let read = timeout(PATIENCE, stream.read_to_end(&mut rest)).await;
         assert!(
-            read.is_ok() && began.elapsed() < Duration::from_secs(3),
+            read.is_ok() && began.elapsed() < Duration::from_secs(8),
             "{begun:?}"
         );
     }

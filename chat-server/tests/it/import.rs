@@ -3,19 +3,17 @@
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
-use std::thread;
-use std::time::Instant;
 
 use chat_server::Server;
 use chat_server::auth::hashing::HashingCost;
 use chat_server::config::{Listen, Secret};
+use chat_server::store::Store;
 use chat_server::store::sqlite::Sqlite;
-use chat_server::store::{Store, StoreError};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::world::{Native, PATIENCE, World, config, http};
+use crate::world::{Native, World, config, http};
 
 mod conflicts;
 mod lines;
@@ -27,9 +25,6 @@ const SECRET: &str = "the secret of the older server";
 
 /// The hash that bcrypt made of `U*U` at cost 5, as its authors published it.
 const HASH: &str = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
-
-/// The exit code of a store that somebody else holds.
-const LOCKED: i32 = 73;
 
 /// A folder with a store, and files to be imported into it.
 struct House {
@@ -65,11 +60,7 @@ impl House {
             .args(["import", "--from", from, "moving.jsonl"])
             .args(["--report", "report.jsonl"])
             .args(more);
-        let began = Instant::now();
-        let mut output = command.output().unwrap();
-        while output.status.code() == Some(LOCKED) && began.elapsed() < PATIENCE {
-            output = command.output().unwrap();
-        }
+        let output = command.output().unwrap();
         let report = std::fs::read_to_string(self.path("report.jsonl")).unwrap_or_default();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Said {
@@ -123,16 +114,9 @@ impl House {
         World { server, address }
     }
 
-    /// The store, which nobody here has open. Another test's process that is being started holds a
-    /// copy of every lock of this one, for the moment until it is itself.
+    /// The store, which nobody here has open.
     fn store(&self) -> Sqlite {
-        let began = Instant::now();
-        loop {
-            match Sqlite::open(self.path("chat.db")) {
-                Err(StoreError::Locked(_)) if began.elapsed() < PATIENCE => thread::yield_now(),
-                opened => return opened.unwrap(),
-            }
-        }
+        Sqlite::open(self.path("chat.db")).unwrap()
     }
 
     async fn hash_of(&self, name: &str) -> String {

@@ -103,7 +103,7 @@ async fn who_is_suspended_or_logged_out_is_cut_off_whatever_he_speaks() {
                 assert_eq!(out.status, 204);
             }
             while person.socket.hear().await.is_ok() {}
-            assert!(began.elapsed() < Duration::from_secs(1), "{kind:?}");
+            assert!(began.elapsed() < Duration::from_secs(5), "{kind:?}");
             for path in ["/v1/api/chat/rooms", "/api/rooms"] {
                 let refused = by(&world, &account, "GET", path, "").await;
                 assert!(

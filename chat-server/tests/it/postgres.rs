@@ -88,6 +88,8 @@ impl Server {
             "listen_addresses=",
             "max_connections=300",
             "shared_buffers=32MB",
+            // What it has written outlives whatever happens to it here.
+            "fsync=off",
         ] {
             keeper.args(["-c", setting]);
         }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chat_core::Timestamp;
+use chat_server::Server;
+use chat_server::clock::ManualClock;
 use chat_server::store::Store;
 use chat_server::store::memory::Memory;
 use serde_json::json;
@@ -12,11 +14,14 @@ use tokio::time::timeout;
 
 use crate::world::{Native, PASSWORD, PATIENCE, Plain, World, by, config, http};
 
-/// Asserts that a session ends by this code within a second.
+/// How long an end may take that is meant to take less than a second, on a machine that is busy.
+const SOON: Duration = Duration::from_secs(5);
+
+/// Asserts that a session ends by this code soon.
 async fn ends_soon(client: &mut Native, code: u16) {
     let began = Instant::now();
     assert_eq!(client.closed().await, code);
-    assert!(began.elapsed() < Duration::from_secs(1));
+    assert!(began.elapsed() < SOON);
 }
 
 #[tokio::test]
@@ -99,7 +104,7 @@ async fn a_log_in_that_ends_takes_the_sockets_of_older_dialects_along() {
             world.server.suspend(bob).await.unwrap();
         }
         while old.hear().await.is_ok() {}
-        assert!(began.elapsed() < Duration::from_secs(1), "{end}");
+        assert!(began.elapsed() < SOON, "{end}");
         let again = Plain::connect(world.address, "/").await.ask(&join).await;
         assert!(again.starts_with(r#"{"code":1,"#), "{again}");
     }
@@ -109,19 +114,25 @@ async fn a_log_in_that_ends_takes_the_sockets_of_older_dialects_along() {
 #[tokio::test]
 async fn a_token_runs_out_unless_it_is_refreshed() {
     let mut config = config();
-    config.server_limits.token_ms = 2_500;
-    let world = World::with(config).await;
+    config.server_limits.token_ms = 100_000;
+    config.server_limits.ping_ms = 3_600_000;
+    let clock = Arc::new(ManualClock::new(Timestamp::new(1_790_000_000_000)));
+    let world = World::started(Server::builder(config).clock(clock.clone())).await;
+    let half = || clock.advance(Duration::from_millis(50_000));
     let ann = world.account("ann").await;
     let (mut stays, mut goes) = (world.enter(&ann).await, world.enter(&ann).await);
+    half();
     goes.system("token_expiring").await;
     let first = stays.system("token_expiring").await;
     let fresh = world.refreshed(&ann).await;
     stays.ok("refresh", json!({"token": fresh})).await;
+    half();
     assert_eq!(goes.closed().await, 4004);
     // Past the end of the first token he is told of the end of the second.
     let second = stays.system("token_expiring").await;
     assert!(second["at"].as_u64() > first["at"].as_u64());
     stays.ok("rooms", json!({})).await;
+    half();
     assert_eq!(stays.closed().await, 4004);
     let stranger = world.account("bob").await;
     let mut ann = world.enter(&stranger).await;
@@ -136,7 +147,7 @@ async fn a_token_runs_out_unless_it_is_refreshed() {
 #[tokio::test]
 async fn who_does_not_say_hello_in_time_is_sent_away() {
     let mut config = config();
-    config.server_limits.hello_ms_max = 500;
+    config.server_limits.hello_ms_max = 2_000;
     let world = World::with(config).await;
     let ann = world.account("ann").await;
     let mut a = world.enter(&ann).await;
@@ -267,7 +278,7 @@ async fn who_goes_on_and_on_too_fast_is_sent_away() {
 async fn who_answers_no_ping_is_given_up() {
     let mut config = config();
     config.server_limits.ping_ms = 1_000;
-    config.server_limits.pong_ms_max = 500;
+    config.server_limits.pong_ms_max = 2_000;
     let world = World::with(config).await;
     let mut a = world.connect().await;
     a.ok("hello", json!({"guest": {"name": "Gus"}})).await;

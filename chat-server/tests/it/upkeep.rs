@@ -1,18 +1,19 @@
 //! The program's upkeep of its file: copied and proved while people talk, put back, mended, read.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::Command;
-use std::thread;
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Instant;
 
+use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use crate::crash::Program;
-use crate::world::{Account, Native, PATIENCE, sign_up};
+use crate::world::{Account, Native, sign_up};
 
 /// The exit code of a store that somebody else holds.
 const LOCKED: i32 = 73;
@@ -37,19 +38,6 @@ fn run(folder: &Path, words: &str) -> Said {
         code: output.status.code(),
         out: text(output.stdout),
         err: text(output.stderr),
-    }
-}
-
-/// The same, for what takes the lock. Another test's process that is being started holds a copy of
-/// every lock of this one, for the moment until it is itself.
-fn run_alone(folder: &Path, words: &str) -> Said {
-    let began = Instant::now();
-    loop {
-        let said = run(folder, words);
-        if said.code != Some(LOCKED) || began.elapsed() > PATIENCE {
-            return said;
-        }
-        thread::yield_now();
     }
 }
 
@@ -249,7 +237,7 @@ async fn an_export_tells_what_was_said_and_nothing_that_is_secret() {
 async fn damage_is_told_in_words_and_ends_with_its_code() {
     let (folder, room) = furnished().await;
     let change = |sql: &str| {
-        let db = rusqlite::Connection::open(folder.path().join("chat.db")).unwrap();
+        let db = Connection::open(folder.path().join("chat.db")).unwrap();
         assert_eq!(db.execute(sql, []).unwrap(), 1);
     };
     let proved = run(folder.path(), "verify");
@@ -260,13 +248,13 @@ async fn damage_is_told_in_words_and_ends_with_its_code() {
     change("UPDATE members SET role = 'guest'");
     let wrong = format!("room {room}, user 1: members: role is not what the log says");
     run(folder.path(), "verify").fails(65, &wrong);
-    let mended = run_alone(folder.path(), "verify --rebuild");
+    let mended = run(folder.path(), "verify --rebuild");
     assert!(mended.succeeds().ends_with("as it has to be\n"));
 
     change("UPDATE records SET fact = zeroblob(9) WHERE seq = 2");
     let broken = format!("room {room}, record 2: the chain of the log is broken");
     run(folder.path(), "verify").fails(65, &broken);
-    run_alone(folder.path(), "verify --rebuild").fails(65, &broken);
+    run(folder.path(), "verify --rebuild").fails(65, &broken);
     let read = run(folder.path(), &format!("export {room}"));
     read.fails(65, &broken);
     assert_eq!(read.out.lines().count(), 1);
@@ -295,10 +283,10 @@ async fn who_is_erased_by_the_operator_has_said_nothing_and_left() {
     b.cut();
     assert_eq!(program.terminate().0, Some(0));
 
-    run_alone(folder.path(), "user erase nobody").fails(1, "no such user");
+    run(folder.path(), "user erase nobody").fails(1, "no such user");
     assert_eq!(lines(folder.path(), "chat.db", "den").len(), 2);
-    run_alone(folder.path(), "user erase BOB").succeeds();
-    run_alone(folder.path(), "user erase bob").fails(1, "no such user");
+    run(folder.path(), "user erase BOB").succeeds();
+    run(folder.path(), "user erase bob").fails(1, "no such user");
     let export = run(folder.path(), "export den");
     let records = export.succeeds().lines().map(str::parse::<Value>);
     let records: Vec<Value> = records.map(Result::unwrap).collect();
@@ -326,6 +314,61 @@ async fn who_is_erased_by_the_operator_has_said_nothing_and_left() {
         (&json!("left"), &json!(bob.id))
     );
     program.kill();
+}
+
+/// What starts with these words, and the first line that it says on standard error. It takes the lock:
+/// see `run_alone`.
+fn begin_alone(folder: &Path, words: &str) -> (Child, BufReader<ChildStderr>, String) {
+    let began = Instant::now();
+    loop {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+        let command = command.current_dir(folder).env_clear();
+        let command = command
+            .args(words.split_whitespace())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        said.read_line(&mut line).unwrap();
+        if !line.contains("held by another process") || began.elapsed() > PATIENCE {
+            return (child, said, line);
+        }
+        assert_eq!(child.wait().unwrap().code(), Some(LOCKED));
+    }
+}
+
+#[tokio::test]
+async fn erasing_waits_for_whoever_reads_the_words_that_are_to_go() {
+    let folder = TempDir::new().unwrap();
+    let mut program = Program::start(folder.path());
+    let bob = sign_up(program.address, "bob").await;
+    let mut b = Native::connect(program.address).await;
+    b.hello(&bob).await;
+    let room = b.create(json!({"name": "Den", "alias": "den"})).await;
+    b.post(room, "xyzzy from bob").await;
+    b.cut();
+    assert_eq!(program.terminate().0, Some(0));
+
+    let reader = Connection::open(folder.path().join("chat.db")).unwrap();
+    let read = "BEGIN; SELECT count(*) FROM records";
+    reader.execute_batch(read).unwrap();
+    let (mut erasing, mut said, line) = begin_alone(folder.path(), "user erase bob");
+    let words_of = |path: &Path| {
+        let bytes = fs::read(path).unwrap();
+        bytes.windows(5).filter(|it| it == b"xyzzy").count()
+    };
+    assert!(line.contains("something reads the store"), "{line:?}");
+    reader.execute_batch("ROLLBACK").unwrap();
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    assert_eq!(
+        (erasing.wait().unwrap().code(), rest.as_str()),
+        (Some(0), "")
+    );
+    for file in fs::read_dir(folder.path()).unwrap() {
+        let path = file.unwrap().path();
+        assert_eq!(words_of(&path), 0, "{path:?}");
+    }
 }
 
 #[tokio::test]

@@ -360,7 +360,7 @@ async fn whoever_ends_his_half_hears_what_he_asked_for() {
 
 #[tokio::test]
 async fn whoever_is_silent_is_asked_once_and_then_given_up() {
-    let echo = Echo::with(|settings| settings.silence_ms_max = 500).await;
+    let echo = Echo::with(|settings| settings.silence_ms_max = 1_000).await;
     let mut raw = Raw::connect(echo.address).await;
     assert_eq!(raw.hear().await, Some(plain(FIN | PING, b"")));
     raw.send(&frame(FIN | PONG, b"")).await;

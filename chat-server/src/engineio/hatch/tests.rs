@@ -27,7 +27,7 @@ const DOOR: usize = 0;
 impl Session {
     fn new() -> Self {
         let lines = Arc::<Lines>::default();
-        let (membership, _) = lines.enter(DOOR, true).unwrap();
+        let (membership, _) = lines.enter(DOOR, true, 100).unwrap();
         let outbox = Rc::new(Outbox::new(Wire::Held, 1024));
         let hatch = Hatch::new(&membership, outbox.clone(), Rc::default(), 100);
         hatch.enter();

@@ -7,7 +7,7 @@ use chat_core::commands::Post;
 use chat_core::{Cid, Key, Timestamp, UserId};
 
 use super::Any;
-use super::stage::{ALICE, BOB, Stage, keep, name, text};
+use super::stage::{ALICE, BOB, NOW, Stage, keep, name, text};
 
 fn wanted(called: &str) -> NewAccount {
     NewAccount::new(name(called), Timestamp::new(7)).with_password_hash("hash")
@@ -144,6 +144,44 @@ pub(super) async fn a_revoked_log_in_is_void_until_it_is_forgotten(store: Any) {
 pub(super) async fn a_token_of_nobody_is_void(store: Any) {
     assert!(!store.token_holds(UserId::new(77), "g", 0).await.unwrap());
     assert!(!store.token_holds(UserId::HOUSE, "g", 0).await.unwrap());
+}
+
+pub(super) async fn many_log_ins_are_looked_after_at_once(store: Any) {
+    let mut log_ins = Vec::new();
+    for number in 0..1_000 {
+        log_ins.push((UserId::guest(number), Arc::from("g"), 0));
+    }
+    let alice = made(&store, wanted("alice")).await.user;
+    let erased = made(&store, wanted("bob")).await.user;
+    let nobody = UserId::new(77);
+    store
+        .revoke_grant(alice, "ended", Timestamp::new(1_000))
+        .await
+        .unwrap();
+    assert!(store.erase_user(erased, NOW).await.unwrap());
+    let voided = UserId::guest(500);
+    assert_eq!(store.raise_token_epoch(voided).await.unwrap(), 1);
+    for (user, grant, epoch) in [
+        (alice, "ended", 0),
+        (alice, "another", 0),
+        (nobody, "ended", 0),
+        (erased, "g", 0),
+        (voided, "g", 1),
+        // Twice is told twice.
+        (alice, "ended", 0),
+    ] {
+        log_ins.push((user, Arc::from(grant), epoch));
+    }
+    let ended = store.log_ins_ended(&log_ins).await.unwrap();
+    assert_eq!(ended.len(), log_ins.len());
+    let (of_guests, of_others) = ended.split_at(1_000);
+    let ended_guests = of_guests.iter().enumerate().filter(|(_, ended)| **ended);
+    assert_eq!(
+        ended_guests.map(|(place, _)| place).collect::<Vec<_>>(),
+        [500]
+    );
+    assert_eq!(of_others, [true, false, false, true, false, true]);
+    assert!(store.log_ins_ended(&[]).await.unwrap().is_empty());
 }
 
 pub(super) async fn the_first_link_stays(store: Any) {

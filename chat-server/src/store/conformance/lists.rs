@@ -270,14 +270,33 @@ pub(super) async fn the_peer_of_a_direct_room_is_known_by_name(store: Any) {
     );
 }
 
+pub(super) async fn the_rooms_of_many_are_told_at_once(store: Any) {
+    let mut stage = Stage::new(Arc::clone(&store));
+    for number in [3, 1, 2] {
+        stage.den(number).await;
+    }
+    stage.join(room(2), BOB).await;
+    stage.join(room(1), BOB).await;
+    stage.join(room(3), CAROL).await;
+    stage.act(room(3), CAROL, Leave {}).await;
+    let asked = [BOB, CAROL, ALICE, BOB, UserId::new(77)];
+    let rooms = store.memberships(&asked).await.unwrap();
+    let expected = [(ALICE, 1), (ALICE, 2), (ALICE, 3), (BOB, 1), (BOB, 2)];
+    let expected = expected.map(|(user, number)| (user, room(number)));
+    assert_eq!(rooms, expected);
+    assert!(store.memberships(&[]).await.unwrap().is_empty());
+}
+
 pub(super) async fn a_deleted_room_is_in_no_list(store: Any) {
     let mut stage = Stage::new(Arc::clone(&store));
     let den = stage.den(1).await;
     stage.join(den, BOB).await;
     assert_eq!(store.rooms_of(BOB).await.unwrap().len(), 1);
+    assert_eq!(store.memberships(&[BOB]).await.unwrap(), [(BOB, den)]);
     stage.act(den, ALICE, DeleteRoom {}).await;
     assert_eq!(store.card(den).await.unwrap(), None);
     assert!(store.rooms_of(BOB).await.unwrap().is_empty());
+    assert!(store.memberships(&[BOB]).await.unwrap().is_empty());
     assert!(store.members(den, None, 9).await.unwrap().is_empty());
     assert_eq!(
         store.standing(BOB, Timestamp::new(0)).await.unwrap(),

@@ -120,9 +120,11 @@ impl Accounts {
 
     pub(super) fn token_holds(&self, user: UserId, grant: &str, epoch: u64) -> bool {
         let is_known = user.is_guest() || self.accounts.contains_key(&user);
-        is_known
-            && epoch >= self.epoch(user)
-            && !self.revoked.contains_key(&(user, grant.to_owned()))
+        is_known && !self.is_ended(user, grant, epoch)
+    }
+
+    pub(super) fn is_ended(&self, user: UserId, grant: &str, epoch: u64) -> bool {
+        epoch < self.epoch(user) || self.revoked.contains_key(&(user, grant.to_owned()))
     }
 
     pub(super) fn linked(&self, issuer: &str, foreign: &str) -> Option<Account> {

@@ -1,5 +1,7 @@
 //! Accounts, their log-ins, and whom they want to hear nothing from.
 
+use std::sync::Arc;
+
 use chat_core::{Name, Timestamp, UserId};
 use tokio_postgres::Row;
 
@@ -199,6 +201,32 @@ pub(super) async fn token_holds(
     let wish = params![int(user), grant.to_owned(), int(epoch), user.is_guest()];
     let found = tx.row(sql, wish).await?;
     found.map_or(Ok(false), |row| get(&row, 0))
+}
+
+/// Which of these log-ins were ended.
+pub(super) async fn are_ended(
+    tx: &Tx<'_>,
+    log_ins: &[(UserId, Arc<str>, u64)],
+) -> Result<Vec<bool>> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM revoked_grants r
+                     WHERE r.person = k.person AND r.grant_id = k.grant_id)
+                 OR coalesce((SELECT e.epoch FROM token_epochs e WHERE e.person = k.person), 0)
+                     > k.epoch
+             FROM unnest($1::bigint[], $2::text[], $3::bigint[])
+                 WITH ORDINALITY AS k (person, grant_id, epoch, place) ORDER BY k.place";
+    let users: Vec<i64> = log_ins.iter().map(|(user, ..)| int(*user)).collect();
+    let epochs: Vec<i64> = log_ins.iter().map(|(.., epoch)| int(*epoch)).collect();
+    // One that can't be kept here can't have been ended alone.
+    let kept = |grant: &str| {
+        if is_storable(grant) {
+            grant.to_owned()
+        } else {
+            String::new()
+        }
+    };
+    let grants: Vec<String> = log_ins.iter().map(|(_, grant, _)| kept(grant)).collect();
+    let found = tx.rows(sql, params![users, grants, epochs]).await?;
+    found.iter().map(|row| get(row, 0)).collect()
 }
 
 /// The account of somebody who has his account elsewhere.

@@ -85,6 +85,7 @@ pub(super) async fn go_on(tx: &Tx<'_>) -> Result<bool> {
     let passing = tx.rows(sql, params![room, seq]).await?;
     let people = passing.iter().map(|row| get(row, 0));
     let people = people.collect::<Result<BTreeSet<i64>>>()?;
+    let passing: Vec<i64> = people.iter().copied().collect();
     let sql = "SELECT room, seq, author FROM records WHERE (room, seq) > ($1, $2)
                ORDER BY room, seq LIMIT $3";
     let found = tx.rows(sql, params![room, seq, rows(RECORDS_MAX)]).await?;
@@ -106,10 +107,14 @@ pub(super) async fn go_on(tx: &Tx<'_>) -> Result<bool> {
     let last = found.last();
     let last = last.map(|row| Ok::<_, Fault>((get::<i64>(row, 0)?, get::<i64>(row, 1)?)));
     let (to_room, to_seq) = last.transpose()?.unzip();
-    steps.push(
-        "UPDATE erased SET room = $3, seq = $4 WHERE room = $1 AND seq = $2",
-        params![room, seq, to_room, to_seq],
-    );
+    // Not everybody who is there by now: of who has come since nothing was looked for.
+    let sql = "UPDATE erased SET room = $2, seq = $3 WHERE person = ANY($1)";
+    #[cfg(sabotage)]
+    let sql = match chat_core::sabotage::planted("whoever_comes_meanwhile_is_passed_over") {
+        true => "UPDATE erased SET room = $2, seq = $3 WHERE person = ANY($1) OR room IS NOT NULL",
+        false => sql,
+    };
+    steps.push(sql, params![passing, to_room, to_seq]);
     tx.all(&mut steps).await?;
     Ok(true)
 }

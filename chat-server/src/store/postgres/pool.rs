@@ -1,7 +1,8 @@
 //! The connections: so many at most, made when they are needed, and made again when they are lost.
 //!
 //! They are looked after by a thread of the store's own, since whoever asks may end before it does.
-//! Whoever asks speaks to them from his own thread.
+//! Whoever asks speaks to them from his own thread. If he goes before his work is over, that is waited for
+//! here, for a moment, and then cancelled.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,6 +28,9 @@ const READERS: usize = 4;
 /// How long it may take to connect to one address.
 const CONNECT: Duration = Duration::from_secs(5);
 
+/// How long work goes on for which nobody waits any more.
+const GRACE: Duration = Duration::from_millis(200);
+
 /// What each connection is told first. Nothing may hang for ever, or keep others waiting for ever; and
 /// what was committed is on disk, whatever the database's own setting.
 const SETTINGS: &str = "
@@ -46,11 +50,14 @@ pub(super) struct Pool {
     runtime: Runtime,
     writers: Arc<Semaphore>,
     readers: Arc<Semaphore>,
-    idle: Mutex<Vec<Connection>>,
+    idle: Arc<Idle>,
     presence: Mutex<Option<Arc<Presence>>>,
     /// Held by whoever makes the presence again.
     turn: tokio::sync::Mutex<()>,
 }
+
+/// Connections that nobody uses. The one that was used last is used next.
+type Idle = Mutex<Vec<Connection>>;
 
 /// A connection, and what it has prepared.
 struct Connection {
@@ -64,7 +71,10 @@ struct Connection {
 pub(super) struct Lease<'a> {
     pool: &'a Pool,
     connection: Option<Connection>,
-    _permit: OwnedSemaphorePermit,
+    permit: Option<OwnedSemaphorePermit>,
+    /// Whether its work has come to an end, well or not. Else whoever did it is gone, and PostgreSQL
+    /// may still be at it.
+    pub(super) is_over: bool,
 }
 
 impl Pool {
@@ -85,7 +95,7 @@ impl Pool {
             runtime: Runtime::start()?,
             writers: Arc::new(Semaphore::new(WRITERS)),
             readers: Arc::new(Semaphore::new(READERS)),
-            idle: Mutex::default(),
+            idle: Arc::default(),
             presence: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
         })
@@ -111,7 +121,8 @@ impl Pool {
         Ok(Lease {
             pool: self,
             connection: Some(self.connection().await?),
-            _permit: permit,
+            permit: Some(permit),
+            is_over: false,
         })
     }
 
@@ -272,15 +283,47 @@ impl Drop for Lease<'_> {
         let is_gone = connection.client.is_closed() || connection.is_broken.load(Ordering::Relaxed);
         #[cfg(sabotage)]
         let is_gone = is_gone && !chat_core::sabotage::planted("lost_connections_used_again");
-        if !is_gone {
-            let mut idle = self
-                .pool
-                .idle
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            idle.push(connection);
+        if is_gone {
+            return;
+        }
+        let idle = Arc::clone(&self.pool.idle);
+        #[cfg(sabotage)]
+        let is_over = self.is_over || chat_core::sabotage::planted("busy_connections_used_again");
+        #[cfg(not(sabotage))]
+        let is_over = self.is_over;
+        if is_over {
+            put_back(connection, &idle);
+        } else {
+            let settling = settle(connection, idle, self.permit.take());
+            drop(self.pool.runtime.handle.spawn(settling));
         }
     }
+}
+
+fn put_back(connection: Connection, idle: &Idle) {
+    let mut idle = idle.lock().unwrap_or_else(PoisonError::into_inner);
+    idle.push(connection);
+}
+
+/// Waits for the end of work for which nobody waits any more, and cancels it if that takes long: whoever
+/// comes next isn't to wait behind it, nor anybody for what it holds. The connection counts meanwhile.
+async fn settle(connection: Connection, idle: Arc<Idle>, permit: Option<OwnedSemaphorePermit>) {
+    let client = &connection.client;
+    // What is asked last is answered last.
+    match timeout(GRACE, client.batch_execute("")).await {
+        Ok(Ok(())) => return put_back(connection, &idle),
+        Ok(Err(_)) => return,
+        Err(_) => {}
+    }
+    // It isn't used again: a cancelling that comes late would be of what somebody else does.
+    let cancelled = timeout(ANSWER, async {
+        client.cancel_token().cancel_query(NoTls).await.ok();
+        client.batch_execute("").await.ok();
+    });
+    if cancelled.await.is_err() {
+        tracing::debug!("a connection to the database is left while it is busy");
+    }
+    drop(permit);
 }
 
 /// The thread that looks after the connections.

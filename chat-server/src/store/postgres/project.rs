@@ -40,6 +40,7 @@ impl Projection {
 
     /// Follows all of them. The records themselves are among the steps already.
     pub(super) async fn follow(self, tx: &Tx<'_>, steps: &mut Steps) -> Result<()> {
+        self.hold_members(steps);
         let mut posts = Posts::default();
         for (record, head_idx) in self.0 {
             if let Event::Posted(it) = &record.event {
@@ -51,6 +52,61 @@ impl Projection {
         }
         posts.keep(steps);
         Ok(())
+    }
+
+    /// Holds the lines of all members that change, in the order in which everybody holds them who moves
+    /// markers: records are followed in another one. Messages alone are written together, in this order.
+    fn hold_members(&self, steps: &mut Steps) {
+        let changed = self.0.iter().filter_map(|(record, _)| {
+            let user = changed_member(record)?;
+            Some((int(record.room), int(user)))
+        });
+        let changed: BTreeSet<(i64, i64)> = changed.collect();
+        let is_posted = |(record, _): &(Arc<Record>, Idx)| matches!(record.event, Event::Posted(_));
+        if changed.len() < 2 || self.0.iter().all(is_posted) {
+            return;
+        }
+        let (rooms, people): (Vec<i64>, Vec<i64>) = changed.into_iter().unzip();
+        steps.push(
+            "SELECT 1 FROM unnest($1::bigint[], $2::bigint[]) AS k (room, person)
+             JOIN members m ON m.room = k.room AND m.person = k.person
+             ORDER BY m.room, m.person FOR NO KEY UPDATE OF m",
+            params![rooms, people],
+        );
+    }
+}
+
+/// The member whose line a record changes.
+fn changed_member(record: &Record) -> Option<UserId> {
+    match &record.event {
+        Event::Posted(_) | Event::Joined(_) | Event::Left(_) | Event::NicknameChanged(_) => {
+            Some(record.by.id)
+        }
+        Event::Kicked(it) => Some(it.user),
+        Event::Banned(it) => Some(it.user),
+        Event::RoleChanged(it) => Some(it.user),
+        // Members of a room that is made are nobody else's to wait for.
+        Event::RoomCreated(_)
+        | Event::RoomUpdated(_)
+        | Event::AccessChanged(_)
+        | Event::RoomArchived(_)
+        | Event::RoomUnarchived(_)
+        | Event::RoomDeleted(_)
+        | Event::RoomTrimmed(_)
+        | Event::OwnershipTransferred(_)
+        | Event::Edited(_)
+        | Event::Deleted(_)
+        | Event::Reacted(_)
+        | Event::Unreacted(_)
+        | Event::GrantChanged(_)
+        | Event::Invited(_)
+        | Event::InviteRevoked(_)
+        | Event::InviteDeclined(_)
+        | Event::Unbanned(_)
+        | Event::Muted(_)
+        | Event::Unmuted(_)
+        | Event::Pinned(_)
+        | Event::Unpinned(_) => None,
     }
 }
 

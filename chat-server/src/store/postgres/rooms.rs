@@ -180,6 +180,16 @@ pub(super) async fn rooms_of(tx: &Tx<'_>, user: UserId) -> Result<Vec<MyRoom>> {
     Ok(mine)
 }
 
+/// Who is a member of which rooms.
+pub(super) async fn memberships(tx: &Tx<'_>, users: &[UserId]) -> Result<Vec<(UserId, RoomId)>> {
+    let sql = "SELECT m.person, m.room FROM members m JOIN rooms r ON r.id = m.room
+         WHERE m.person = ANY($1) AND r.lifecycle <> 'deleted' ORDER BY m.person, m.room";
+    let users: Vec<i64> = users.iter().copied().map(int).collect();
+    let found = tx.rows(sql, params![users]).await?;
+    let membership = |row: &Row| Ok((number(row, 0)?, number(row, 1)?));
+    found.iter().map(membership).collect()
+}
+
 /// The role of a member, from the column of his own role and the owner's column after it.
 fn role(row: &Row, column: usize, kind: Kind, user: UserId) -> Result<Role> {
     let owner: UserId = number(row, column + 1)?;

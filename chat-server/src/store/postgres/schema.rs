@@ -1,9 +1,13 @@
 //! The schema, and the locks by which nodes take turns.
 
+use std::time::Duration;
+
+use tokio::time::timeout;
 use tokio_postgres::Client;
 
 use super::fault::{Fault, Result};
 use super::presence::one;
+use super::tx::{ANSWER, NO_ANSWER};
 
 /// The migrations, oldest first; the schema's version is how many of them have run.
 const MIGRATIONS: &[&str] = &[include_str!("schema/0001.sql")];
@@ -14,6 +18,9 @@ const _: () = assert!(
     MIGRATIONS.len() == KNOWN as usize,
     "one migration for each version"
 );
+
+/// How long a migration may take. Nodes that come meanwhile are refused, and come again.
+const MIGRATION: Duration = Duration::from_secs(60 * 60);
 
 /// What nodes take turns at. The locks of two stores in different schemas of one database are
 /// different ones.
@@ -93,9 +100,8 @@ pub(super) async fn migrate(client: &Client) -> Result<()> {
     if fsync != "on" {
         tracing::warn!("the database runs with fsync off: a power cut may damage it");
     }
-    client
-        .batch_execute("CREATE TABLE IF NOT EXISTS chat_schema (version bigint NOT NULL)")
-        .await?;
+    let made = "CREATE TABLE IF NOT EXISTS chat_schema (version bigint NOT NULL)";
+    execute(client, made, ANSWER).await?;
     let found: i64 = one(
         client,
         "SELECT coalesce(max(version), 0) FROM chat_schema",
@@ -111,12 +117,16 @@ pub(super) async fn migrate(client: &Client) -> Result<()> {
     }
     for (version, sql) in (1..=KNOWN).zip(MIGRATIONS).skip(found as usize) {
         let noted = format!("INSERT INTO chat_schema (version) VALUES ({version})");
-        let step = format!("BEGIN; {sql}; {noted}; COMMIT");
-        if let Err(error) = client.batch_execute(&step).await {
-            // What there is of it goes with the transaction.
-            drop(client.batch_execute("ROLLBACK").await);
-            return Err(error.into());
-        }
+        // A table of many lines takes longer than a statement may else.
+        let step = format!("BEGIN; SET LOCAL statement_timeout = 0; {sql}; {noted}; COMMIT");
+        // What there is of one that fails goes with its transaction, and that with the connection.
+        execute(client, &step, MIGRATION).await?;
     }
     Ok(())
+}
+
+/// Carries something out that takes so long at most.
+async fn execute(client: &Client, sql: &str, within: Duration) -> Result<()> {
+    let done = timeout(within, client.batch_execute(sql)).await;
+    Ok(done.map_err(|_| Fault::unavailable(NO_ANSWER))??)
 }

@@ -45,7 +45,7 @@ fn words_of(said: Option<&Content>) -> Vec<String> {
 /// Takes in some of what was not taken in yet, in the first room after one where there is such; returns
 /// in which room, and none if there is nothing left.
 pub(super) async fn catch_up(tx: &Tx<'_>, after: RoomId) -> Result<Option<RoomId>> {
-    let sql = "SELECT id, indexed FROM rooms WHERE indexed < head_seq AND id > $1
+    let sql = "SELECT id, indexed FROM rooms WHERE behind AND id > $1
                ORDER BY id LIMIT 1 FOR NO KEY UPDATE";
     let mut from = int(after);
     // From the first room again, once.

@@ -1,5 +1,7 @@
 //! Accounts, their log-ins, and whom they want to hear nothing from.
 
+use std::sync::Arc;
+
 use chat_core::{Name, Timestamp, UserId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -177,15 +179,25 @@ pub(super) fn prune_grants(db: &Connection, now: Timestamp) -> Result<()> {
 
 /// Whether a token of this user, log-in and epoch still counts.
 pub(super) fn token_holds(db: &Connection, user: UserId, grant: &str, epoch: u64) -> Result<bool> {
-    let void = db
+    // An account that isn't here may be one whose number somebody else is to get.
+    Ok(!is_ended(db, user, grant, epoch)? && (user.is_guest() || by_number(db, user)?.is_some()))
+}
+
+fn is_ended(db: &Connection, user: UserId, grant: &str, epoch: u64) -> Result<bool> {
+    let ended = db
         .prepare_cached(
-            "SELECT 1 WHERE EXISTS (SELECT 1 FROM revoked_grants WHERE user = ?1 AND grant_id = ?2)
+            "SELECT EXISTS (SELECT 1 FROM revoked_grants WHERE user = ?1 AND grant_id = ?2)
                  OR coalesce((SELECT epoch FROM token_epochs WHERE user = ?1), 0) > ?3",
         )?
-        .query_row(params![int(user), grant, int(epoch)], |_| Ok(()))
-        .optional()?;
-    // An account that isn't here may be one whose number somebody else is to get.
-    Ok(void.is_none() && (user.is_guest() || by_number(db, user)?.is_some()))
+        .query_row(params![int(user), grant, int(epoch)], |row| row.get(0))?;
+    Ok(ended)
+}
+
+/// Which of these log-ins were ended.
+pub(super) fn are_ended(db: &Connection, log_ins: &[(UserId, Arc<str>, u64)]) -> Result<Vec<bool>> {
+    let log_ins = log_ins.iter();
+    let ended = log_ins.map(|(user, grant, epoch)| is_ended(db, *user, grant, *epoch));
+    ended.collect()
 }
 
 /// The account of somebody who has his account elsewhere.

@@ -2,8 +2,13 @@
 //!
 //! The log begins anew once all of it is in the database and nobody reads it. To move all of it takes
 //! ten milliseconds and more, for which everybody would wait. So a reading thread moves what is
-//! there, while the writer goes on, and again what came meanwhile; the little that is left then the
-//! writer moves itself.
+//! there, while the writer goes on, and again what came meanwhile, until the little that is left is
+//! moved by the writer itself.
+//!
+//! The log has a bound all the same. Should the writer be so busy that it never comes to that, it waits
+//! for the others and moves the rest, however much that is, once the log is twice as long as it was
+//! when that began. What a long read (a backup) holds up can't be moved by anybody; after that the
+//! writer waits once as much again is written as was to be moved when the read was last in the way.
 //!
 //! SQLite synchronises the database only when nothing of the log is left, so whoever moves a part does
 //! that here: the last synchronisation is short then.
@@ -27,9 +32,6 @@ const FRAMES: u64 = 8_192;
 
 /// The writer moves one frame in so many itself.
 const LAST_PART: u64 = 16;
-
-/// How often the log is moved by somebody else before the writer moves what came meanwhile.
-const PASSES_MAX: u32 = 2;
 
 /// Frames after which a log's file is made longer than it is.
 const BUSY_FRAMES: u64 = 256;
@@ -55,8 +57,11 @@ pub(super) struct Checkpoint {
     frames: u64,
     /// Frames after which the next attempt is made.
     due: u64,
+    /// Frames at which the writer doesn't go on before the log is moved.
+    longest: u64,
     pass: Option<Pass>,
-    passes: u32,
+    /// What was moved when that began.
+    moved: Option<u64>,
     /// How long the log was, and how long its file is, as far as that was looked at.
     seen: u64,
     length: u64,
@@ -80,15 +85,21 @@ struct State {
     is_busy: bool,
 }
 
+impl State {
+    /// Frames that are still to be moved.
+    const fn left(self) -> u64 {
+        self.frames.saturating_sub(self.moved)
+    }
+}
+
 impl Checkpoint {
     /// Moves the log of a file, for the most part elsewhere.
     pub(super) fn new(
         db: &Connection,
         path: &Path,
+        database: File,
         begin: impl Fn(Arc<File>) -> Option<Pass> + Send + 'static,
     ) -> Result<Self, StoreError> {
-        let database = open::private(path)
-            .map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
         let page_bytes = db.query_row("PRAGMA page_size", [], |row| row.get::<_, i64>(0));
         let page_bytes = page_bytes.map_err(|error| open::refusal(path, error))?;
         Ok(Self {
@@ -108,8 +119,9 @@ impl Checkpoint {
             files: None,
             frames: FRAMES,
             due: FRAMES,
+            longest: 2 * FRAMES,
             pass: None,
-            passes: 0,
+            moved: None,
             seen: 0,
             length: 0,
         }
@@ -127,34 +139,55 @@ impl Checkpoint {
         let before = state(db)?;
         self.stretch(before.frames);
         // However slow that is, the log doesn't grow without bounds.
-        match self.take_back(db, before.frames >= 2 * self.frames) {
+        match self.take_back(db, before.frames >= self.longest) {
             Ok(true) => {}
             Ok(false) => return Ok(()),
             Err(fault) => {
-                self.due = before.frames + self.last();
+                self.put_off(before);
                 return Err(fault);
             }
         }
         let state = state(db)?;
+        let moved = self.moved.take();
         if state.frames < self.frames {
-            (self.due, self.passes) = (self.frames, 0);
+            (self.due, self.longest) = (self.frames, 2 * self.frames);
             return Ok(());
+        }
+        if moved == Some(state.moved) {
+            // Somebody reads for long what is in the log.
+            self.put_off(state);
         }
         if state.frames < self.due {
             return Ok(());
         }
-        if state.frames.saturating_sub(state.moved) > self.last() && self.passes < PASSES_MAX {
-            self.passes += 1;
+        if state.left() > self.last() && state.frames < self.longest {
             let begin = |files: &Files| (files.begin)(Arc::clone(&files.database));
             self.pass = self.files.as_ref().and_then(begin);
-            if self.pass.is_some() {
-                return Ok(());
-            }
+            self.moved = self.pass.as_ref().map(|_| state.moved);
+            return Ok(());
         }
         // Should somebody read what is in the log, this isn't the end of it.
-        (self.due, self.passes) = (state.frames + self.last(), 0);
-        move_on(db)?;
+        self.put_off(state);
+        self.put_off(move_on(db)?);
         Ok(())
+    }
+
+    /// Tries again after a while.
+    fn put_off(&mut self, state: State) {
+        self.due = state.frames + self.last();
+        self.longest = state.frames + state.left().max(self.frames);
+    }
+
+    /// Whether more is still to be moved than anybody should wait for. If so, it is begun next time.
+    pub(super) fn is_behind(&mut self, db: &Connection) -> Result<bool> {
+        if self.files.is_none() {
+            return Ok(false);
+        }
+        let is_behind = state(db)?.left() > self.frames;
+        if is_behind {
+            self.due = 0;
+        }
+        Ok(is_behind)
     }
 
     /// Frames that the writer moves itself, and after which it tries again.
@@ -224,19 +257,24 @@ impl Checkpoint {
             // However that went: what it moved is written again.
             drop(pass.blocking_recv());
         }
-        #[cfg(sabotage)]
-        if chat_core::sabotage::planted("moved_pages_taken_as_written") {
-            return Ok(());
-        }
-        let state = state(db)?;
-        if state.moved == 0 {
-            return Ok(());
-        }
-        db.execute_batch("BEGIN IMMEDIATE")?;
-        let written = rewrite(&files.log, &files.database, state);
-        db.execute_batch("ROLLBACK")?;
-        written.map_err(|error| Fault::Unavailable(error.to_string()))
+        move_again(db, &files.log, &files.database)
     }
+}
+
+/// Writes what the log has in the database already to its place once more, and synchronises it.
+pub(super) fn move_again(db: &Connection, log: &Path, database: &File) -> Result<()> {
+    #[cfg(sabotage)]
+    if chat_core::sabotage::planted("moved_pages_taken_as_written") {
+        return Ok(());
+    }
+    let state = state(db)?;
+    if state.moved == 0 {
+        return Ok(());
+    }
+    db.execute_batch("BEGIN IMMEDIATE")?;
+    let written = rewrite(log, database, state);
+    db.execute_batch("ROLLBACK")?;
+    written.map_err(|error| Fault::Unavailable(error.to_string()))
 }
 
 /// Moves what can be moved of the log, beside a writer who goes on, and synchronises it.
@@ -315,152 +353,4 @@ fn number(bytes: &[u8], at: usize) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-    use std::fs;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use tempfile::TempDir;
-
-    use super::super::readers::Readers;
-    use super::super::scrub::Scrub;
-    use super::super::writer::{Alone, Desk, Writer};
-    use super::*;
-
-    fn file() -> (TempDir, PathBuf, Connection) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("chat.db");
-        let db = open::writer(&path).unwrap();
-        let sql = "CREATE TABLE lines (number INTEGER PRIMARY KEY, line TEXT)";
-        db.execute_batch(sql).unwrap();
-        open::settle(&db).unwrap();
-        (folder, path, db)
-    }
-
-    fn say(db: &Connection, number: usize) {
-        let sql = "INSERT INTO lines VALUES (?1, hex(zeroblob(500)))";
-        db.execute(sql, [i64::try_from(number).unwrap()]).unwrap();
-    }
-
-    fn said(db: &Connection) -> i64 {
-        db.query_row("SELECT count(*) FROM lines", [], |row| row.get(0))
-            .unwrap()
-    }
-
-    /// What a dead process leaves of the file, with its log or without it.
-    fn left(path: &Path, ends: &[&str]) -> (TempDir, Connection) {
-        let folder = tempfile::tempdir().unwrap();
-        for end in ends {
-            let name = format!("chat.db{end}");
-            fs::copy(open::beside(path, end), folder.path().join(name)).unwrap();
-        }
-        let db = Connection::open(folder.path().join("chat.db")).unwrap();
-        (folder, db)
-    }
-
-    #[test]
-    fn however_much_is_written_the_log_begins_anew() {
-        let (_folder, path, db) = file();
-        let readers = Readers::start(vec![open::reader(&path).unwrap()]).unwrap();
-        let passes = Arc::new(AtomicUsize::new(0));
-        let (begin, count) = (readers.movers(), Arc::clone(&passes));
-        let begin = move |database| {
-            count.fetch_add(1, Ordering::Relaxed);
-            begin(database)
-        };
-        let mut checkpoint = Checkpoint::new(&db, &path, begin).unwrap();
-        (checkpoint.frames, checkpoint.due) = (64, 64);
-        let mut longest = 0;
-        for number in 0..600 {
-            say(&db, number);
-            longest = longest.max(state(&db).unwrap().frames);
-            checkpoint.go_on(&db).unwrap();
-        }
-        assert!((64..2 * 64 + 8).contains(&longest), "{longest} frames");
-        assert!(
-            passes.load(Ordering::Relaxed) > 5,
-            "the writer moved it alone"
-        );
-        drop(readers);
-        assert_eq!(said(&left(&path, &["", "-wal"]).1), 600);
-    }
-
-    #[tokio::test]
-    async fn once_it_could_not_be_moved_nothing_is_acknowledged() {
-        let (_folder, path, db) = file();
-        let begin = |_| {
-            let (reply, pass) = oneshot::channel();
-            drop(reply.send(Err(Fault::Unsynchronised("by lot".into()))));
-            Some(pass)
-        };
-        let mut checkpoint = Checkpoint::new(&db, &path, begin).unwrap();
-        (checkpoint.frames, checkpoint.due) = (64, 64);
-        let reopen = || Err(StoreError::Unavailable("gone".into()));
-        let desk = Desk::new(db, 1, reopen, BTreeSet::new(), Scrub::none(), checkpoint);
-        let writer = Writer::start(desk).unwrap();
-        let mut refused = 0;
-        for number in 0..100 {
-            let work = move |desk: &mut Desk| {
-                say(&desk.db, number);
-                Ok(())
-            };
-            let said = writer.write(Alone::Yes, work).await;
-            assert!(refused == 0 || said.is_err(), "{number} was acknowledged");
-            refused += usize::from(said.is_err());
-        }
-        assert!(refused > 50, "{refused} were refused");
-    }
-
-    #[test]
-    fn after_a_failure_what_was_moved_before_is_written_again() {
-        let (_folder, path, db) = file();
-        (0..20).for_each(|number| say(&db, number));
-        let reader = Connection::open(&path).unwrap();
-        reader.execute_batch("BEGIN").unwrap();
-        assert_eq!(said(&reader), 20);
-        (20..30).for_each(|number| say(&db, number));
-        let mut checkpoint = Checkpoint::new(&db, &path, |_| None).unwrap();
-        let lost = fs::read(&path).unwrap();
-        let state = move_on(&db).unwrap();
-        assert!(
-            (1..state.frames).contains(&state.moved),
-            "a reader was in the way"
-        );
-        reader.execute_batch("ROLLBACK").unwrap();
-        // What was moved isn't in the database, whatever the system said of it.
-        let mut database = &*checkpoint.files.as_ref().unwrap().database;
-        let length = usize::try_from(database.metadata().unwrap().len()).unwrap();
-        database.seek(SeekFrom::Start(0)).unwrap();
-        database.write_all(&lost).unwrap();
-        database.write_all(&vec![0; length - lost.len()]).unwrap();
-
-        let db = open::writer_again(&path).unwrap();
-        checkpoint.write_again(&db).unwrap();
-        assert!(open::settle(&db).unwrap());
-        let (_folder, found) = left(&path, &[""]);
-        let check = found.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0));
-        assert_eq!(check.as_deref(), Ok("ok"));
-        assert_eq!(said(&found), 30);
-    }
-
-    #[test]
-    fn a_busy_log_has_a_file_that_need_not_grow() {
-        let (_folder, path, db) = file();
-        let mut checkpoint = Checkpoint::new(&db, &path, |_| None).unwrap();
-        let length = || fs::metadata(open::beside(&path, "-wal")).unwrap().len();
-        let (mut grew, mut number) = (0, 0);
-        while state(&db).unwrap().frames < 2 * BUSY_FRAMES {
-            let before = length();
-            say(&db, number);
-            grew += usize::from(length() > before && before > 0);
-            checkpoint.go_on(&db).unwrap();
-            number += 1;
-            let end = state(&db).unwrap().frames * (HEADER_BYTES as u64 + 4_096);
-            let is_busy = checkpoint.seen >= BUSY_FRAMES;
-            assert_eq!(length() > end + STRETCH_BYTES.1, is_busy);
-        }
-        assert!(grew * 3 < number * 2, "{grew} of {number} commits");
-        let (_folder, killed) = left(&path, &["", "-wal"]);
-        assert_eq!(said(&killed), i64::try_from(number).unwrap());
-    }
-}
+mod tests;

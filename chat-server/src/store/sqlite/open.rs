@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::checkpoint;
 use super::fault::Fault;
 use crate::store::StoreError;
 
@@ -29,18 +30,29 @@ const _: () = assert!(
     "one migration for each version"
 );
 
-/// Takes the lock that says whose the file is. It goes with the process, however that ends.
-pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
+/// The lock that says whose the file is. It goes with the process, however that ends.
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // A process that is being started has a copy of every descriptor until it is itself. Closed
+        // here alone, the file stays locked for that long.
+        drop(self.0.unlock());
+    }
+}
+
+/// Takes the lock of a file.
+pub(super) fn lock(path: &Path) -> Result<Lock, StoreError> {
     let name = beside(path, "-lock");
     let unavailable =
         |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", name.display()));
     let file = private(&name).map_err(unavailable)?;
     #[cfg(sabotage)]
     if chat_core::sabotage::planted("lock_not_taken") {
-        return Ok(file);
+        return Ok(Lock(file));
     }
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(StoreError::Locked(path.display().to_string())),
         Err(TryLockError::Error(error)) => Err(unavailable(error)),
     }
@@ -56,19 +68,20 @@ pub(super) fn private(path: &Path) -> std::io::Result<File> {
     options.open(path)
 }
 
-/// Opens a connection for writing, and brings the schema up to date.
-pub(super) fn writer(path: &Path) -> Result<Connection, StoreError> {
+/// Opens a connection for writing, and brings the schema up to date. Beside it, the file itself: to
+/// close that would give up the connection's locks, so it stays open as long.
+pub(super) fn writer(path: &Path) -> Result<(Connection, File), StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     // The write-ahead log gets the rights of the file that it belongs to.
-    private(path)
+    let database = private(path)
         .map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
     let db = connect(path, flags)?;
     configure(&db).map_err(|error| refusal(path, error))?;
-    take_over(&db, path)?;
+    take_over(&db, path, &database)?;
     migrate(&db, path)?;
-    Ok(db)
+    Ok((db, database))
 }
 
 /// Makes certain what an earlier process left in the write-ahead log: whoever hears of it from here
@@ -77,7 +90,10 @@ pub(super) fn writer(path: &Path) -> Result<Connection, StoreError> {
 /// It may never have been synchronised, and if an fsync failed, the system takes it for written
 /// though it isn't. So the log is written once more, byte by byte, and synchronised, before anything
 /// of it reaches the database. Nobody else writes meanwhile, for this holds the lock to do so.
-fn take_over(db: &Connection, path: &Path) -> Result<(), StoreError> {
+///
+/// If another program reads the store (a backup), what that process had moved counts as moved. That may
+/// not be on disk either, so it is moved once more.
+fn take_over(db: &Connection, path: &Path, database: &File) -> Result<(), StoreError> {
     #[cfg(sabotage)]
     if chat_core::sabotage::planted("log_taken_as_it_lies") {
         return Ok(());
@@ -88,6 +104,7 @@ fn take_over(db: &Connection, path: &Path) -> Result<(), StoreError> {
     let rewritten = rewrite(&log);
     db.execute_batch("ROLLBACK").map_err(refused)?;
     rewritten.map_err(|error| StoreError::Unavailable(format!("{}: {error}", log.display())))?;
+    checkpoint::move_again(db, &log, database).map_err(|fault| StoreError::from(&fault))?;
     if !settle(db).map_err(refused)? {
         tracing::warn!("another program reads the store; its log is moved into it later");
     }
@@ -251,5 +268,22 @@ pub(super) fn refusal(path: &Path, error: rusqlite::Error) -> StoreError {
                 StoreError::Unavailable(words)
             }
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_is_free_again_though_a_copy_of_its_lock_is_left() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("chat.db");
+        let held = lock(&path).unwrap();
+        let copy = held.0.try_clone().unwrap();
+        assert!(matches!(lock(&path), Err(StoreError::Locked(_))));
+        drop(held);
+        lock(&path).unwrap();
+        drop(copy);
     }
 }

@@ -1,5 +1,7 @@
 //! Lists of rooms and members, markers and counts.
 
+use std::collections::BTreeSet;
+
 use chat_core::{Author, Created, Idx, Kind, Name, Role, RoomId, Standing, Timestamp, UserId};
 use chat_protocol::answer::{MemberCard, MyRoom, Page, RoomCard};
 use rusqlite::{Connection, Row, params};
@@ -155,6 +157,25 @@ pub(super) fn rooms_of(db: &Connection, user: UserId) -> Result<Vec<MyRoom>> {
         });
     }
     Ok(mine)
+}
+
+/// Who is a member of which rooms.
+pub(super) fn memberships(
+    db: &Connection,
+    users: &BTreeSet<UserId>,
+) -> Result<Vec<(UserId, RoomId)>> {
+    let mut query = db.prepare_cached(
+        "SELECT m.room FROM members m JOIN rooms r ON r.id = m.room
+         WHERE m.user = ?1 AND r.lifecycle <> 'deleted' ORDER BY m.room",
+    )?;
+    let mut memberships = Vec::new();
+    for user in users {
+        let mut found = query.query([int(*user)])?;
+        while let Some(row) = found.next()? {
+            memberships.push((*user, number(row, 0)?));
+        }
+    }
+    Ok(memberships)
 }
 
 /// The role of a member, from the column of his own role and the owner's column after it.

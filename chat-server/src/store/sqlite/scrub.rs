@@ -134,6 +134,11 @@ impl Scrub {
         self.owed
     }
 
+    /// Whether something was erased and the file isn't clean since then.
+    pub(super) const fn is_noted(&self) -> bool {
+        self.noted
+    }
+
     /// Whether a part is to be cleaned.
     pub(super) const fn is_wanted(&self) -> bool {
         self.wanted

@@ -15,6 +15,7 @@ use self::queue::{QUEUE_JOBS_MAX, Queue};
 use super::checkpoint::Checkpoint;
 use super::fault::{Fault, Result};
 use super::scrub::Scrub;
+use crate::clock::{Clock, SystemClock};
 use crate::store::StoreError;
 
 /// Transactions after which what was erased leaves the write-ahead log, however busy it is.
@@ -22,6 +23,10 @@ const ERASED_BATCHES_MAX: u32 = 256;
 
 /// How long a reader is waited for before what was erased leaves the write-ahead log.
 const FORGET_WAIT: Duration = Duration::from_millis(100);
+
+/// How long after that failed it is tried again: whoever reads for long would cost everybody that wait
+/// time after time.
+const FORGET_AGAIN: Duration = Duration::from_secs(3);
 
 /// The way to the writing thread.
 pub(super) struct Writer {
@@ -57,6 +62,9 @@ pub(super) struct Desk {
     pub(super) is_waited_for: bool,
     /// Whether words were erased that the write-ahead log still has.
     erased: bool,
+    /// From when on it is tried to have it forget them.
+    forget_from: Duration,
+    clock: SystemClock,
     /// Keys that were drawn and not given to anybody's words yet.
     pub(super) keys: Vec<WordsKey>,
     /// Opens another connection in the place of this one.
@@ -209,6 +217,8 @@ impl Desk {
             is_waited_for: false,
             // A process that was killed may have left words behind.
             erased: scrub.is_owed(),
+            forget_from: Duration::ZERO,
+            clock: SystemClock::new(),
             keys: Vec::new(),
             scrub,
             checkpoint,
@@ -233,14 +243,19 @@ impl Desk {
         self.scrub.want(&self.db, now)
     }
 
+    /// Whether nothing of what was erased is left in the files.
+    pub(super) const fn has_forgotten(&self) -> bool {
+        !self.erased && !self.scrub.is_noted()
+    }
+
     /// Cleans a part of the file. Nothing may be in the write-ahead log meanwhile.
     fn clean(&mut self) -> Result<()> {
-        self.forget()?;
-        if self.erased {
+        if self.forget()? {
+            self.scrub.step(&self.db)
+        } else {
             self.scrub.wait();
-            return Ok(());
+            Ok(())
         }
-        self.scrub.step(&self.db)
     }
 
     fn execute(&self, sql: &str) -> Result<()> {
@@ -312,19 +327,30 @@ impl Desk {
     }
 
     /// Moves the write-ahead log into the database and cuts it off, so that what was erased is in
-    /// neither. A reader in the way is not waited for long: there will be another time.
-    fn forget(&mut self) -> Result<()> {
+    /// neither; whether that was done. A reader in the way is not waited for long, and neither is the
+    /// move of a log that became long meanwhile: there will be another time.
+    fn forget(&mut self) -> Result<bool> {
         #[cfg(sabotage)]
         if chat_core::sabotage::planted("erased_words_stay_in_the_log") {
             self.erased = false;
-            return Ok(());
+            return Ok(true);
         }
-        self.db.busy_timeout(FORGET_WAIT)?;
-        let settled = super::open::settle(&self.db);
-        self.erased = settled != Ok(true);
-        self.db.busy_timeout(super::open::BUSY)?;
-        settled?;
-        Ok(())
+        if self.clock.elapsed() < self.forget_from {
+            return Ok(false);
+        }
+        let mut is_done = false;
+        if !self.checkpoint.is_behind(&self.db)? {
+            self.db.busy_timeout(FORGET_WAIT)?;
+            let settled = super::open::settle(&self.db);
+            self.db.busy_timeout(super::open::BUSY)?;
+            is_done = settled?;
+        }
+        if is_done {
+            self.erased = false;
+        } else {
+            self.forget_from = self.clock.elapsed() + FORGET_AGAIN;
+        }
+        Ok(is_done)
     }
 }
 
@@ -348,7 +374,7 @@ fn write(mut desk: Desk, jobs: mpsc::Receiver<Box<dyn Job>>) {
         if outcome.is_ok() && desk.erased {
             batches_since_erased += 1;
             if jobs.is_empty() || batches_since_erased >= ERASED_BATCHES_MAX {
-                outcome = desk.forget();
+                outcome = desk.forget().map(drop);
                 batches_since_erased = 0;
             }
         }
@@ -385,109 +411,4 @@ fn refuse(jobs: Vec<Box<dyn Job>>, fault: &Fault) {
 }
 
 #[cfg(test)]
-mod tests {
-    use rusqlite::ffi;
-
-    use super::*;
-
-    fn database() -> Connection {
-        let db = Connection::open_in_memory().unwrap();
-        db.execute_batch("CREATE TABLE lines (line TEXT UNIQUE)")
-            .unwrap();
-        db
-    }
-
-    fn desk(reopen: impl Fn() -> Result<Connection, StoreError> + Send + 'static) -> Desk {
-        let (scrub, checkpoint) = (Scrub::none(), Checkpoint::none());
-        Desk::new(database(), 1, reopen, BTreeSet::new(), scrub, checkpoint)
-    }
-
-    /// A writer whose file can't be opened a second time.
-    fn writer() -> Writer {
-        Writer::start(desk(|| Err(StoreError::Unavailable("gone".into())))).unwrap()
-    }
-
-    async fn note(writer: &Writer, line: &str) -> Result<(), StoreError> {
-        let line = line.to_owned();
-        writer
-            .write(Alone::Yes, move |desk| {
-                desk.db.execute("INSERT INTO lines VALUES (?1)", [line])?;
-                Ok(())
-            })
-            .await
-    }
-
-    async fn lines(writer: &Writer) -> i64 {
-        let count = |desk: &mut Desk| {
-            Ok(desk
-                .db
-                .query_row("SELECT count(*) FROM lines", [], |row| row.get(0))?)
-        };
-        writer.write(Alone::Yes, count).await.unwrap()
-    }
-
-    async fn fail(writer: &Writer, code: i32) -> Result<(), StoreError> {
-        writer
-            .write(Alone::No, move |desk| {
-                desk.db.execute("INSERT INTO lines VALUES ('half')", [])?;
-                Err(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None).into())
-            })
-            .await
-    }
-
-    #[tokio::test]
-    async fn what_one_caller_may_not_do_is_undone_alone() {
-        let writer = writer();
-        let (one, again, other) =
-            tokio::join!(note(&writer, "a"), note(&writer, "a"), note(&writer, "b"));
-        assert!(one.is_ok() && other.is_ok());
-        assert!(
-            matches!(again, Err(StoreError::Unavailable(_))),
-            "{again:?}"
-        );
-        assert_eq!(lines(&writer).await, 2);
-    }
-
-    #[tokio::test]
-    async fn a_full_disk_refuses_all_of_a_transaction_and_recovers() {
-        let writer = writer();
-        let (before, full) = tokio::join!(note(&writer, "a"), fail(&writer, ffi::SQLITE_FULL));
-        assert!(matches!(full, Err(StoreError::Unavailable(_))), "{full:?}");
-        // They shared a transaction or they didn't: what was refused is not there.
-        assert_eq!(lines(&writer).await, i64::from(before.is_ok()));
-        note(&writer, "b").await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn after_a_failed_sync_nothing_is_acknowledged() {
-        let writer = writer();
-        note(&writer, "a").await.unwrap();
-        let failed = fail(&writer, ffi::SQLITE_IOERR_FSYNC).await;
-        assert!(
-            matches!(failed, Err(StoreError::Unavailable(_))),
-            "{failed:?}"
-        );
-        for _ in 0..3 {
-            let refused = note(&writer, "b").await;
-            assert!(
-                matches!(refused, Err(StoreError::Unavailable(_))),
-                "{refused:?}"
-            );
-        }
-    }
-
-    #[tokio::test]
-    async fn once_all_is_certain_it_is_written_again() {
-        let writer = Writer::start(desk(|| Ok(database()))).unwrap();
-        fail(&writer, ffi::SQLITE_IOERR_FSYNC).await.unwrap_err();
-        note(&writer, "b").await.unwrap();
-        assert_eq!(lines(&writer).await, 1);
-    }
-
-    #[tokio::test]
-    async fn nothing_is_ever_written_upon_damage() {
-        let writer = Writer::start(desk(|| Ok(database()))).unwrap();
-        fail(&writer, ffi::SQLITE_CORRUPT).await.unwrap_err();
-        note(&writer, "b").await.unwrap_err();
-    }
-}
+mod tests;

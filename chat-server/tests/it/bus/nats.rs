@@ -7,6 +7,7 @@ use chat_core::{Timestamp, UserId};
 use chat_protocol::close::Close;
 use chat_server::bus::nats::{ClusterKey, Nats};
 use chat_server::bus::{Bus, Hint};
+use chat_server::clock::{Clock, ManualClock, SystemClock};
 use chat_server::config::NatsUrl;
 use chat_server::metrics::Metrics;
 use tokio::time::timeout;
@@ -34,8 +35,12 @@ async fn end(url: &NatsUrl, secret: &str) -> Arc<dyn Bus> {
 }
 
 async fn counting(url: &NatsUrl, secret: &str) -> (Arc<dyn Bus>, Metrics) {
+    with_clock(url, secret, Arc::new(SystemClock::new())).await
+}
+
+async fn with_clock(url: &NatsUrl, secret: &str, clock: Arc<dyn Clock>) -> (Arc<dyn Bus>, Metrics) {
     let metrics = Metrics::new(Timestamp::new(0));
-    let nats = Nats::open(url, ClusterKey::new(secret), &metrics).await;
+    let nats = Nats::open(url, ClusterKey::new(secret), clock, &metrics).await;
     (Arc::new(nats.unwrap()), metrics)
 }
 
@@ -110,4 +115,28 @@ async fn nothing_holds_more_than_its_bound_while_nobody_can_be_reached() {
         .find_map(|line| line.strip_prefix("chat_bus_hints_lost_total "));
     assert!(lost.unwrap().parse::<u64>().unwrap() > 90_000, "{lost:?}");
     assert!(text.contains("\nchat_bus_cut 0\n"), "{text}");
+}
+
+#[tokio::test]
+async fn what_was_said_long_ago_is_not_heard() {
+    let Some(broker) = Broker::start("a node that lives in the past") else {
+        return;
+    };
+    let url = broker.url_for("");
+    let now = Timestamp::new(1_000_000_000_000);
+    let clock = || Arc::new(ManualClock::new(now));
+    let (late, right) = (clock(), clock());
+    late.jump(now.minus_ms(60_001));
+    let (one, _) = with_clock(&url, "a", late.clone()).await;
+    let (two, metrics) = with_clock(&url, "a", right).await;
+    let refused = async {
+        while metrics.encode().contains("\nchat_bus_unreadable_total 0\n") {
+            one.publish(vec![news(1)]);
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, refused).await.unwrap();
+    late.jump(now);
+    let all = heard(&one, &two, &news(2)).await;
+    assert!(!all.contains(&news(1)), "{all:?}");
 }

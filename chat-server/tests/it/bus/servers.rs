@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chat_core::UserId;
 use chat_server::Server;
+use chat_server::auth::Revocation;
 use chat_server::store::Store;
 use chat_server::store::memory::Memory;
 use serde_json::{Value, json};
@@ -246,6 +248,12 @@ impl Stranger {
     }
 }
 
+/// Bytes of a message before what it says.
+const HEAD: usize = 41;
+
+/// Where the highest byte is of how many messages its sender had sent before.
+const COUNT: usize = 25;
+
 #[tokio::test]
 async fn nobody_is_believed_who_has_no_part_in_the_store() {
     let Some(broker) = Broker::start("strangers on the bus") else {
@@ -265,12 +273,14 @@ async fn nobody_is_believed_who_has_no_part_in_the_store() {
     // What comes next, in words of his own; and whatever else bytes may be.
     assert_eq!(b.event("joined").await["seq"], 2);
     let seq = b.event("posted").await["seq"].as_u64().unwrap();
-    let text = String::from_utf8_lossy(&message[17..]).into_owned();
+    let text = String::from_utf8_lossy(&message[HEAD..]).into_owned();
     let forged = text
         .replace("hello", "forged")
         .replace(&format!("\"seq\":{seq}"), &format!("\"seq\":{}", seq + 1));
     assert_ne!(forged, text);
-    let forged = [&message[..17], forged.as_bytes()].concat();
+    let mut forged = [&message[..HEAD], forged.as_bytes()].concat();
+    // It seems to come after all that was sent: nothing but the seal speaks against it.
+    forged[COUNT] = 1;
     let mut later = message.clone();
     later[0] = 2;
     let whole = vec![b'x'; 1024 * 1024];
@@ -278,7 +288,7 @@ async fn nobody_is_believed_who_has_no_part_in_the_store() {
         &forged,
         &later,
         &whole,
-        &message[..17].to_vec(),
+        &message[..HEAD].to_vec(),
         &b"a".to_vec(),
         &vec![],
     ];
@@ -287,7 +297,8 @@ async fn nobody_is_believed_who_has_no_part_in_the_store() {
     }
     // What was said once is heard once, however often he repeats it.
     stranger.publish(&subject, &message).await;
-    until(&pair.two, "chat_bus_unreadable_total", strange.len() as u64).await;
+    let strange = strange.len() as u64 + 1;
+    until(&pair.two, "chat_bus_unreadable_total", strange).await;
     a.post(room, "still here").await;
     assert_eq!(lines(&mut b, room, "still here").await, ["still here"]);
     assert!(is_ready(&pair.two).await);
@@ -296,5 +307,43 @@ async fn nobody_is_believed_who_has_no_part_in_the_store() {
         rest.iter().all(|frame: &Value| frame.get("ev").is_none()),
         "{rest:?}"
     );
+    pair.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_repeats_that_log_ins_have_ended_ends_none() {
+    let Some(broker) = Broker::start("a stranger who repeats what was said") else {
+        return;
+    };
+    let pair = Pair::over(&broker, NEVER_MS).await;
+    let (ann, mut a, mut b, room) = den(&pair).await;
+    connected(&mut a, &mut b, room).await;
+    let mut elsewhere = pair.two.enter(&ann).await;
+    let mut stranger = Stranger::at(&broker).await;
+    let all = Revocation {
+        user: UserId::new(ann.id),
+        grant: None,
+    };
+    pair.one.server.revoke(&all).await;
+    assert_eq!(elsewhere.closed().await, 4501);
+    assert_eq!(a.closed().await, 4501);
+    let ended = format!("e {} ", ann.id);
+    let (subject, message) = loop {
+        let (subject, message) = stranger.message().await;
+        if String::from_utf8_lossy(&message).contains(&ended) {
+            break (subject, message);
+        }
+    };
+    // She is back, on both nodes. The one that said it hears it as well.
+    let mut back = [pair.one.enter(&ann).await, pair.two.enter(&ann).await];
+    for _ in 0..3 {
+        stranger.publish(&subject, &message).await;
+    }
+    for node in [&pair.one, &pair.two] {
+        until(node, "chat_bus_unreadable_total", 3).await;
+    }
+    for client in &mut back {
+        client.post(room, "still here").await;
+    }
     pair.stop().await;
 }

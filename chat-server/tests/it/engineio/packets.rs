@@ -201,7 +201,7 @@ async fn leaving_one_namespace_leaves_the_others() {
 
 #[tokio::test]
 async fn who_enters_no_namespace_in_time_is_closed() {
-    let echo = Echo::with(|_, settings| settings.connect_ms_max = 1_000).await;
+    let echo = Echo::with(|_, settings| settings.connect_ms_max = 2_000).await;
     let mut member = client(&echo).await;
     let mut idle = stranger(&echo).await;
     let poller = Poller::open(echo.address, "/socket.io/").await;

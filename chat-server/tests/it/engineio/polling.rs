@@ -81,6 +81,27 @@ async fn what_waits_is_cut_into_payloads_of_the_length_that_was_told() {
 }
 
 #[tokio::test]
+async fn however_much_waits_a_poll_takes_little_of_it() {
+    let echo = Echo::new().await;
+    let poller = echo.poller().await;
+    let message = |letter: &str, bytes| format!("4{}", letter.repeat(bytes));
+    let messages = [("a", 40_000), ("b", 20_000), ("c", 40_000), ("d", 100_000)];
+    let said: Vec<_> = messages
+        .map(|(letter, bytes)| message(letter, bytes))
+        .into();
+    poller.say(said.join("\x1e")).await;
+    let mut heard: Vec<String> = Vec::new();
+    while heard.len() < said.len() {
+        let payload = poller.hear().await;
+        let packets: Vec<_> = payload.split('\x1e').map(str::to_owned).collect();
+        assert!(payload.len() <= 64 * 1024 || packets.len() == 1);
+        heard.extend(packets);
+    }
+    assert_eq!(heard, said);
+    echo.stop().await;
+}
+
+#[tokio::test]
 async fn what_is_no_payload_ends_the_session() {
     let echo = Echo::new().await;
     for payload in [
@@ -181,7 +202,8 @@ async fn who_does_not_answer_a_ping_is_gone() {
     })
     .await;
     let silent = echo.poller().await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    // He is forgotten though nobody asks for him: this may be long, and not short.
+    tokio::time::sleep(Duration::from_secs(2)).await;
     silent.is_unknown().await;
     let waiting = echo.poller().await;
     waiting.ends().await;
@@ -211,7 +233,7 @@ async fn a_server_that_stops_says_so_to_whoever_waits() {
     let mut socket = echo.socket().await;
     // The poll has long been there when the server stops.
     let (heard, ()) = tokio::join!(poller.poll(), async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
         echo.server.stop().await;
     });
     assert_eq!((heard.status, &*heard.body), (200, "1"));

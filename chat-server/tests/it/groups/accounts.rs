@@ -1,5 +1,11 @@
 //! People with an account: members of their groups for good.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_core::Timestamp;
+use chat_server::Server;
+use chat_server::clock::ManualClock;
 use chat_server::config::StoreUrl;
 use serde_json::json;
 
@@ -177,13 +183,15 @@ async fn who_logs_in_is_no_guest_any_more() {
 async fn a_log_in_lasts_longer_than_a_token() {
     let mut config = with_groups(&["Plg"]);
     config.workers = std::num::NonZeroUsize::new(1);
-    config.server_limits.token_ms = 2_000;
-    let world = World::with(config).await;
+    config.server_limits.token_ms = 20_000;
+    let clock = Arc::new(ManualClock::new(Timestamp::new(1_790_000_000_000)));
+    let world = World::started(Server::builder(config).clock(clock.clone())).await;
     let mut ann = Person::member(&world, "Ann", &["Plg"]).await;
     let bob = world.account("bob").await;
     let mut native = world.enter(&bob).await;
     // The same worker looks after both: whoever has a token to renew is told, and sent away.
     native.system("token_expiring").await;
+    clock.advance(Duration::from_millis(20_000));
     native.closed().await;
     assert_eq!(ann.groups().await, json!(["Plg"]));
     ann.enter("Ann", "Plg").await;

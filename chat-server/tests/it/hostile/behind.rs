@@ -169,7 +169,7 @@ async fn who_waits_for_the_server_is_not_taken_for_silent() {
     let store = Watched::new();
     let mut config = config();
     config.server_limits.ping_ms = 1_000;
-    config.server_limits.pong_ms_max = 500;
+    config.server_limits.pong_ms_max = 2_000;
     let over: Arc<dyn Store> = store.clone();
     let world = World::started(Server::builder(config).store(over)).await;
     let (ann, bob) = (world.account("ann").await, world.account("bob").await);

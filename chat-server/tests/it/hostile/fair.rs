@@ -39,6 +39,9 @@ impl Flood {
 async fn whoever_never_stops_sending_holds_up_nobody_on_his_worker() {
     let mut config = config();
     config.workers = NonZeroUsize::new(1);
+    // It ends nobody for his silence, however long this takes.
+    config.server_limits.hello_ms_max = 3_600_000;
+    config.server_limits.ping_ms = 3_600_000;
     let world = World::with(config).await;
     let mut canary = Canary::at(world.address).await;
     let query = frame(FIN | TEXT, br#"{"type":"query","payload":{"query":"x"}}"#);

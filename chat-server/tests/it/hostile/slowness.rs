@@ -11,7 +11,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use super::Canary;
-use crate::engineio::client::Poller;
+use crate::engineio::client::{Poller, Socket};
 use crate::websocket::raw::{CLOSE, FIN, Raw, TEXT, frame, header};
 use crate::world::{PATIENCE, World, config};
 
@@ -19,9 +19,9 @@ use crate::world::{PATIENCE, World, config};
 fn impatient() -> Config {
     let mut config = config();
     let limits = &mut config.server_limits;
-    limits.header_read_ms_max = 300;
-    limits.request_ms_max = 600;
-    limits.hello_ms_max = 800;
+    limits.header_read_ms_max = 1_000;
+    limits.request_ms_max = 2_000;
+    limits.hello_ms_max = 2_000;
     config
 }
 
@@ -29,7 +29,7 @@ fn impatient() -> Config {
 fn listening() -> Config {
     let mut config = impatient();
     config.server_limits.ping_ms = 1_000;
-    config.server_limits.pong_ms_max = 500;
+    config.server_limits.pong_ms_max = 2_000;
     config
 }
 
@@ -60,17 +60,26 @@ async fn trickle(address: SocketAddr, at_once: &[u8], slowly: &[u8]) -> String {
     String::from_utf8_lossy(&said).into_owned()
 }
 
+/// A post of which the body is to come.
+fn body(path: &str, more: &str) -> String {
+    format!("POST {path} HTTP/1.1\r\nhost: x\r\n{more}content-length: 50000\r\n\r\n")
+}
+
+/// The status of an answer, if there is one.
+fn status(said: &str) -> &str {
+    said.split(' ').nth(1).unwrap_or_default()
+}
+
 #[tokio::test]
 async fn whatever_comes_byte_by_byte_ends_at_its_deadline() {
     let world = World::with(impatient()).await;
     let mut canary = Canary::at(world.address).await;
-    let token = world.account("ann").await.token;
-    let bearer = format!("authorization: Bearer {token}\r\n");
-    let body = |path: &str, more: &str| {
-        format!("POST {path} HTTP/1.1\r\nhost: x\r\n{more}content-length: 50000\r\n\r\n")
-    };
+    let bearer = format!(
+        "authorization: Bearer {}\r\n",
+        world.account("ann").await.token
+    );
     let poller = Poller::open(world.address, "/socket.io/").await;
-    for (story, at_once, slowly, status) in [
+    let stories = [
         ("nothing", String::new(), "", ""),
         ("a request line", String::new(), "GET /", ""),
         (
@@ -124,11 +133,12 @@ async fn whatever_comes_byte_by_byte_ends_at_its_deadline() {
             "1\r\n \r\n",
             "503",
         ),
-    ] {
-        let trouble = trickle(world.address, at_once.as_bytes(), slowly.as_bytes());
-        let said = canary.sings_during(trouble).await;
-        let heard = said.split(' ').nth(1).unwrap_or_default();
-        assert_eq!(heard, status, "{story}: {said}");
+    ];
+    let troubles = stories.each_ref();
+    let troubles = troubles.map(|it| trickle(world.address, it.1.as_bytes(), it.2.as_bytes()));
+    let said = canary.sings_during(join_all(troubles)).await;
+    for ((story, .., due), said) in stories.iter().zip(said) {
+        assert_eq!(status(&said), *due, "{story}: {said}");
     }
     world.stop().await;
 }
@@ -195,6 +205,63 @@ async fn who_vanishes_without_a_word_is_given_up() {
         .sings_during(timeout(PATIENCE, given_up))
         .await
         .unwrap();
+    world.stop().await;
+}
+
+/// Joins a room by this line as somebody of this name; `1` is what the server acknowledges.
+fn joins(room: &str, name: &str) -> String {
+    let event = json!(["joinRoom", {"roomId": room, "username": name}]);
+    format!("421{event}")
+}
+
+/// Somebody in the den, over a WebSocket.
+async fn in_the_den(world: &World, name: &str) -> Socket {
+    let mut socket = Socket::open(world.address, "/socket.io/").await;
+    for said in ["40", &joins("den", name)] {
+        socket.text().await;
+        socket.send(said).await;
+    }
+    while !socket.text().await.starts_with("431[") {}
+    socket
+}
+
+#[tokio::test]
+async fn who_asks_and_vanishes_while_much_waits_for_him_is_given_up() {
+    let mut config = listening();
+    config.server_limits.hello_ms_max = 20_000;
+    config.server_limits.outbox_bytes_max = 8 * 1024 * 1024;
+    let world = World::with(config).await;
+    let mut canary = Canary::at(world.address).await;
+    let sessions = || world.server.node().metrics().sessions();
+    let before = sessions();
+    let mut ann = in_the_den(&world, "ann").await;
+    let poller = Poller::open(world.address, "/socket.io/").await;
+    poller.say(format!("40\x1e{}", joins("den", "bob"))).await;
+    while !poller.hear().await.contains("431[") {}
+    let mut cat = in_the_den(&world, "cat").await;
+    // More than half of what may wait for each, and not all of it.
+    let line =
+        json!(["message", {"roomId": "den", "sender": "ann", "message": "x".repeat(16_000)}]);
+    for _ in 0..400 {
+        ann.send(&format!("42{line}")).await;
+    }
+    ann.send(&joins("hall", "ann")).await;
+    while !ann.text().await.starts_with("431[") {}
+    // Both are there, ask for something, and take nothing any more.
+    poller.say(joins("hall", "bob")).await;
+    cat.send(&joins("hall", "cat")).await;
+    assert_eq!(sessions(), before + 3);
+    ann.send("1").await;
+    let given_up = async {
+        while sessions() > before {
+            tokio::task::yield_now().await;
+        }
+    };
+    canary
+        .sings_during(timeout(PATIENCE, given_up))
+        .await
+        .unwrap();
+    drop((poller, cat));
     world.stop().await;
 }
 

@@ -230,6 +230,7 @@ store! {
     card(room: RoomId) -> Option<RoomCard>;
     directory(query: &DirectoryQuery) -> Page<RoomCard>;
     rooms_of(user: UserId) -> Vec<MyRoom>;
+    memberships(users: &[UserId]) -> Vec<(UserId, RoomId)>;
     members(room: RoomId, after: Option<UserId>, limit: usize) -> Vec<MemberCard>;
     marker(room: RoomId, user: UserId) -> Marker;
     markers(room: RoomId, after: Option<UserId>, limit: usize) -> Vec<(UserId, Idx)>;
@@ -246,6 +247,7 @@ store! {
     replace_hash(user: UserId, old: &str, new: &str) -> bool;
     set_suspended(user: UserId, on: bool, at: Timestamp) -> ();
     token_holds(user: UserId, grant: &str, epoch: u64) -> bool;
+    log_ins_ended(log_ins: &[(UserId, Arc<str>, u64)]) -> Vec<bool>;
     linked(issuer: &str, foreign: &str) -> Option<Account>;
     link(issuer: &str, foreign: &str, user: UserId) -> ();
     setting(name: &str, propose: &str) -> String;

@@ -221,7 +221,7 @@ async fn what_ends_a_log_in_ends_every_connection_of_it_whatever_it_speaks() {
             }
             longest = longest.max(began.elapsed());
             assert!(
-                began.elapsed() < Duration::from_secs(1),
+                began.elapsed() < Duration::from_secs(5),
                 "{ending:?} {way:?}"
             );
             let again = by(&world, &account, "GET", "/v1/me", "").await;

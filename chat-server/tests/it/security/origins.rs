@@ -154,6 +154,7 @@ async fn answers_are_readable_for_pages_only_where_a_token_is_needed_to_get_any(
         ("OPTIONS", "/api/login", true, false),
         ("GET", polling, false, true),
         ("OPTIONS", polling, false, true),
+        ("OPTIONS", "/v1/events", false, true),
     ] {
         for (origin, named) in [
             ("https://evil.example", false),

@@ -1,6 +1,8 @@
 //! What a database does that a file doesn't: others write to it at the same time, and it comes and
 //! goes.
 
+mod waiting;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

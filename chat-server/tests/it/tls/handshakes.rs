@@ -61,7 +61,7 @@ async fn have_failed(site: &Site, count: u64) {
 
 fn impatient() -> Config {
     let mut config = config();
-    config.server_limits.header_read_ms_max = 300;
+    config.server_limits.header_read_ms_max = 1_000;
     config
 }
 

@@ -60,6 +60,8 @@ CREATE TABLE rooms (
     created_at   bigint NOT NULL,
     updated_at   bigint NOT NULL,
     indexed      bigint NOT NULL DEFAULT 0,     -- up to where its words are in `terms`
+    -- Whether there are more. An index by the head itself would have to be written with every append.
+    behind       boolean GENERATED ALWAYS AS (indexed < head_seq) STORED,
     -- How long it keeps messages, and from which record on it has kept them. What was said before
     -- that loses its words, record after record, up to `swept` so far.
     keep_days    bigint,                        -- NULL is for ever
@@ -73,7 +75,7 @@ CREATE TABLE rooms (
 CREATE INDEX rooms_listed ON rooms (id) WHERE listed AND lifecycle <> 'deleted';
 CREATE INDEX rooms_created ON rooms (created_by, created_at);
 CREATE INDEX rooms_owner ON rooms (owner);
-CREATE INDEX rooms_behind ON rooms (id) WHERE indexed < head_seq;
+CREATE INDEX rooms_behind ON rooms (id) WHERE behind;
 CREATE INDEX rooms_due ON rooms (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX rooms_unswept ON rooms (id) WHERE swept < kept_from;
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use crate::engineio::client::Poller;
+use crate::engineio::client::{Poller, Socket};
 use crate::people::{Kind, Person};
 use crate::six::{guests, host};
 use crate::world::{Native, Plain, World, by, config, http};
@@ -146,6 +146,56 @@ async fn a_strangers_frame_is_shorter() {
                 "{kind:?} {bytes}"
             );
         }
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_strangers_payload_is_shorter_too() {
+    const FRAME: usize = 2_000;
+    let mut config = config();
+    config.server_limits.frame_unauthenticated_bytes_max = FRAME;
+    let world = World::with(config).await;
+    let knock = |bytes: usize| format!(r#"40{{"pad":"{}"}}"#, "x".repeat(bytes - 12));
+    let long = format!(r#"42["nothing","{}"]"#, "x".repeat(FRAME));
+    let join = r#"421["joinRoom",{"roomId":"Den","username":"pol"}]"#;
+    for (bytes, fits) in [(FRAME, true), (FRAME + 1, false)] {
+        let poller = Poller::open(world.address, "/socket.io/").await;
+        let said = poller.post(knock(bytes)).await;
+        assert_eq!(said.status == 200, fits, "a payload of {bytes}");
+        let mut socket = Socket::open(world.address, "/socket.io/").await;
+        socket.text().await;
+        socket.send(&knock(bytes)).await;
+        let answered = socket.hear().await.is_some();
+        assert_eq!(answered, fits, "a frame of {bytes}");
+        if !fits {
+            continue;
+        }
+        // Whoever has come in says as much as he was told.
+        assert!(poller.hear().await.starts_with("40"));
+        poller.say(join).await;
+        while !poller.hear().await.contains("431[") {}
+        poller.say(&long).await;
+        socket.send(join).await;
+        while !socket.text().await.starts_with("431[") {}
+        socket.send(&long).await;
+        socket.send(join).await;
+        while !socket.text().await.starts_with("431[") {}
+        // On the way from the one to the other, too.
+        let poller = Poller::open(world.address, "/socket.io/").await;
+        poller.say(knock(FRAME)).await;
+        assert!(poller.hear().await.starts_with("40"));
+        let mut socket = Socket::at(world.address, &poller.url("websocket"))
+            .await
+            .unwrap();
+        socket.send("2probe").await;
+        assert_eq!(socket.text().await, "3probe");
+        socket.send("5").await;
+        socket.send(join).await;
+        while !socket.text().await.starts_with("431[") {}
+        socket.send(&long).await;
+        socket.send(join).await;
+        while !socket.text().await.starts_with("431[") {}
     }
     world.stop().await;
 }
