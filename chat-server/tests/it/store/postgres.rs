@@ -301,7 +301,8 @@ async fn connections_that_are_cut_are_made_again() {
         let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
                    WHERE application_name = 'cut'";
         let cut = knife.query_one(cut, &[]).await.unwrap();
-        assert!(cut.get::<_, i64>(0) >= 2);
+        // The one that holds its place may have been cut without its knowledge yet.
+        assert!(cut.get::<_, i64>(0) >= 1);
         nobody_has(&url, "cut").await;
     }
     assert_eq!(stage.store.messages(&all(den)).await.unwrap().len(), 5);
