@@ -7,8 +7,9 @@
 mod doors;
 mod errand;
 mod ready;
+mod sessions;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -283,61 +284,6 @@ impl Node {
     /// Who the holder of a token is.
     pub(crate) async fn authenticate(&self, token: &str) -> Result<Identity, AuthError> {
         self.0.authenticator.authenticate(token).await?.holder()
-    }
-
-    /// Takes on a session of a user, unless he has too many.
-    pub(crate) fn admit(&self, user: UserId) -> bool {
-        let mut sessions = self
-            .0
-            .sessions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let count = sessions.entry(user).or_default();
-        if *count >= self.limits().sessions_per_user_max {
-            return false;
-        }
-        *count += 1;
-        self.0.metrics.sessions.inc();
-        true
-    }
-
-    /// Whether a user has a live session.
-    pub(crate) fn is_here(&self, user: UserId) -> bool {
-        let sessions = self
-            .0
-            .sessions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        sessions.contains_key(&user)
-    }
-
-    /// The guests who have a live session.
-    pub(crate) fn guests_here(&self) -> BTreeSet<UserId> {
-        let sessions = self
-            .0
-            .sessions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let users = sessions.keys().copied();
-        users.filter(|user| user.is_guest()).collect()
-    }
-
-    /// Lets a session of a user go.
-    pub(crate) fn release(&self, user: UserId) {
-        let mut sessions = self
-            .0
-            .sessions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        self.0.metrics.sessions.dec();
-        let Some(count) = sessions.get_mut(&user) else {
-            return;
-        };
-        *count = count.saturating_sub(1);
-        if *count == 0 {
-            sessions.remove(&user);
-            self.0.statuses.forget(user);
-        }
     }
 
     /// Suspends an account. Its live sessions end at once.

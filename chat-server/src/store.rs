@@ -13,6 +13,7 @@ pub mod sqlite;
 
 mod account;
 mod project;
+mod query;
 mod words;
 
 use std::fmt;
@@ -26,6 +27,7 @@ use chat_protocol::answer::{MemberCard, Message, MyRoom, Page, RoomCard};
 pub use chat_protocol::command::Place;
 
 pub use self::account::{Account, Created, Link, NewAccount};
+pub use self::query::{DirectoryQuery, MessageQuery, Order};
 pub use self::words::{
     Found, Scope, SearchQuery, Sought, WORDS_OF_MESSAGE_MAX, WORDS_OF_SEARCH_MAX,
 };
@@ -346,42 +348,6 @@ pub struct GuestMember {
     pub name: Option<Name>,
 }
 
-/// Which messages.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct MessageQuery {
-    /// The room.
-    pub room: RoomId,
-    /// Who asks, for whether a reaction is his.
-    pub viewer: UserId,
-    /// Where to look.
-    pub place: Place,
-    /// Nothing from before this record.
-    pub from: Seq,
-    /// Nothing from after this record.
-    pub to: Seq,
-    /// Only the messages of this thread, its first one included.
-    pub thread: Option<Seq>,
-    /// How many at most.
-    pub limit: usize,
-}
-
-impl MessageQuery {
-    /// The newest messages of a room, for somebody who may read all of it.
-    #[must_use]
-    pub const fn newest(room: RoomId, viewer: UserId, limit: usize) -> Self {
-        Self {
-            room,
-            viewer,
-            place: Place::Newest,
-            from: Seq::new(1),
-            to: Seq::MAX,
-            thread: None,
-            limit,
-        }
-    }
-}
-
 /// An erased person who is still part of a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Erasure {
@@ -406,45 +372,6 @@ pub struct Overdue {
 
 /// How long a room that was trimmed isn't trimmed again: each time is a record that its members hear.
 pub const TRIMMED_EVERY_MS: u64 = 60 * 60 * 1_000;
-
-/// Which listed rooms.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DirectoryQuery {
-    /// Part of a name or alias, without regard to case; all rooms if absent.
-    pub search: Option<String>,
-    /// In which order.
-    pub order: Order,
-    /// Where the last part ended: the `next` of its page.
-    pub cursor: Option<String>,
-    /// How many at most.
-    pub limit: usize,
-    /// How many are looked at, at most, to find as many: a page may have fewer, or none, and go on.
-    pub looked_at_max: usize,
-}
-
-impl DirectoryQuery {
-    /// The first rooms of an order, whatever they are called and however long they are looked for.
-    #[must_use]
-    pub const fn first(order: Order, limit: usize) -> Self {
-        Self {
-            search: None,
-            order,
-            cursor: None,
-            limit,
-            looked_at_max: usize::MAX,
-        }
-    }
-}
-
-/// The order of a list of rooms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// By number, oldest first.
-    Oldest,
-    /// By number, newest first.
-    Newest,
-}
 
 /// How far somebody has read a room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -485,23 +412,4 @@ pub enum StoreError {
 fn draw_epoch() -> Result<String, StoreError> {
     let draw = getrandom::u64().map_err(|error| StoreError::Unavailable(error.to_string()))?;
     Ok(format!("{draw:016x}"))
-}
-
-// The hash of a password is nobody's business, not even a log's.
-impl fmt::Debug for NewAccount {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NewAccount")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Account {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Account")
-            .field("user", &self.user)
-            .field("name", &self.name)
-            .field("suspended", &self.suspended)
-            .finish_non_exhaustive()
-    }
 }

@@ -1,5 +1,7 @@
 //! Accounts, as a store keeps them.
 
+use std::fmt;
+
 use chat_core::{Name, Timestamp, UserId};
 
 /// An account to be made.
@@ -135,5 +137,24 @@ impl Account {
             created_at: wish.at,
             updated_at: wish.at,
         }
+    }
+}
+
+// The hash of a password is nobody's business, not even a log's.
+impl fmt::Debug for NewAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewAccount")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account")
+            .field("user", &self.user)
+            .field("name", &self.name)
+            .field("suspended", &self.suspended)
+            .finish_non_exhaustive()
     }
 }

@@ -120,7 +120,7 @@ impl<R> Turn<R> {
             return;
         };
         let to = Recipients::Listeners(slot.presence.listeners());
-        slot.presence.clear();
+        slot.forget_people();
         let parcel = Parcel::TakenBack(room);
         self.outputs.push_back(Output::Parcel { to, parcel });
     }

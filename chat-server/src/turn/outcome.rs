@@ -179,8 +179,7 @@ impl<R> Turn<R> {
                 Effect::Rejudge => self.rejudge(room, now),
                 Effect::Close => {
                     if let Some(slot) = self.slots.get_mut(&room) {
-                        slot.presence.clear();
-                        slot.elsewhere.clear();
+                        slot.forget_people();
                     }
                 }
             }

@@ -12,6 +12,7 @@ mod bus;
 mod erased;
 mod errand;
 mod faults;
+mod kicks;
 mod laws;
 mod model;
 mod nodes;

@@ -1,8 +1,7 @@
 //! Special cases, one moral each.
 
 use chat_core::commands::{
-    CreateRoom, Entry, Join, Kick, Leave, OpenDirect, Post, SetAccess, SetGrant, Typing,
-    UpdateRoom, Visit,
+    CreateRoom, Join, Kick, Leave, OpenDirect, Post, SetGrant, UpdateRoom, Visit,
 };
 use chat_core::{Cid, Command, Kind, Name, Record, Rejection, Role, RoomId, Seq, Text, UserId};
 use chat_server::mail::{Look, Refused, Reply, SessionKey, Wish};
@@ -39,7 +38,7 @@ pub(super) fn named(name: &str) -> CreateRoom {
     CreateRoom::named(Name::new(name).unwrap())
 }
 
-fn kick(user: UserId) -> Kick {
+pub(super) fn kick(user: UserId) -> Kick {
     Kick { user, reason: None }
 }
 
@@ -164,59 +163,6 @@ fn who_hears_that_his_seat_failed_has_none() {
         "nobody hears what never was"
     );
     laws::nothing_is_left(&mut world);
-}
-
-#[test]
-fn who_is_kicked_hears_nothing_that_was_decided_later_in_the_same_turn() {
-    let mut world = World::one();
-    let den = world.room(named("den"), &[BOB], &[ALICE, BOB]);
-    world.wishes(ALICE, den, post("out"));
-    world.wishes(ALICE, den, kick(BOB));
-    world.wishes(ALICE, den, Typing { on: true });
-    world.wishes(ALICE, den, post("he is gone"));
-    world.turn(0, Fault::None);
-    assert_eq!(
-        world.trace,
-        ["3 posted", "4 kicked", "departed", "typing", "5 posted"]
-    );
-    assert_eq!(world.heard_by(BOB), [3, 4]);
-}
-
-#[test]
-fn who_is_kicked_hears_all_that_was_decided_before_in_the_same_turn() {
-    let mut world = World::one();
-    let den = world.room(named("den"), &[BOB], &[ALICE, BOB]);
-    let access = Some(Entry::Invite);
-    world.wishes(
-        ALICE,
-        den,
-        SetAccess {
-            access,
-            ..SetAccess::default()
-        },
-    );
-    world.wishes(ALICE, den, post("out"));
-    world.wishes(ALICE, den, kick(BOB));
-    world.wishes(ALICE, den, post("he is gone"));
-    world.turn(0, Fault::None);
-    assert_eq!(world.heard_by(BOB), [3, 4, 5]);
-    assert_eq!(world.heard_by(ALICE), [2, 3, 4, 5, 6]);
-}
-
-#[test]
-fn whoever_comes_back_in_the_turn_of_his_kick_hears_the_rest() {
-    let mut world = World::one();
-    let den = world.room(named("den"), &[BOB], &[ALICE, BOB]);
-    world.wishes(ALICE, den, kick(BOB));
-    world.turn(0, Fault::None);
-    let back = world.wishes(BOB, den, Join::default());
-    world.turn(0, Fault::None);
-    world.answer(0, 0, false);
-    world.send(den, BOB, session(BOB), Wish::Attach);
-    world.wishes(ALICE, den, post("again?"));
-    world.rest();
-    assert!(world.outcome(back).is_ok());
-    assert_eq!(world.heard_by(BOB).last(), Some(&5));
 }
 
 #[test]
