@@ -329,7 +329,7 @@ const STORIES: [(&str, &str, &str); 67] = [
     ),
     (
         "room_idle_ms",
-        "src/turn/slot.rs",
+        "src/turn/slot/tests.rs",
         "a_room_stays_for_as_long_as_it_may_idle_and_not_a_millisecond_longer",
     ),
 ];
