@@ -39,8 +39,7 @@ impl Teller {
 impl<R> Turn<R> {
     /// Somebody has the first session here of those that hear the room.
     pub(super) fn stepped_in(&mut self, room: RoomId, step: Step, origin: Option<SessionKey>) {
-        let came = Attendant::new(step.by.clone());
-        self.tell_change(room, || Tidings::Came(came));
+        self.tell_change(room, || Tidings::Came(Attendant::new(step.by.clone())));
         if step.is_seen {
             self.pass_of(room, step.by, What::Arrived, origin);
         }

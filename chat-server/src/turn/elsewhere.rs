@@ -61,9 +61,6 @@ impl Elsewhere {
     pub(super) fn take(&mut self, told: &Attendance, round: u64) -> (Vec<Change>, bool) {
         let (node, count) = (told.node, told.count);
         let mut changes = Vec::new();
-        if matches!(told.news, Tidings::Asked(_)) {
-            return (changes, false);
-        }
         let roll = self.nodes.entry(node).or_default();
         roll.round = round;
         match &told.news {
@@ -88,6 +85,7 @@ impl Elsewhere {
             Tidings::Sum(sum) => {
                 return (changes, !roll.check(*sum, count));
             }
+            // It says nothing of anybody.
             Tidings::Asked(_) => {}
         }
         (changes, false)

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 
 use self::reader::Reader;
-use crate::world::{World, by, config, http};
+use crate::world::{Account, World, by, config, http};
 
 #[tokio::test]
 async fn a_short_conversation_is_spelled_like_this() {
@@ -313,7 +313,7 @@ async fn a_guest_listens_as_himself() {
         body.as_bytes(),
     )
     .await;
-    let gil = crate::world::Account {
+    let gil = Account {
         id: said.json()["user"]["id"].as_u64().unwrap(),
         token: said.json()["token"].as_str().unwrap().to_owned(),
         refresh: String::new(),
@@ -348,6 +348,19 @@ async fn a_quiet_stream_gives_a_sign_of_life_and_ends_with_its_reader() {
     world.stop().await;
 }
 
+/// Somebody who was welcomed, and holds little of what comes before he reads it.
+async fn slow_reader(world: &World, account: &Account) -> Reader {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4 * 1024).unwrap();
+    let stream = socket.connect(world.address).await.unwrap();
+    let bearer = format!("Bearer {}", account.token);
+    let headers = [("authorization", bearer.as_str())];
+    let reader = Reader::over(stream, world.address, "/v1/events", &headers).await;
+    let mut reader = reader.ok().unwrap();
+    reader.welcome().await;
+    reader
+}
+
 #[tokio::test]
 async fn whoever_takes_nothing_any_more_is_sent_away() {
     let mut config = config();
@@ -358,14 +371,7 @@ async fn whoever_takes_nothing_any_more_is_sent_away() {
     let ann = world.account("ann").await;
     let mut a = world.enter(&ann).await;
     let room = a.create(json!({"name": "Den"})).await;
-    let socket = tokio::net::TcpSocket::new_v4().unwrap();
-    socket.set_recv_buffer_size(4 * 1024).unwrap();
-    let stream = socket.connect(world.address).await.unwrap();
-    let bearer = format!("Bearer {}", ann.token);
-    let headers = [("authorization", bearer.as_str())];
-    let reader = Reader::over(stream, world.address, "/v1/events", &headers).await;
-    let mut reader = reader.ok().unwrap();
-    reader.welcome().await;
+    let mut reader = slow_reader(&world, &ann).await;
     // More than the system holds, and less than may wait.
     for _ in 0..100 {
         a.post(room, &"x".repeat(16 * 1024)).await;
@@ -389,14 +395,7 @@ async fn whoever_is_slow_when_the_server_stops_takes_the_rest_when_he_comes_back
     let ann = world.account("ann").await;
     let mut a = world.enter(&ann).await;
     let room = a.create(json!({"name": "Den"})).await;
-    let socket = tokio::net::TcpSocket::new_v4().unwrap();
-    socket.set_recv_buffer_size(4 * 1024).unwrap();
-    let stream = socket.connect(world.address).await.unwrap();
-    let bearer = format!("Bearer {}", ann.token);
-    let headers = [("authorization", bearer.as_str())];
-    let reader = Reader::over(stream, world.address, "/v1/events", &headers).await;
-    let mut reader = reader.ok().unwrap();
-    reader.welcome().await;
+    let mut reader = slow_reader(&world, &ann).await;
     for _ in 0..LINES {
         a.post(room, &"x".repeat(16 * 1024)).await;
     }
